@@ -1,0 +1,1 @@
+"""Training-free association and triangulation."""

@@ -1,0 +1,426 @@
+"""The typed parameters: ``params.yaml`` and what lies over it.
+
+Everything else receives the part it needs. A stage names the parts it reads (``experiments``)
+and is given those and no others, so that its key covers all that its result depends on.
+"""
+
+import copy
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_yaml
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Size = tuple[Count, Count]
+Vector = tuple[float, float, float]
+
+
+class Section(BaseModel):
+    """A part of the parameters: unknown keys are refused, values are fixed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """Which data, and at what size it is kept."""
+
+    source: Literal["studio", "panoptic"] = Field("studio", description="who made the data")
+    cameras: tuple[str, ...] | None = Field(None, description="cameras to use; null: all")
+    stored_size: Size = Field((960, 576), description="of stored frames, width and height, px")
+    network_size: Size = Field((480, 288), description="of the network's input, px")
+    train_every: Count = Field(1, description="take every n-th frame of a training sequence")
+    test_every: Count = Field(1, description="take every n-th frame of a test sequence")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "Data":
+        if any(side % 32 for side in self.network_size):
+            raise ValueError(f"network_size {self.network_size}: sides must be divisible by 32")
+        return self
+
+
+class Studio(Section):
+    """Rendered people with exact 3D truth."""
+
+    rig: str = Field("config/rigs/ring5.yaml", description="cameras: placement, lens, image size")
+    train_sequences: Count = 16
+    train_frames: Count = Field(16, description="frames a training sequence")
+    test_sequences: Count = 5
+    test_frames: Count = Field(12, description="frames a test sequence")
+    frame_interval: Positive = Field(0.3, description="seconds from frame to frame")
+    people: tuple[Count, Count] = Field((2, 4), description="fewest and most people a sequence")
+    seed: int = Field(0, description="of the studio alone; two seeds share no person or motion")
+
+
+class Panoptic(Section):
+    """The CMU Panoptic download (Joo et al. 2015), with the paper's split."""
+
+    url: str = "http://domedb.perception.cs.cmu.edu/webdata/dataset"
+    train: tuple[str, ...] = (
+        "160422_ultimatum1",
+        "160224_haggling1",
+        "160226_haggling1",
+        "161202_haggling1",
+        "160906_ian1",
+        "160906_ian2",
+        "160906_ian3",
+        "160906_band1",
+        "160906_band2",
+    )
+    test: tuple[str, ...] = ("160906_pizza1", "160422_haggling1", "160906_ian5", "160906_band4")
+    cameras: tuple[str, ...] = ("00_03", "00_06", "00_12", "00_13", "00_23")
+    parallel: Count = Field(4, description="files fetched at a time")
+    retries: Annotated[int, Field(ge=0)] = 8
+    timeout: Positive = Field(30.0, description="seconds without a byte before a retry")
+
+
+class Footage(Section):
+    """Real footage without ground truth, run through the pipeline beside the data."""
+
+    name: Literal["none", "pose2sim_demo"] = "pose2sim_demo"
+    every: Count = Field(5, description="take every n-th frame")
+    stored_size: Size = Field((544, 960), description="of stored frames, px")
+    centre_refinement: bool = Field(
+        False, description="fit one principal-point shift per camera, on every second frame"
+    )
+
+
+class Space(Section):
+    """The volume that people move in (world mm, z up)."""
+
+    centre: Vector = (0.0, 0.0, 900.0)
+    size: tuple[Positive, Positive, Positive] = (6400.0, 6400.0, 2000.0)
+
+
+class BlazePose(Section):
+    """Tiled multi-person BlazePose: detector on overlapping tiles, landmarks in two passes."""
+
+    tiles: tuple[Count, ...] = Field((1, 2), description="tile grids: 1 the whole image, n a n-th")
+    overlap: Fraction = Field(0.5, description="of neighbouring tiles")
+    detector_score: Fraction = 0.35
+    presence: Fraction = Field(0.5, description="least landmark presence of a kept person")
+    duplicate_distance: Positive = Field(0.12, description="of two people, in body heights")
+    max_people: Count = 12
+
+
+class Estimator(Section):
+    """The 2D pose estimator."""
+
+    name: Literal["blazepose", "file", "ground_truth"] = "blazepose"
+    blazepose: BlazePose = BlazePose()
+    files: str | None = Field(
+        None,
+        description="for 'file': COCO results JSON or OpenPose folder; {sequence} is filled in",
+    )
+
+
+class Labels(Section):
+    """Which detections become labels (paper section 4.2, table 16)."""
+
+    person_score: Fraction = Field(0.7, description="least score of a person; paper 0.7")
+    joint_score: Fraction = Field(0.7, description="hard labels: least score of a joint; paper 0.7")
+    inside_box: bool = Field(False, description="hard labels: joints outside the box are dropped")
+    min_joints: Count = Field(4, description="fewest joints of a kept person")
+
+
+class Heatmaps(Section):
+    """What the 3D networks look at."""
+
+    source: Literal["backbone", "estimator"] = Field(
+        "backbone", description="images through heatmap_net_2d, or the estimator's people rendered"
+    )
+    sigma: Positive = Field(2.0, description="of the Gaussians, heatmap px; paper 3")
+    stride: Literal[4] = Field(4, description="input px per heatmap px")
+
+
+class Networks(Section):
+    """Sizes of the networks."""
+
+    backbone: Literal["mobilenet_v2", "pose_resnet50", "pose_resnet18"] = "mobilenet_v2"
+    side_aware: bool = Field(
+        True, description="head of 9 side-merged heatmaps and 6 side logits instead of 15 heatmaps"
+    )
+    attention: Literal["pose_resnet18", "small"] = "small"
+    v2v_width: Count = Field(16, description="channels of the root V2V's first layer; paper 16")
+    pose_v2v_width: Count = Field(12, description="of the pose V2V's; paper 16")
+    root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
+    cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
+    cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
+    cuboid_shift: float = Field(150.0, description="of the cuboid's centre above the root, mm")
+    residual_start: bool = Field(
+        True, description="soft-argmax over scaled evidence plus the V2V's output"
+    )
+    max_people: Count = Field(10, description="proposals a frame")
+    root_threshold: Fraction = Field(0.3, description="of the root volume's maxima")
+
+
+class Augmentation(Section):
+    """Training augmentation (paper section 3.6)."""
+
+    rotation: NonNegative = Field(45.0, description="degrees, either way")
+    scale: Fraction = Field(0.35, description="either way")
+    images: bool = Field(True, description="RandAugment (two of six) and cutout")
+    cutout: tuple[Count, Count] = Field((20, 40), description="smallest and largest square, px")
+
+
+class Stage(Section):
+    """What every training stage has. Exactly one of epochs and iterations is given."""
+
+    enabled: bool = True
+    epochs: Positive | None = None
+    iterations: Count | None = None
+    batch_size: Count = 4
+    learning_rate: Positive = 1e-4
+    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    milestones: tuple[Fraction, ...] = Field((0.5, 0.75), description="x0.1, share of the length")
+    threads: Count = Field(1, description="of the process; part of what makes numbers repeat")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Stage":
+        if (self.epochs is None) == (self.iterations is None):
+            raise ValueError("give exactly one of epochs and iterations (the other null)")
+        return self
+
+
+class BackboneStage(Stage):
+    """heatmap_net_2d on the pseudo heatmaps."""
+
+    iterations: Count | None = 1800
+    batch_size: Count = 16
+    learning_rate: Positive = 2e-3
+    weights: Literal["none", "imagenet"] = Field("imagenet", description="the trunk's start")
+    crop: Annotated[int, Field(ge=0)] = Field(144, description="person crops, px; 0: full frames")
+    positive_weight: NonNegative = Field(20.0, description="extra weight of the heatmaps' peaks")
+
+
+class RootStage(Stage):
+    """root_net on synthetic roots and root consistency (eq. 2, 3)."""
+
+    iterations: Count | None = 250
+    learning_rate: Positive = 3e-3
+    synthetic_weight: NonNegative = Field(1.0, description="of l_root_syn; released code 100")
+    consistency_weight: NonNegative = Field(1.0, description="of l_root_C")
+    people: tuple[Count, Count] = Field((1, 9), description="synthetic roots a sample")
+    noise: NonNegative = Field(0.02, description="of the synthetic heatmaps")
+    target_sigma: Positive = Field(200.0, description="of the target volume, mm")
+
+
+class BodiesStage(Stage):
+    """pose_net on synthetic bodies, made from the training-free reconstruction; no truth."""
+
+    iterations: Count | None = 450
+    learning_rate: Positive = 2e-3
+
+
+class PoseStage(Stage):
+    """pose_net, attn_net and heatmap_net_2d by projection (eq. 4 to 11)."""
+
+    labels: Literal["soft", "hard"] = "soft"
+    heatmap_weight: NonNegative = Field(1.0, description="of l_pose_H (eq. 4)")
+    joint_weight: NonNegative = Field(0.0, description="lambda of eq. 11")
+    attention_weight: NonNegative = Field(0.1, description="sigma of eq. 11")
+    soft_attention: bool = True
+    hard_attention: bool = True
+    train_backbone: bool = Field(False, description="paper: true")
+    train_root: bool = Field(False, description="paper: true; released code: false")
+    proposals: Literal["plain", "augmented"] = Field(
+        "plain", description="from G0 (released code) or G2 (paper)"
+    )
+    subpixel_targets: bool = Field(True, description="false: targets truncated as released")
+
+
+class Train(Section):
+    """The stages in their order."""
+
+    backbone: BackboneStage = BackboneStage()
+    root: RootStage = RootStage()
+    bodies: BodiesStage = BodiesStage()
+    pose_l2: PoseStage = PoseStage(iterations=100, learning_rate=1e-3)
+    pose_l1: PoseStage = PoseStage(iterations=100, learning_rate=5e-4, joint_weight=0.01)
+    finetune: PoseStage = PoseStage(
+        enabled=False, iterations=40, learning_rate=2e-4, joint_weight=0.01, labels="hard"
+    )
+
+
+class Compute(Section):
+    """Where and how training and inference run (Lightning Fabric's words)."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: Count = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    checkpoint_every: Count = Field(100, description="iterations")
+
+
+class Inference(Section):
+    """From images to 3D poses."""
+
+    refine: bool = Field(True, description="pull each joint to the maxima of its heatmaps")
+    refine_radius: Positive = Field(6.0, description="how far a maximum may lie, input px")
+
+
+class TrainingFree(Section):
+    """Association across views and robust confidence-weighted triangulation."""
+
+    max_ray_distance: Positive = Field(160.0, description="of two rays of one person, mm")
+    inlier_distance: Positive = Field(50.0, description="scale of the robust weights, mm")
+    iterations: Count = 5
+    min_views: Annotated[int, Field(ge=2)] = 2
+
+
+class Tracking(Section):
+    """MLflow."""
+
+    experiment: str = "selfpose3d"
+
+
+class Method(Section):
+    """One experiment: a method and what it changes in the parameters."""
+
+    title: str = Field(description="as printed in the tables")
+    method: Literal["selfpose3d", "training_free"] = "selfpose3d"
+    set: dict[str, Any] = Field(default_factory=dict, description="dotted key: value")
+
+
+class Table(Section):
+    """One results table: a list of experiments."""
+
+    title: str
+    rows: tuple[str, ...]
+
+
+class Parameters(Section):
+    """Everything that ``params.yaml`` and its overlays may say."""
+
+    seed: int = 0
+    data: Data = Data()
+    studio: Studio = Studio()
+    panoptic: Panoptic = Panoptic()
+    footage: Footage = Footage()
+    space: Space = Space()
+    estimator: Estimator = Estimator()
+    labels: Labels = Labels()
+    heatmaps: Heatmaps = Heatmaps()
+    networks: Networks = Networks()
+    augmentation: Augmentation = Augmentation()
+    train: Train = Train()
+    compute: Compute = Compute()
+    inference: Inference = Inference()
+    training_free: TrainingFree = TrainingFree()
+    tracking: Tracking = Tracking()
+    experiments: dict[str, Method] = Field(default_factory=dict)
+    tables: dict[str, Table] = Field(default_factory=dict)
+
+
+def load_parameters(paths: Iterable[Path]) -> Parameters:
+    """Read ``params.yaml`` and overlays, later ones winning, and check every value."""
+    merged: dict[str, Any] = {}
+    paths = list(paths)
+    for path in paths:
+        merged = merge(merged, read_yaml(path) or {})
+    return parse_parameters(merged, " + ".join(str(path) for path in paths))
+
+
+def parse_parameters(values: Mapping[str, Any], where: str) -> Parameters:
+    """Check plain values; a wrong one is an ``InputError`` with its key and what is allowed."""
+    try:
+        return Parameters.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in problem['loc']) or '(top level)'}: "
+            f"{problem['msg']} (got {problem['input']!r})"
+            for problem in error.errors()
+        ]
+        raise InputError(f"{where}: wrong parameters\n" + "\n".join(lines)) from error
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``over`` laid upon it, section by section; neither is changed."""
+    result = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merge(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def with_settings(parameters: Parameters, settings: Mapping[str, Any], where: str) -> Parameters:
+    """The parameters with ``{"dotted.key": value}`` laid over them, checked again."""
+    values = parameters.model_dump(mode="json")
+    for dotted, value in settings.items():
+        _set(values, dotted, value, where)
+    return parse_parameters(values, where)
+
+
+def _set(values: dict[str, Any], dotted: str, value: Any, where: str) -> None:
+    *path, last = dotted.split(".")
+    for part in path:
+        if not isinstance(values.get(part), dict):
+            raise InputError(f"{where}: {dotted}: there is no section '{part}'")
+        values = values[part]
+    if last not in values:
+        raise InputError(f"{where}: {dotted}: there is no such key; known: {sorted(values)}")
+    values[last] = value
+
+
+def select(parameters: Parameters, reads: Iterable[str]) -> dict[str, Any]:
+    """The parts of the parameters that ``reads`` (dotted keys) names, nested as in the whole."""
+    whole = parameters.model_dump(mode="json")
+    selected: dict[str, Any] = {}
+    for dotted in reads:
+        source, target = whole, selected
+        *path, last = dotted.split(".")
+        for part in path:
+            source = source[part]
+            target = target.setdefault(part, {})
+        target[last] = source[last]
+    return selected
+
+
+def partial(selected: Mapping[str, Any]) -> Parameters:
+    """Parameters that hold only the given parts.
+
+    Reading another part raises ``AttributeError``: a stage can't depend on what its key does not
+    cover.
+    """
+    return _partial(Parameters, selected)
+
+
+def _partial(model: type[Any], values: Mapping[str, Any]) -> Any:
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        annotation = model.model_fields[name].annotation
+        nested = isinstance(annotation, type) and issubclass(annotation, Section)
+        if nested and set(value) != set(annotation.model_fields):
+            fields[name] = _partial(annotation, value)
+        elif nested:
+            fields[name] = annotation.model_validate(value)
+        else:
+            fields[name] = _validated(model, name, value)
+    instance = object.__new__(model)
+    object.__setattr__(instance, "__dict__", fields)
+    object.__setattr__(instance, "__pydantic_fields_set__", set(fields))
+    object.__setattr__(instance, "__pydantic_extra__", None)
+    object.__setattr__(instance, "__pydantic_private__", None)
+    return instance
+
+
+def _validated(model: type[Any], name: str, value: Any) -> Any:
+    instance = model.__pydantic_validator__.validate_assignment(
+        model.model_construct(), name, value
+    )
+    return instance[0][name] if isinstance(instance, tuple) else getattr(instance, name)
+
+
+def parse_selected(text: str) -> Parameters:
+    """Partial parameters from a stage's JSON, as a rule passes it, or from a YAML file's path."""
+    if text.lstrip().startswith("{"):
+        return partial(json.loads(text))
+    return load_parameters([Path(text)])

@@ -1,0 +1,1 @@
+"""The published protocols: AP, recall and MPJPE."""

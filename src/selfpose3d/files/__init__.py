@@ -1,0 +1,1 @@
+"""The file kinds, each with one reader and one writer. ARCHITECTURE.md lists their columns."""

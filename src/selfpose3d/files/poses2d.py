@@ -1,0 +1,119 @@
+"""2D people of one sequence: detections (COCO-17) and labels (Panoptic-15).
+
+Parquet, one row a joint, pixels of the scene's stored frames::
+
+    frame int, camera str, person int, joint int, x float, y float, score float,
+    person_score float
+
+``person`` counts within one frame and camera. Joints a person lacks have score 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import whole_file
+
+COLUMNS = ("frame", "camera", "person", "joint", "x", "y", "score", "person_score")
+
+
+@dataclass(frozen=True)
+class People2D:
+    """The people seen in one image.
+
+    Args:
+        points: (P, J, 2) pixels of the stored frame.
+        scores: (P, J), 0 where a joint is not there.
+        person_scores: (P,).
+    """
+
+    points: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    person_scores: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    @staticmethod
+    def nobody(n_joints: int) -> "People2D":
+        """An image without people."""
+        return People2D(np.zeros((0, n_joints, 2)), np.zeros((0, n_joints)), np.zeros(0))
+
+
+Views = Mapping[tuple[int, str], People2D]
+"""People by (frame id, camera name); an image without people is there, empty."""
+
+
+def write_poses2d(path: Path, views: Views, joints: tuple[str, ...]) -> None:
+    """Write the people of all images of a sequence.
+
+    Images without people are kept in the file's metadata by their frame and camera, so that
+    "nobody seen" differs from "not looked at".
+    """
+    frames = [_rows(frame, camera, people) for (frame, camera), people in views.items()]
+    rows = [rows for rows in frames if len(rows)]
+    table = pd.concat(rows, ignore_index=True) if rows else _empty()
+    table.attrs = {
+        "joints": list(joints),
+        "images": [[int(frame), camera] for frame, camera in views],
+    }
+    with whole_file(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_poses2d(path: Path) -> tuple[dict[tuple[int, str], People2D], tuple[str, ...]]:
+    """Read what ``write_poses2d`` wrote: people by (frame, camera), and the joints' names."""
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+    missing = set(COLUMNS) - set(table.columns)
+    if missing or "joints" not in table.attrs:
+        raise InputError(f"{path}: not 2D people; it lacks {sorted(missing) or 'its joint names'}")
+    joints = tuple(table.attrs["joints"])
+    nobody = People2D.nobody(len(joints))
+    views = {(int(frame), str(camera)): nobody for frame, camera in table.attrs["images"]}
+    for key, rows in table.groupby(["frame", "camera"], sort=False):
+        frame, camera = cast(tuple[int, str], key)
+        views[int(frame), str(camera)] = _people(rows, len(joints))
+    return views, joints
+
+
+def _rows(frame: int, camera: str, people: People2D) -> pd.DataFrame:
+    n_people, n_joints = people.scores.shape
+    return pd.DataFrame(
+        {
+            "frame": np.full(n_people * n_joints, frame, dtype=np.int64),
+            "camera": pd.Series([camera] * (n_people * n_joints), dtype="str"),
+            "person": np.repeat(np.arange(n_people), n_joints),
+            "joint": np.tile(np.arange(n_joints), n_people),
+            "x": people.points[..., 0].ravel(),
+            "y": people.points[..., 1].ravel(),
+            "score": people.scores.ravel(),
+            "person_score": np.repeat(people.person_scores, n_joints),
+        }
+    )
+
+
+def _empty() -> pd.DataFrame:
+    return _rows(0, "", People2D.nobody(1))
+
+
+def _people(rows: pd.DataFrame, n_joints: int) -> People2D:
+    n_people = int(rows["person"].max()) + 1
+    points = np.zeros((n_people, n_joints, 2))
+    scores = np.zeros((n_people, n_joints))
+    person_scores = np.zeros(n_people)
+    person, joint = rows["person"].to_numpy(), rows["joint"].to_numpy()
+    points[person, joint] = rows[["x", "y"]].to_numpy()
+    scores[person, joint] = rows["score"].to_numpy()
+    person_scores[person] = rows["person_score"].to_numpy()
+    return People2D(points, scores, person_scores)

@@ -1,0 +1,155 @@
+"""3D people: predictions and ground truth, Panoptic-15, world mm, z up.
+
+Parquet, one row a joint::
+
+    sequence str, frame int, person int, joint int, x, y, z float (mm),
+    score float (the person's), valid bool
+
+Predictions have ``valid`` true throughout; the truth has score 1, and its ``person`` is the
+source's identity. JSON of the form ``[{"sequence", "frame", "people": [{"joints": [[x, y, z]
+... 15], "valid": [...], "score", "person"}]}]`` is read as well; all but ``frame``, ``people``
+and ``joints`` may be left out.
+
+The truth lies apart from the scenes (``data/truth/``), and only ``evaluation`` and the stages
+that are supervised by design are ever given its path.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, whole_file
+from selfpose3d.skeletons import N_JOINTS
+
+COLUMNS = ("sequence", "frame", "person", "joint", "x", "y", "z", "score", "valid")
+
+
+@dataclass(frozen=True)
+class People3D:
+    """The people of one frame.
+
+    Args:
+        joints: (P, 15, 3) world mm.
+        scores: (P,).
+        valid: (P, 15).
+        ids: (P,) identities; for predictions 0, 1, ...
+    """
+
+    joints: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    @staticmethod
+    def predicted(joints: NDArray[np.float64], scores: NDArray[np.float64]) -> "People3D":
+        """People as a method gives them: (P, 15, 3) mm and (P,) scores."""
+        joints = np.asarray(joints, dtype=np.float64).reshape(-1, N_JOINTS, 3)
+        valid = np.ones(joints.shape[:2], dtype=bool)
+        return People3D(joints, np.asarray(scores, dtype=float), valid, np.arange(len(joints)))
+
+
+Frames = Mapping[tuple[str, int], People3D]
+"""People by (sequence, frame id); a frame without people may be there, empty, or be left out."""
+
+
+def write_poses3d(path: Path, frames: Frames) -> None:
+    """Write people as Parquet; frames without people are listed in the file's metadata."""
+    parts = [_rows(sequence, frame, people) for (sequence, frame), people in frames.items()]
+    parts = [part for part in parts if len(part)]
+    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+    table = pd.concat(parts, ignore_index=True) if parts else _rows("", 0, nobody)
+    table.attrs = {"frames": [[sequence, int(frame)] for sequence, frame in frames]}
+    with whole_file(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
+    """Read people by (sequence, frame) from Parquet, or from JSON by the file's suffix."""
+    if Path(path).suffix == ".json":
+        return _from_json(path)
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+    missing = set(COLUMNS) - set(table.columns)
+    if missing:
+        raise InputError(f"{path}: not 3D people; it lacks the columns {sorted(missing)}")
+    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+    frames = {(str(s), int(f)): nobody for s, f in table.attrs.get("frames", [])}
+    for key, rows in table.groupby(["sequence", "frame"], sort=False):
+        sequence, frame = cast(tuple[str, int], key)
+        frames[str(sequence), int(frame)] = _people(rows)
+    return frames
+
+
+def _rows(sequence: str, frame: int, people: People3D) -> pd.DataFrame:
+    count = people.valid.size
+    n_joints = people.valid.shape[1]
+    return pd.DataFrame(
+        {
+            "sequence": pd.Series([sequence] * count, dtype="str"),
+            "frame": np.full(count, frame, dtype=np.int64),
+            "person": np.repeat(people.ids, n_joints),
+            "joint": np.tile(np.arange(n_joints), len(people)),
+            "x": people.joints[..., 0].ravel(),
+            "y": people.joints[..., 1].ravel(),
+            "z": people.joints[..., 2].ravel(),
+            "score": np.repeat(people.scores, n_joints),
+            "valid": people.valid.ravel(),
+        }
+    )
+
+
+def _people(rows: pd.DataFrame) -> People3D:
+    ids, person = np.unique(rows["person"].to_numpy(), return_inverse=True)
+    joint = rows["joint"].to_numpy()
+    joints = np.zeros((len(ids), N_JOINTS, 3))
+    valid = np.zeros((len(ids), N_JOINTS), dtype=bool)
+    scores = np.zeros(len(ids))
+    joints[person, joint] = rows[["x", "y", "z"]].to_numpy()
+    valid[person, joint] = rows["valid"].to_numpy()
+    scores[person] = rows["score"].to_numpy()
+    return People3D(joints, scores, valid, ids)
+
+
+def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: a list of frames is expected, not {type(rows).__name__}")
+    frames: dict[tuple[str, int], People3D] = {}
+    for number, row in enumerate(rows):
+        try:
+            key = (str(row.get("sequence", "")), int(row["frame"]))
+            people = [_json_person(person, index) for index, person in enumerate(row["people"])]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: entry {number}: {error!r}") from error
+        frames[key] = People3D(
+            joints=np.array([p[0] for p in people]).reshape(-1, N_JOINTS, 3),
+            valid=np.array([p[1] for p in people], dtype=bool).reshape(-1, N_JOINTS),
+            scores=np.array([p[2] for p in people], dtype=float),
+            ids=np.array([p[3] for p in people], dtype=np.int64),
+        )
+    return frames
+
+
+def _json_person(
+    person: dict[str, Any], index: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], float, int]:
+    joints = np.array(person["joints"], dtype=float)
+    if joints.shape != (N_JOINTS, 3) or not np.isfinite(joints).all():
+        raise ValueError(f"person {index}: joints must be {N_JOINTS} x 3 finite numbers in mm")
+    valid = np.array(person.get("valid", [True] * N_JOINTS), dtype=bool)
+    if valid.shape != (N_JOINTS,):
+        raise ValueError(f"person {index}: valid must hold {N_JOINTS} values")
+    return joints, valid, float(person.get("score", 1.0)), int(person.get("person", index))

@@ -1,0 +1,176 @@
+"""A scene: one sequence in one form, whatever it came from.
+
+Folder ``<scene>/``::
+
+    scene.json                  name, source, frame ids, time stamps
+    cameras.json                cameras of the stored frames (OpenCV convention, mm, z up)
+    frames/<camera>/<frame>.jpg stored frames, what 2D estimators see
+    network.npy                 (F, V, H, W, 3) uint8 RGB, the frames at network size
+
+The truth is not in it: see ``files.poses3d``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, write_json
+from selfpose3d.geometry.cameras import Camera, letterboxed
+
+MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
+"""Cameras of one rig stand this far apart at least, and at most."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A sequence of synchronised frames from calibrated cameras.
+
+    Args:
+        folder: where it lies.
+        name: of the sequence.
+        source: what made it ("studio", "panoptic", ...).
+        cameras: at the size of the stored frames.
+        frames: ids of the frames, ascending.
+        times: of the frames, in seconds.
+    """
+
+    folder: Path
+    name: str
+    source: str
+    cameras: tuple[Camera, ...]
+    frames: tuple[int, ...]
+    times: tuple[float, ...]
+
+    def image_path(self, camera: str, frame: int) -> Path:
+        """Where the stored frame of a camera lies."""
+        return self.folder / "frames" / camera / f"{frame:08d}.jpg"
+
+    def read_image(self, camera: str, frame: int) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB, as stored."""
+        return read_image(self.image_path(camera, frame))
+
+    @cached_property
+    def network_frames(self) -> NDArray[np.uint8]:
+        """(F, V, H, W, 3) RGB at network size, mapped from disk."""
+        path = self.folder / "network.npy"
+        try:
+            frames: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: {error}; prepare the scene again") from error
+        expected = (len(self.frames), len(self.cameras))
+        if frames.shape[:2] != expected:
+            raise InputError(
+                f"{path}: holds {frames.shape[:2]} frames and views, the scene has {expected}; "
+                "prepare the scene again"
+            )
+        return frames
+
+    def network_cameras(self) -> tuple[Camera, ...]:
+        """The cameras of ``network_frames``."""
+        height, width = self.network_frames.shape[2:4]
+        return tuple(letterboxed(camera, width, height) for camera in self.cameras)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image as (H, W, 3) RGB uint8; an unreadable one is an ``InputError``."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if Path(path).is_file() else None
+    if image is None:
+        size = Path(path).stat().st_size if Path(path).is_file() else None
+        what = "there is no such file" if size is None else f"{size} bytes, not a readable image"
+        raise InputError(f"{path}: {what}; fetch or extract this frame again")
+    return np.asarray(image, dtype=np.uint8)
+
+
+def write_image(path: Path, image: NDArray[np.uint8], quality: int = 95) -> None:
+    """Write an RGB (H, W, 3) image by its suffix (JPEG or PNG)."""
+    flags = [cv2.IMWRITE_JPEG_QUALITY, quality] if path.suffix == ".jpg" else []
+    ok, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), flags)
+    if not ok:
+        raise ValueError(f"{path}: OpenCV can't write {image.shape} as {path.suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.tobytes())
+
+
+def write_cameras(path: Path, cameras: Sequence[Camera]) -> None:
+    """Write cameras.json."""
+    rows = [
+        {
+            "name": camera.name,
+            "width": camera.width,
+            "height": camera.height,
+            "K": camera.K.tolist(),
+            "distortion": camera.distortion.tolist(),
+            "R": camera.R.tolist(),
+            "t": camera.t.tolist(),
+        }
+        for camera in cameras
+    ]
+    write_json(path, {"convention": "x_cam = R x_world + t; mm; z up", "cameras": rows})
+
+
+def read_cameras(path: Path) -> tuple[Camera, ...]:
+    """Read cameras.json and check the rig's units."""
+    try:
+        cameras = tuple(Camera(**row) for row in read_json(path)["cameras"])
+    except (KeyError, TypeError, InputError) as error:
+        raise InputError(f"{path}: {error}") from error
+    check_rig(cameras, str(path))
+    return cameras
+
+
+def check_rig(cameras: Sequence[Camera], where: str) -> None:
+    """Refuse a rig of fewer than two cameras, with doubled names, or in the wrong unit."""
+    names = [camera.name for camera in cameras]
+    if len(cameras) < 2:
+        raise InputError(f"{where}: {len(cameras)} camera(s) {names}; at least two are needed")
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise InputError(f"{where}: cameras {doubled} appear more than once")
+    centres = np.stack([camera.centre for camera in cameras])
+    extent = float(np.linalg.norm(centres[:, None] - centres[None], axis=-1).max())
+    if not MIN_RIG_MM <= extent <= MAX_RIG_MM:
+        raise InputError(
+            f"{where}: the cameras stand up to {extent:.4g} mm apart, outside "
+            f"[{MIN_RIG_MM:.0f}, {MAX_RIG_MM:.0f}]; translations must be in mm "
+            "(metres x 1000, centimetres x 10), and t is a translation, not the camera's centre"
+        )
+
+
+def write_scene(
+    folder: Path,
+    name: str,
+    source: str,
+    cameras: Sequence[Camera],
+    frames: Sequence[int],
+    times: Sequence[float],
+) -> None:
+    """Write scene.json and cameras.json; the frames are written by whoever has them."""
+    write_cameras(folder / "cameras.json", cameras)
+    write_json(
+        folder / "scene.json",
+        {"name": name, "source": source, "frames": list(frames), "times": list(times)},
+    )
+
+
+def read_scene(folder: Path) -> Scene:
+    """Read a scene folder."""
+    folder = Path(folder)
+    facts: dict[str, Any] = read_json(folder / "scene.json")
+    missing = {"name", "source", "frames", "times"} - set(facts)
+    if missing:
+        raise InputError(f"{folder / 'scene.json'}: lacks {sorted(missing)}; prepare it again")
+    return Scene(
+        folder=folder,
+        name=facts["name"],
+        source=facts["source"],
+        cameras=read_cameras(folder / "cameras.json"),
+        frames=tuple(facts["frames"]),
+        times=tuple(facts["times"]),
+    )

@@ -1,0 +1,1 @@
+"""Cameras, image affines, voxel grids, triangulation: pure functions that know nobody."""

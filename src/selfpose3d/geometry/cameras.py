@@ -1,0 +1,148 @@
+"""Calibrated cameras in the one convention of the project: OpenCV, mm, z up.
+
+``x_cam = R x_world + t``; the image has x to the right and y down; pixel (0, 0) is the centre of
+the upper left pixel; distortion is (k1, k2, p1, p2, k3).
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+
+MIN_DEPTH_MM = 10.0
+"""A point nearer than this, or behind the camera, has no projection."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A calibrated camera.
+
+    Args:
+        name: how the source calls it.
+        width: image width in pixels.
+        height: image height in pixels.
+        K: (3, 3) intrinsics in pixels.
+        distortion: (5,) OpenCV order k1, k2, p1, p2, k3.
+        R: (3, 3) rotation, world to camera.
+        t: (3,) translation in mm, ``x_cam = R x_world + t``.
+    """
+
+    name: str
+    width: int
+    height: int
+    K: NDArray[np.float64]
+    distortion: NDArray[np.float64]
+    R: NDArray[np.float64]
+    t: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for field, shape in (("K", (3, 3)), ("distortion", (5,)), ("R", (3, 3)), ("t", (3,))):
+            value = np.asarray(getattr(self, field), dtype=np.float64).reshape(shape)
+            object.__setattr__(self, field, value)
+            if not np.isfinite(value).all():
+                raise InputError(f"camera {self.name}: {field} holds {value}, not finite numbers")
+        _check_intrinsics(self)
+        _check_rotation(self)
+
+    @property
+    def centre(self) -> NDArray[np.float64]:
+        """(3,) position of the camera in the world, mm."""
+        return -self.R.T @ self.t
+
+    @property
+    def projection_matrix(self) -> NDArray[np.float64]:
+        """(3, 4) ``K [R | t]``, without distortion."""
+        return self.K @ np.concatenate([self.R, self.t[:, None]], axis=1)
+
+    def transformed(self, affine: NDArray[np.float64], width: int, height: int) -> "Camera":
+        """The camera that sees this one's image after an axis-aligned image affine.
+
+        Args:
+            affine: (2, 3) map of pixel coordinates; no rotation or shear.
+            width: of the new image.
+            height: of the new image.
+        """
+        if affine[0, 1] != 0 or affine[1, 0] != 0:
+            raise ValueError("only axis-aligned affines keep a camera's distortion model")
+        K = np.concatenate([affine, [[0.0, 0.0, 1.0]]]) @ self.K
+        return replace(self, width=width, height=height, K=K)
+
+
+def _check_intrinsics(camera: Camera) -> None:
+    K = camera.K
+    if abs(np.linalg.det(K)) < 1e-6 or K[0, 0] <= 0 or K[1, 1] <= 0:
+        raise InputError(
+            f"camera {camera.name}: singular intrinsics K = {K.tolist()}; "
+            "the focal lengths K[0][0] and K[1][1] must be positive, in pixels"
+        )
+
+
+def _check_rotation(camera: Camera) -> None:
+    error = np.abs(camera.R @ camera.R.T - np.eye(3)).max()
+    if error > 1e-2 or np.linalg.det(camera.R) < 0:
+        raise InputError(
+            f"camera {camera.name}: R is not a rotation (R R^T differs from 1 by {error:.3g}, "
+            f"det {np.linalg.det(camera.R):.3g}); check rows against columns and handedness"
+        )
+
+
+def project(
+    camera: Camera, points: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Project world points, distortion included.
+
+    Args:
+        camera: the camera.
+        points: (..., 3) in mm.
+
+    Returns:
+        pixels (..., 2), NaN for points nearer than ``MIN_DEPTH_MM`` or behind; depths (...) mm.
+    """
+    flat = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+    depth = flat @ camera.R[2] + camera.t[2]
+    pixels = np.full((len(flat), 2), np.nan)
+    front = depth > MIN_DEPTH_MM
+    if front.any():
+        rvec = cv2.Rodrigues(camera.R)[0]
+        pixels[front] = cv2.projectPoints(flat[front], rvec, camera.t, camera.K, camera.distortion)[
+            0
+        ][:, 0]
+    shape = np.shape(points)[:-1]
+    return pixels.reshape(*shape, 2), depth.reshape(shape)
+
+
+def undistort(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normalised image coordinates of pixels: (..., 2) px to (..., 2), at depth 1."""
+    flat = np.asarray(pixels, dtype=np.float64).reshape(-1, 1, 2)
+    if len(flat) == 0:
+        return flat.reshape(np.shape(pixels))
+    normalised = cv2.undistortPoints(flat, camera.K, camera.distortion)
+    return np.asarray(normalised, dtype=np.float64).reshape(np.shape(pixels))
+
+
+def in_image(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which pixels (..., 2) lie inside the camera's image; NaN does not."""
+    with np.errstate(invalid="ignore"):
+        inside: NDArray[np.bool_] = (
+            (pixels[..., 0] >= 0)
+            & (pixels[..., 0] <= camera.width - 1)
+            & (pixels[..., 1] >= 0)
+            & (pixels[..., 1] <= camera.height - 1)
+        )
+    return inside
+
+
+def letterbox(width: int, height: int, new_width: int, new_height: int) -> NDArray[np.float64]:
+    """(2, 3) affine that fits an image into another isotropically, centred, edges padded."""
+    scale = min(new_width / width, new_height / height)
+    offset_x = (new_width - 1 - scale * (width - 1)) / 2
+    offset_y = (new_height - 1 - scale * (height - 1)) / 2
+    return np.array([[scale, 0.0, offset_x], [0.0, scale, offset_y]])
+
+
+def letterboxed(camera: Camera, width: int, height: int) -> Camera:
+    """The camera of the image that ``letterbox`` makes."""
+    return camera.transformed(letterbox(camera.width, camera.height, width, height), width, height)

@@ -1,0 +1,1 @@
+"""Images to 3D poses with scores."""

@@ -1,0 +1,1 @@
+"""Augmentation, losses, the stages and the loop they share."""
