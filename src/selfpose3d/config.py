@@ -298,7 +298,10 @@ class Table(Section):
 class Parameters(Section):
     """Everything that ``params.yaml`` and its overlays may say."""
 
-    seed: int = 0
+    seed: int = Field(0, description="of one training; set for each experiment from seeds")
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+        (0,), description="every learnt experiment is trained with each of them"
+    )
     data: Data = Data()
     studio: Studio = Studio()
     panoptic: Panoptic = Panoptic()

@@ -1,0 +1,308 @@
+"""The command line: one command a stage, each a thin call of a function of the package.
+
+The workflow's rules call these commands; a person may as well. ``--parameters`` takes a YAML file
+(``params.yaml``) or the JSON of just the parts that a stage reads, which is what the rules pass.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from selfpose3d.config import Parameters, parse_selected
+from selfpose3d.errors import InputError, TrainingDivergedError
+
+app = typer.Typer(
+    help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+ParametersOption = Annotated[
+    str,
+    typer.Option("--parameters", "-p", help="a YAML file, or the JSON of the parts it reads"),
+]
+ScenesOption = Annotated[list[Path], typer.Option("--scene", help="scene folder; repeat for more")]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="what to write")]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def command(name: str) -> Callable[[Command], Command]:
+    """Register a command whose ``InputError`` is printed without a traceback."""
+
+    def register(function: Command) -> Command:
+        @app.command(name)
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except (InputError, TrainingDivergedError) as error:
+                typer.echo(f"selfpose3d {name}: {error}", err=True)
+                raise typer.Exit(1) from error
+
+        return function
+
+    return register
+
+
+def _parameters(text: str) -> Parameters:
+    return parse_selected(text)
+
+
+@command("studio-bake")
+def studio_bake(out: OutOption) -> None:
+    """Prepare the studio's body model once, into one file."""
+    from selfpose3d.datasets.studio import bake_bodies
+
+    bake_bodies(out)
+
+
+@command("studio-render")
+def studio_render(
+    parameters: ParametersOption,
+    sequence: Annotated[str, typer.Option(help="studio_train_NN or studio_test_NN")],
+    rig: Annotated[Path, typer.Option(help="YAML file of the cameras")],
+    bodies: Annotated[Path, typer.Option(help="what studio-bake wrote")],
+    host: Annotated[Path, typer.Option(help="folder laid out as the Panoptic host serves it")],
+) -> None:
+    """Render one sequence of people, as the CMU Panoptic host would serve it."""
+    from selfpose3d.datasets.studio import render_sequence
+
+    render_sequence(_parameters(parameters).studio, sequence, rig, bodies, host)
+
+
+@command("prepare")
+def prepare(
+    parameters: ParametersOption,
+    sequence: Annotated[str, typer.Option(help="name of the sequence")],
+    split: Annotated[str, typer.Option(help="train or test: which frames are taken")],
+    url: Annotated[str, typer.Option(help="http(s):// or file:// address of the data set")],
+    scene: Annotated[Path, typer.Option(help="scene folder to write")],
+    truth: Annotated[Path, typer.Option(help="where the 3D truth goes, for evaluation only")],
+) -> None:
+    """Fetch one sequence in the Panoptic layout and make it a scene."""
+    from selfpose3d.config import Panoptic
+    from selfpose3d.datasets.panoptic import prepare_sequence
+
+    given = _parameters(parameters)
+    panoptic = given.panoptic if hasattr(given, "panoptic") else Panoptic()
+    is_panoptic = given.data.source == "panoptic"
+    prepare_sequence(
+        url=url,
+        sequence=sequence,
+        cameras=given.data.cameras or (panoptic.cameras if is_panoptic else None),
+        every=given.data.train_every if split == "train" else given.data.test_every,
+        stored_size=given.data.stored_size,
+        network_size=given.data.network_size,
+        scene=scene,
+        truth=truth,
+        retries=panoptic.retries,
+        timeout=panoptic.timeout,
+        parallel=panoptic.parallel,
+    )
+
+
+@command("prepare-footage")
+def prepare_footage(
+    parameters: ParametersOption,
+    scene: Annotated[Path, typer.Option(help="scene folder to write")],
+    cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")],
+) -> None:
+    """Fetch the real 4-camera footage and make it a scene."""
+    from selfpose3d.datasets.pose2sim_demo import prepare_pose2sim_demo
+
+    given = _parameters(parameters)
+    prepare_pose2sim_demo(
+        every=given.footage.every,
+        stored_size=given.footage.stored_size,
+        network_size=given.data.network_size,
+        scene=scene,
+        cache=cache,
+    )
+
+
+@command("fetch-weights")
+def fetch_weights(
+    name: Annotated[str, typer.Argument(help="blazepose or imagenet")],
+    out: OutOption,
+) -> None:
+    """Fetch the weights of an estimator or of the backbone's start into a folder."""
+    if name == "blazepose":
+        from selfpose3d.pseudo2d.blazepose import fetch_weights as fetch
+    elif name == "imagenet":
+        from selfpose3d.models.mobilenet import fetch_weights as fetch
+    else:
+        raise typer.BadParameter(f"{name}: known are blazepose and imagenet")
+    fetch(out)
+
+
+@command("detect")
+def detect(
+    parameters: ParametersOption,
+    scene: Annotated[Path, typer.Option(help="scene folder")],
+    weights: Annotated[Path, typer.Option(help="folder of the estimator's weights")],
+    out: OutOption,
+    workers: Annotated[int, typer.Option(help="processes")] = 1,
+) -> None:
+    """Estimate the 2D people of every image of a scene."""
+    from selfpose3d.files.poses2d import write_poses2d
+    from selfpose3d.files.scenes import read_scene
+    from selfpose3d.pipeline import detect_people
+
+    views, joints = detect_people(_parameters(parameters), read_scene(scene), weights, workers)
+    write_poses2d(out, views, joints)
+
+
+@command("label")
+def label(
+    parameters: ParametersOption,
+    kind: Annotated[str, typer.Option(help="soft or hard")],
+    detections: Annotated[list[Path], typer.Option(help="detections; repeat for more")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one file a sequence")],
+) -> None:
+    """Filter detections into labels."""
+    from selfpose3d.pipeline import label_sequences
+
+    label_sequences(_parameters(parameters).labels, kind, detections, out)
+
+
+@command("label-quality")
+def label_quality(
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of labels")],
+    truth: Annotated[Path, typer.Option(help="folder of 3D truth")],
+    out: OutOption,
+) -> None:
+    """Compare labels with the exact projections, where there is truth: a report, never training."""
+    from selfpose3d.pipeline import measure_labels
+
+    measure_labels(scene, labels, truth, out)
+
+
+@command("reconstruct")
+def reconstruct(
+    parameters: ParametersOption,
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of labels")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one file a sequence")],
+) -> None:
+    """Reconstruct 3D people from labels without training."""
+    from selfpose3d.pipeline import reconstruct_sequences
+
+    reconstruct_sequences(_parameters(parameters).training_free, scene, labels, out)
+
+
+@command("reprojection")
+def reprojection(
+    scene: Annotated[Path, typer.Option(help="scene folder")],
+    labels: Annotated[Path, typer.Option(help="its labels")],
+    predictions: Annotated[Path, typer.Option(help="its 3D people")],
+    out: OutOption,
+) -> None:
+    """Report how well 3D people reproject onto labels, for footage without truth."""
+    from selfpose3d.pipeline import report_reprojection
+
+    report_reprojection(scene, labels, predictions, out)
+
+
+@command("train")
+def train(
+    stage: Annotated[
+        str, typer.Argument(help="backbone, root, bodies, pose_l2, pose_l1 or finetune")
+    ],
+    parameters: ParametersOption,
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of labels")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of checkpoint and curves")],
+    reconstructions: Annotated[
+        Path | None, typer.Option(help="bodies: folder of training-free reconstructions")
+    ] = None,
+    start: Annotated[
+        list[Path] | None, typer.Option(help="checkpoint to start from; repeat, later wins")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="backbone: weights to start from")] = None,
+) -> None:
+    """Run one training stage; a killed one goes on where it stopped."""
+    from selfpose3d.pipeline import train_stage
+
+    train_stage(
+        _parameters(parameters), stage, scene, labels, reconstructions, start or [], weights, out
+    )
+
+
+@command("predict")
+def predict(
+    parameters: ParametersOption,
+    checkpoint: Annotated[list[Path], typer.Option(help="repeat for more; later wins")],
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of labels (estimator heatmaps)")],
+    out: OutOption,
+) -> None:
+    """Predict the 3D people of scenes with trained networks."""
+    from selfpose3d.pipeline import predict_sequences
+
+    predict_sequences(_parameters(parameters), checkpoint, scene, labels, out)
+
+
+@command("gather")
+def gather(
+    predictions: Annotated[list[Path], typer.Argument(help="files of 3D people")],
+    out: OutOption,
+) -> None:
+    """Join the 3D people of several sequences into one file."""
+    from selfpose3d.pipeline import gather_people
+
+    gather_people(predictions, out)
+
+
+@command("evaluate")
+def evaluate(
+    predictions: Annotated[list[Path], typer.Option(help="Parquet or JSON; repeat for more")],
+    ground_truth: Annotated[list[Path], typer.Option(help="Parquet or JSON; repeat for more")],
+    out: OutOption,
+) -> None:
+    """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
+    from selfpose3d.evaluation import evaluate_files
+    from selfpose3d.files.atomic import write_json
+
+    metrics = evaluate_files(predictions, ground_truth)
+    write_json(out, metrics)
+    headline = ("AP25", "AP50", "AP100", "AP150", "Recall@500", "MPJPE")
+    typer.echo(
+        "  ".join(f"{key} {metrics[key]:.1f}" for key in headline if metrics[key] is not None)
+    )
+
+
+@command("metrics")
+def metrics(
+    row: Annotated[list[str], typer.Option(help="NAME=FOLDER,FOLDER: an experiment's seeds")],
+    out: OutOption,
+) -> None:
+    """Gather the headline metrics of experiments into one file."""
+    from selfpose3d.pipeline import gather_metrics
+
+    named = [text.partition("=") for text in row]
+    gather_metrics({name: _paths(folders) for name, _, folders in named}, out)
+
+
+def _paths(text: str) -> list[Path]:
+    return [Path(part) for part in text.split(",")]
+
+
+@command("parameters")
+def parameters_schema(
+    schema: Annotated[Path, typer.Option(help="JSON schema to write")],
+) -> None:
+    """Write the schema of params.yaml, generated from the types."""
+    from selfpose3d.files.atomic import write_json
+
+    write_json(schema, Parameters.model_json_schema())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    app(args=arguments if arguments is not None else sys.argv[1:])

@@ -1,0 +1,342 @@
+"""An experiment is the base parameters with named overrides; here it becomes its chain of stages.
+
+Every node of the graph has an id: a readable name and a short key of exactly the parameters and
+upstream nodes that its result depends on. Two experiments that agree on those share the node.
+Nothing here touches a file: the workflow asks the plan for ids, inputs and parameters.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from selfpose3d.config import Parameters, PoseStage, select, with_settings
+from selfpose3d.errors import InputError
+
+POSE_STAGES: tuple[str, ...] = ("pose_l2", "pose_l1", "finetune")
+
+READS: dict[str, tuple[str, ...]] = {
+    "studio": ("studio",),
+    "scenes": ("data",),
+    "panoptic": ("panoptic",),
+    "videos": ("videos",),
+    "footage": ("footage",),
+    "detections": ("estimator", "labels", "training_free"),
+    "labels": ("labels",),
+    "reconstructions": ("training_free",),
+}
+"""The parts of the parameters that each kind of node reads; the training stages' follow below."""
+
+_NETWORK_INPUT = ("seed", "data.network_size", "heatmaps", "compute")
+_BACKBONE = ("networks.backbone", "networks.side_aware")
+_ROOT = ("networks.v2v_width", "networks.root_grid", "space")
+_POSE = (
+    "networks.pose_v2v_width",
+    "networks.cuboid_grid",
+    "networks.cuboid_size",
+    "networks.cuboid_shift",
+    "networks.residual_start",
+)
+_PROPOSALS = ("networks.max_people", "networks.root_threshold")
+READS |= {
+    "backbone": (*_NETWORK_INPUT, *_BACKBONE, "augmentation", "train.backbone"),
+    "root": (*_NETWORK_INPUT, *_BACKBONE, *_ROOT, "augmentation", "train.root"),
+    "bodies": (*_NETWORK_INPUT, *_BACKBONE, *_POSE, "space", "augmentation", "train.bodies"),
+    **{
+        stage: (
+            *_NETWORK_INPUT,
+            *_BACKBONE,
+            *_ROOT,
+            *_POSE,
+            *_PROPOSALS,
+            "networks.attention",
+            "augmentation",
+            f"train.{stage}",
+        )
+        for stage in POSE_STAGES
+    },
+    "predict": (*_NETWORK_INPUT, *_BACKBONE, *_ROOT, *_POSE, *_PROPOSALS, "inference"),
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the graph.
+
+    Args:
+        id: readable name and key; also its folder's name.
+        parameters: the parts of the parameters it reads.
+    """
+
+    id: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def parameters_json(self) -> str:
+        """The parameters as one line of JSON, as a command takes them."""
+        return json.dumps(self.parameters, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Dataset(Node):
+    """Sequences from one source at one size; ``host`` is the studio node that renders them."""
+
+    source: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    host: Node | None
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """All of them, training first."""
+        return (*self.train, *self.test)
+
+
+@dataclass(frozen=True)
+class Detections(Node):
+    """What the 2D estimator sees in a data set."""
+
+    dataset: Dataset
+
+
+@dataclass(frozen=True)
+class Labels(Node):
+    """What a filter kept of the detections."""
+
+    kind: str
+    detections: Detections
+
+
+@dataclass(frozen=True)
+class Reconstructions(Node):
+    """The training-free 3D people of labels."""
+
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Stage(Node):
+    """One training stage.
+
+    Args:
+        stage: "backbone", "root", "bodies", "pose_l2", "pose_l1" or "finetune".
+        labels: it learns from.
+        reconstructions: of the training labels, where it needs them.
+        start: ids of the stages whose checkpoints it starts from, in training order.
+        threads: of its process.
+    """
+
+    stage: str
+    labels: Labels
+    reconstructions: Reconstructions | None
+    start: tuple[str, ...]
+    threads: int
+
+
+@dataclass(frozen=True)
+class Experiment(Node):
+    """One experiment with one seed.
+
+    Args:
+        name: as in the parameters.
+        seed: of its training.
+        title: as printed in tables.
+        method: "selfpose3d" or "training_free".
+        labels: what it looks at when its heatmaps come from the estimator.
+        reconstructions: its predictions, where it is training-free.
+        stages: its training stages, in order.
+        resolved: all parameters with its overrides.
+    """
+
+    name: str
+    seed: int
+    title: str
+    method: str
+    labels: Labels
+    reconstructions: Reconstructions
+    stages: tuple[Stage, ...]
+    resolved: Mapping[str, Any]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data it is trained and tested on."""
+        return self.labels.detections.dataset
+
+
+@dataclass
+class Plan:
+    """All nodes by id, and the experiments of each name (one a seed)."""
+
+    hosts: dict[str, Node] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    detections: dict[str, Detections] = field(default_factory=dict)
+    labels: dict[str, Labels] = field(default_factory=dict)
+    reconstructions: dict[str, Reconstructions] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    by_name: dict[str, tuple[Experiment, ...]] = field(default_factory=dict)
+    footage: Reconstructions | None = None
+
+
+def make_plan(parameters: Parameters) -> Plan:
+    """The graph of all experiments in the parameters.
+
+    Raises:
+        InputError: a table names an experiment that is not there, or an override is wrong.
+    """
+    plan = Plan()
+    for name in parameters.experiments:
+        runs = _runs(parameters, name)
+        plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
+    for table, rows in ((key, value.rows) for key, value in parameters.tables.items()):
+        unknown = [row for row in rows if row not in plan.by_name]
+        if unknown:
+            raise InputError(
+                f"tables.{table}.rows: {unknown} are no experiments; known: {sorted(plan.by_name)}"
+            )
+    if parameters.footage.name != "none":
+        plan.footage = _add_footage(plan, parameters)
+    return plan
+
+
+def node_id(name: str, *depends_on: Any) -> str:
+    """``name`` and a key of what the node depends on."""
+    text = json.dumps(depends_on, sort_keys=True)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _runs(parameters: Parameters, name: str) -> Iterable[Parameters]:
+    experiment = parameters.experiments[name]
+    seeds = parameters.seeds if experiment.method == "selfpose3d" else parameters.seeds[:1]
+    for seed in seeds:
+        settings = {**experiment.set, "seed": seed}
+        yield with_settings(parameters, settings, f"experiments.{name}")
+
+
+def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment:
+    described = parameters.experiments[name]
+    detections = _add_detections(plan, parameters, _add_dataset(plan, parameters))
+    labels = _add_labels(plan, parameters, detections, "soft")
+    reconstructions = _add_reconstructions(plan, parameters, labels)
+    learnt = described.method == "selfpose3d"
+    stages = _add_stages(plan, parameters, labels, reconstructions) if learnt else ()
+    reads = select(parameters, READS["predict"]) if learnt else {}
+    used = [stage.id for stage in stages] or [reconstructions.id]
+    experiment = Experiment(
+        id=node_id(f"{name}-seed{parameters.seed}", reads, used, labels.id),
+        parameters=reads,
+        name=name,
+        seed=parameters.seed,
+        title=described.title,
+        method=described.method,
+        labels=labels,
+        reconstructions=reconstructions,
+        stages=stages,
+        resolved=parameters.model_dump(mode="json", exclude={"experiments", "tables"}),
+    )
+    plan.experiments[experiment.id] = experiment
+    return experiment
+
+
+def _add_dataset(plan: Plan, parameters: Parameters) -> Dataset:
+    source = parameters.data.source
+    reads = select(parameters, READS["scenes"])
+    if source == "studio":
+        studio = select(parameters, READS["studio"])
+        host = Node(node_id("studio", studio), studio)
+        plan.hosts[host.id] = host
+        train = _numbered("studio_train", parameters.studio.train_sequences)
+        test = _numbered("studio_test", parameters.studio.test_sequences)
+        dataset = Dataset(node_id(source, reads, host.id), reads, source, train, test, host)
+    else:
+        reads |= select(parameters, READS[source])
+        section = getattr(parameters, source)
+        train, test = tuple(section.train), tuple(section.test)
+        dataset = Dataset(node_id(source, reads), reads, source, train, test, None)
+    plan.datasets[dataset.id] = dataset
+    return dataset
+
+
+def _numbered(name: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{name}_{index:02d}" for index in range(count))
+
+
+def _add_footage(plan: Plan, parameters: Parameters) -> Reconstructions:
+    reads = select(parameters, (*READS["scenes"], *READS["footage"]))
+    name = parameters.footage.name
+    dataset = Dataset(node_id(name, reads), reads, name, (), (name,), None)
+    plan.datasets[dataset.id] = dataset
+    detections = _add_detections(plan, parameters, dataset)
+    return _add_reconstructions(plan, parameters, _add_labels(plan, parameters, detections, "soft"))
+
+
+def _add_detections(plan: Plan, parameters: Parameters, dataset: Dataset) -> Detections:
+    reads = select(parameters, READS["detections"])
+    name = parameters.estimator.name
+    node = Detections(node_id(name, reads, dataset.id), reads, dataset)
+    plan.detections[node.id] = node
+    return node
+
+
+def _add_labels(plan: Plan, parameters: Parameters, detections: Detections, kind: str) -> Labels:
+    reads = select(parameters, READS["labels"])
+    node = Labels(node_id(kind, reads, kind, detections.id), reads, kind, detections)
+    plan.labels[node.id] = node
+    return node
+
+
+def _add_reconstructions(plan: Plan, parameters: Parameters, labels: Labels) -> Reconstructions:
+    reads = select(parameters, READS["reconstructions"])
+    node = Reconstructions(node_id("training_free", reads, labels.id), reads, labels)
+    plan.reconstructions[node.id] = node
+    return node
+
+
+def _add_stages(
+    plan: Plan, parameters: Parameters, soft: Labels, reconstructions: Reconstructions
+) -> tuple[Stage, ...]:
+    chain: list[Stage] = []
+    for stage in _enabled_stages(parameters):
+        section = getattr(parameters.train, stage)
+        kind = section.labels if isinstance(section, PoseStage) else "soft"
+        labels = _add_labels(plan, parameters, soft.detections, kind)
+        bodies = reconstructions if stage == "bodies" else None
+        start = _start_of(stage, chain)
+        reads = select(parameters, READS[stage])
+        needed = [labels.id, bodies.id if bodies else None]
+        node = Stage(
+            id=node_id(f"{stage}-{parameters.heatmaps.source}", reads, needed, start),
+            parameters=reads,
+            stage=stage,
+            labels=labels,
+            reconstructions=bodies,
+            start=start,
+            threads=section.threads,
+        )
+        plan.stages[node.id] = node
+        chain.append(node)
+    return tuple(chain)
+
+
+def _enabled_stages(parameters: Parameters) -> list[str]:
+    learnt_heatmaps = parameters.heatmaps.source == "backbone"
+    stages = ["backbone"] if learnt_heatmaps else []
+    stages += ["root", "bodies", *POSE_STAGES]
+    enabled = [stage for stage in stages if getattr(parameters.train, stage).enabled]
+    missing = {"root", *(["backbone"] if learnt_heatmaps else [])} - set(enabled)
+    if missing or not {"bodies", *POSE_STAGES} & set(enabled):
+        raise InputError(
+            f"train: the stages {enabled} don't make a whole network; "
+            f"enable {sorted(missing) or 'bodies or a pose stage'}"
+        )
+    return enabled
+
+
+def _start_of(stage: str, chain: list[Stage]) -> tuple[str, ...]:
+    """Root net and bodies start from the backbone alone; a pose stage from all before it."""
+    if stage in ("root", "bodies"):
+        return tuple(earlier.id for earlier in chain if earlier.stage == "backbone")
+    if stage in ("pose_l1", "finetune") and chain[-1].stage in POSE_STAGES:
+        return (chain[-1].id,)
+    return tuple(earlier.id for earlier in chain)

@@ -1,0 +1,186 @@
+"""The pipeline's steps over files: what a command reads, calls and writes.
+
+Each function turns files into files by calling the one room of the package that does the work.
+Training is never handed a path of the truth; only ``measure_labels``, ``evaluate`` and the
+estimator named "ground_truth" are.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from selfpose3d.config import Labels, Parameters, TrainingFree
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, whole_folder, write_json
+from selfpose3d.files.poses2d import Views, read_poses2d, write_poses2d
+from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
+from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.progress import track
+from selfpose3d.skeletons import PANOPTIC_15
+
+HEADLINE: tuple[str, ...] = ("MPJPE", "AP25", "AP50", "AP100", "AP150", "Recall@500")
+"""The metrics that tables and MLflow show first."""
+
+
+def label_path(folder: Path, sequence: str) -> Path:
+    """Where the labels, the truth or the reconstruction of a sequence lie in their folder."""
+    return folder / f"{sequence}.parquet"
+
+
+def detect_people(
+    parameters: Parameters, scene: Scene, weights: Path, workers: int
+) -> tuple[Views, tuple[str, ...]]:
+    """Estimate 2D people, then look again where the other views say that somebody was missed.
+
+    Returns:
+        people by (frame, camera) and the names of their joints.
+    """
+    from selfpose3d.baselines.training_free import reconstruct_scene
+    from selfpose3d.pseudo2d.estimator import detect_again, detect_scene
+    from selfpose3d.pseudo2d.filters import make_labels
+
+    views, joints = detect_scene(scene, parameters.estimator, weights, workers)
+    if parameters.estimator.second_look:
+        labels = make_labels(views, parameters.labels, "soft")
+        people = reconstruct_scene(scene, labels, parameters.training_free)
+        views = detect_again(scene, views, people, parameters.estimator, weights, workers)
+    return views, joints
+
+
+def label_sequences(labels: Labels, kind: str, detections: Sequence[Path], out: Path) -> None:
+    """Filter the detections of sequences into a folder of label files."""
+    from selfpose3d.pseudo2d.filters import make_labels
+
+    if kind not in ("soft", "hard"):
+        raise InputError(f"labels are soft or hard, not {kind!r}")
+    with whole_folder(out) as folder:
+        for path in detections:
+            views, joints = read_poses2d(path)
+            kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind), joints)
+            write_poses2d(folder / path.name, kept, PANOPTIC_15)
+
+
+def reconstruct_sequences(
+    parameters: TrainingFree, scenes: Sequence[Path], labels: Path, out: Path
+) -> None:
+    """Reconstruct the 3D people of scenes from their labels into a folder of files."""
+    from selfpose3d.baselines.training_free import reconstruct_scene
+
+    with whole_folder(out) as folder:
+        for scene in track([read_scene(path) for path in scenes], "scenes", unit="scenes"):
+            views = read_labels(labels, scene)
+            people = reconstruct_scene(scene, views, parameters)
+            write_poses3d(label_path(folder, scene.name), people)
+
+
+def read_labels(folder: Path, scene: Scene) -> Views:
+    """The labels of a scene; labels of another scene are refused."""
+    path = label_path(folder, scene.name)
+    views, joints = read_poses2d(path)
+    if joints != PANOPTIC_15:
+        raise InputError(f"{path}: joints {joints} are not Panoptic-15; run 'selfpose3d label'")
+    known = {(frame, camera.name) for frame in scene.frames for camera in scene.cameras}
+    strange = sorted(set(views) - known)
+    if strange:
+        raise InputError(
+            f"{path}: frame and camera {strange[0]} (and {len(strange) - 1} more) are not in the "
+            f"scene {scene.folder}; these are the labels of another data set"
+        )
+    return views
+
+
+def measure_labels(scenes: Sequence[Path], labels: Path, truth: Path, out: Path) -> None:
+    """Write how good labels are against exact projections, over all scenes."""
+    from selfpose3d.pseudo2d.quality import label_quality
+
+    read = [read_scene(path) for path in scenes]
+    views = [read_labels(labels, scene) for scene in read]
+    truths = [read_poses3d(label_path(truth, scene.name)) for scene in read]
+    write_json(out, label_quality(views, truths, read))
+
+
+def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path) -> None:
+    """Write how well 3D people reproject onto the labels of a scene."""
+    from selfpose3d.evaluation.reprojection import reprojection_report
+
+    read = read_scene(scene)
+    views, _ = read_poses2d(labels)
+    write_json(out, reprojection_report(read, views, read_poses3d(predictions)))
+
+
+def train_stage(
+    parameters: Parameters,
+    stage: str,
+    scenes: Sequence[Path],
+    labels: Path,
+    reconstructions: Path | None,
+    start: Sequence[Path],
+    weights: Path | None,
+    out: Path,
+) -> None:
+    """Run one training stage on scenes and their labels."""
+    from selfpose3d.training import stages
+
+    read = [read_scene(path) for path in scenes]
+    views = [read_labels(labels, scene) for scene in read]
+    if stage == "backbone":
+        stages.train_backbone(parameters, read, views, weights, out)
+    elif stage == "root":
+        stages.train_root(parameters, read, views, start, out)
+    elif stage == "bodies":
+        if reconstructions is None:
+            raise InputError("the stage bodies needs --reconstructions")
+        people = [read_poses3d(label_path(reconstructions, scene.name)) for scene in read]
+        stages.train_bodies(parameters, read, views, people, start, out)
+    elif stage in ("pose_l2", "pose_l1", "finetune"):
+        name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
+        stages.train_pose(parameters, name, read, views, start, out)
+    else:
+        raise InputError(f"there is no stage {stage!r}")
+
+
+def predict_sequences(
+    parameters: Parameters,
+    checkpoints: Sequence[Path],
+    scenes: Sequence[Path],
+    labels: Path,
+    out: Path,
+) -> None:
+    """Predict the 3D people of scenes into one file."""
+    from selfpose3d.inference.predict import predict_scene
+
+    frames: dict[tuple[str, int], People3D] = {}
+    for scene in [read_scene(path) for path in scenes]:
+        views = read_labels(labels, scene)
+        frames.update(predict_scene(parameters, scene, views, checkpoints))
+    write_poses3d(out, frames)
+
+
+def gather_people(paths: Sequence[Path], out: Path) -> None:
+    """Join files of 3D people into one."""
+    frames: dict[tuple[str, int], People3D] = {}
+    for path in paths:
+        frames.update(read_poses3d(path))
+    write_poses3d(out, frames)
+
+
+def gather_metrics(rows: Mapping[str, Sequence[Path]], out: Path) -> None:
+    """Write the headline metrics of every experiment, the mean over its seeds.
+
+    Args:
+        rows: experiment folders (one a seed) by experiment name.
+        out: JSON, ``{experiment: {metric: value}}``.
+    """
+    gathered = {}
+    for name, folders in rows.items():
+        metrics = [read_json(folder / "metrics.json") for folder in folders]
+        gathered[name] = {
+            key: _mean([row[key] for row in metrics]) for key in HEADLINE if key in metrics[0]
+        }
+    write_json(out, gathered)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean; none where a seed has no value (nobody was found)."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None
