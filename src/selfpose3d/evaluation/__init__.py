@@ -1,1 +1,5 @@
-"""The published protocols: AP, recall and MPJPE."""
+"""Evaluation: knows only poses. Two sets of 3D people in, metrics out."""
+
+from selfpose3d.evaluation.metrics import Metrics, evaluate, evaluate_files
+
+__all__ = ["Metrics", "evaluate", "evaluate_files"]

@@ -1,0 +1,291 @@
+"""AP, recall and MPJPE of 3D people by the protocol published for CMU Panoptic.
+
+The protocol (VoxelPose, Tu et al. 2020, section 4; used by SelfPose3d, tables 1 to 16): a frame
+without ground truth is left out, predictions and all. Each prediction goes to its nearest body by
+the mean error over that body's valid joints. In the order of scores, a prediction is a true
+positive at a threshold when its error is below it and its body is not taken yet. AP is the area
+under the monotone envelope of precision over recall.
+
+Letters: N predictions, T bodies of the truth, J joints.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.skeletons import PANOPTIC_15, ROOT
+
+THRESHOLDS_MM: tuple[int, ...] = (25, 50, 75, 100, 125, 150)
+MATCH_MM = 500.0
+"""Errors below this count for recall and MPJPE."""
+
+_EPSILON = 1e-5
+"""Of the protocol's recall and precision: without it the digits differ."""
+
+Metrics = dict[str, Any]
+"""Plain JSON values: ``AP25`` ... ``AP150``, ``mAP`` and ``Recall@500`` in percent, ``MPJPE`` in mm
+(``None`` when nothing was matched); ``joints``: MPJPE by joint name; ``root``: the same for
+the root joint alone (``None`` where the truth has no roots); ``frames``, ``people``,
+``predictions``: how many were evaluated; ``per_sequence`` and ``per_people``: the headline by
+sequence, and by the number of people in a frame."""
+
+
+@dataclass(frozen=True)
+class _People:
+    """The people of several frames in one array each: (N, 15, 3), (N, 15), (N,), (N,)."""
+
+    joints: NDArray[np.float64]
+    valid: NDArray[np.bool_]
+    scores: NDArray[np.float64]
+    frame: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """Each prediction with its nearest body: errors in mm, bodies by their index in the truth.
+
+    ``joint_errors`` (N, J) is NaN where the body's joint is not valid.
+    """
+
+    scores: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    bodies: NDArray[np.int64]
+    joint_errors: NDArray[np.float64]
+
+    def where(self, chosen: NDArray[Any]) -> "_Matches":
+        """Those predictions only, by mask or by index."""
+        return _Matches(
+            self.scores[chosen],
+            self.errors[chosen],
+            self.bodies[chosen],
+            self.joint_errors[chosen],
+        )
+
+
+def evaluate_files(predictions: Sequence[Path], truths: Sequence[Path]) -> Metrics:
+    """Evaluate files of predictions against files of truth (Parquet or JSON).
+
+    Raises:
+        InputError: a file can't be read, two files hold the same frame, or the predictions are
+            of another data set than the truth.
+    """
+    where = f"{_names(predictions)} against {_names(truths)}"
+    try:
+        return evaluate(_read_all(predictions), _read_all(truths))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def evaluate(predictions: Frames, truth: Frames) -> Metrics:
+    """Evaluate predictions against the truth.
+
+    Frames of the truth that the predictions lack count as missed. Bodies of the truth without a
+    valid joint are left out. Equal scores are taken in the order of sequence, frame and person.
+
+    Args:
+        predictions: people by (sequence, frame), world mm.
+        truth: the same, of the ground truth.
+
+    Returns:
+        see ``Metrics``.
+
+    Raises:
+        InputError: the truth holds nobody, or no frame of it is in the predictions.
+    """
+    keys = sorted(key for key, people in truth.items() if people.valid.any())
+    _check_common(predictions, truth, keys)
+    bodies = _stack([truth[key] for key in keys])
+    bodies = _chosen(bodies, np.any(bodies.valid, axis=1))
+    nobody = People3D.predicted(np.zeros((0, len(PANOPTIC_15), 3)), np.zeros(0))
+    predicted = _stack([predictions.get(key, nobody) for key in keys])
+    matches = _match(predicted, bodies)
+    sequences = np.array([sequence for sequence, _ in keys])
+    counts = np.bincount(bodies.frame, minlength=len(keys))
+    return {
+        **_headline(matches, len(bodies.joints)),
+        "joints": _joint_errors(matches),
+        "root": _root_metrics(predicted, bodies),
+        "frames": len(keys),
+        "people": len(bodies.joints),
+        "predictions": len(predicted.joints),
+        "per_sequence": _by_group(matches, sequences[bodies.frame]),
+        "per_people": _by_group(matches, counts[bodies.frame]),
+    }
+
+
+def _read_all(paths: Iterable[Path]) -> Frames:
+    frames: dict[tuple[str, int], People3D] = {}
+    for path in paths:
+        read = read_poses3d(path)
+        doubled = sorted(frames.keys() & read.keys())
+        if doubled:
+            raise InputError(f"{path}: frame {doubled[0]} is in another of the given files, too")
+        frames.update(read)
+    return frames
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return (
+        str(paths[0]) if len(paths) == 1 else f"{len(paths)} files ({', '.join(map(str, paths))})"
+    )
+
+
+def _check_common(predictions: Frames, truth: Frames, keys: list[tuple[str, int]]) -> None:
+    if not keys:
+        raise InputError(f"the ground truth holds nobody in its {len(truth)} frames")
+    if any(key in predictions for key in keys):
+        return
+    if not predictions:
+        raise InputError("the predictions hold no frame, not even an empty one")
+    raise InputError(
+        "predictions and ground truth have no (sequence, frame) in common; predictions are of "
+        f"{_example(predictions)}, the truth of {_example(truth)}; "
+        "give the truth of the same sequences"
+    )
+
+
+def _example(frames: Frames) -> str:
+    sequences = sorted({sequence for sequence, _ in frames})
+    sequence, frame = min(frames)
+    return f"{len(sequences)} sequence(s), such as {sequence!r} with frame {frame}"
+
+
+def _stack(frames: Sequence[People3D]) -> _People:
+    return _People(
+        joints=np.concatenate([people.joints for people in frames]),
+        valid=np.concatenate([people.valid for people in frames]),
+        scores=np.concatenate([people.scores for people in frames]),
+        frame=np.repeat(np.arange(len(frames)), [len(people) for people in frames]),
+    )
+
+
+def _chosen(people: _People, mask: NDArray[Any]) -> _People:
+    return _People(people.joints[mask], people.valid[mask], people.scores[mask], people.frame[mask])
+
+
+def _match(predicted: _People, bodies: _People) -> _Matches:
+    """Give each prediction the nearest body of its frame, in the order of falling scores.
+
+    A prediction in a frame without bodies has no body and is left out.
+    """
+    n_frames = 1 + max(predicted.frame.max(initial=0), bodies.frame.max(initial=0))
+    counts = np.bincount(bodies.frame, minlength=n_frames)
+    first = np.cumsum(counts) - counts
+    candidates = counts[predicted.frame]
+    prediction = np.repeat(np.arange(len(candidates)), candidates)
+    place = np.arange(len(prediction)) - np.repeat(np.cumsum(candidates) - candidates, candidates)
+    body = first[predicted.frame[prediction]] + place
+    errors = _mean_errors(predicted.joints, bodies, prediction, body)
+    nearest = np.full((len(candidates), counts.max(initial=1)), np.inf)
+    nearest[prediction, place] = errors
+    bodies_N = first[predicted.frame] + nearest.argmin(axis=1)
+    order = np.argsort(-predicted.scores, kind="stable")
+    order = order[candidates[order] > 0]
+    return _Matches(
+        scores=predicted.scores[order],
+        errors=nearest.min(axis=1)[order],
+        bodies=bodies_N[order],
+        joint_errors=_distances(predicted.joints[order], bodies, bodies_N[order]),
+    )
+
+
+def _mean_errors(
+    joints: NDArray[np.float64],
+    bodies: _People,
+    prediction: NDArray[np.int64],
+    body: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Mean error over the body's valid joints, for pairs of a prediction and a body."""
+    difference = joints[prediction] - bodies.joints[body]
+    distance = np.sqrt(np.einsum("njd,njd->nj", difference, difference))
+    valid = bodies.valid[body]
+    mean: NDArray[np.float64] = (distance * valid).sum(axis=1) / valid.sum(axis=1)
+    return mean
+
+
+def _distances(
+    joints: NDArray[np.float64], bodies: _People, body: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    distance = np.linalg.norm(joints - bodies.joints[body], axis=-1)
+    return np.where(bodies.valid[body], distance, np.nan)
+
+
+def _headline(matches: _Matches, n_bodies: int) -> Metrics:
+    """AP25 ... AP150, mAP, Recall@500 (percent) and MPJPE (mm) of predictions by falling score."""
+    precisions = [average_precision(matches.errors, matches.bodies, n_bodies, t) for t in _levels()]
+    found = _first_of_each(matches.bodies, matches.errors < MATCH_MM)
+    return {
+        **{f"AP{t}": 100 * ap for t, ap in zip(THRESHOLDS_MM, precisions, strict=True)},
+        "mAP": 100 * float(np.mean(precisions)),
+        "Recall@500": 100 * len(found) / n_bodies,
+        "MPJPE": float(matches.errors[found].mean()) if len(found) else None,
+    }
+
+
+def _levels() -> Iterable[float]:
+    return (float(threshold) for threshold in THRESHOLDS_MM)
+
+
+def average_precision(
+    errors: NDArray[np.float64], bodies: NDArray[np.int64], n_bodies: int, threshold: float
+) -> float:
+    """Area under the monotone envelope of precision over recall, in [0, 1].
+
+    Args:
+        errors: (N,) mm, of predictions in the order of falling scores.
+        bodies: (N,) index of each prediction's nearest body.
+        n_bodies: how many bodies there are to be found.
+        threshold: a true positive's error is below it, mm.
+    """
+    hit = np.zeros(len(errors))
+    hit[_first_of_each(bodies, errors < threshold)] = 1
+    hits = np.cumsum(hit)
+    recall = hits / (n_bodies + _EPSILON)
+    precision = hits / (np.arange(1, len(hits) + 1) + _EPSILON)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
+
+
+def _first_of_each(bodies: NDArray[np.int64], accepted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Index of the first accepted prediction of every body that has one."""
+    index = np.flatnonzero(accepted)
+    _, first = np.unique(bodies[index], return_index=True)
+    return index[first]
+
+
+def _joint_errors(matches: _Matches) -> dict[str, float | None]:
+    """MPJPE of each joint over the same matches as the MPJPE of the whole body."""
+    errors = matches.joint_errors[_first_of_each(matches.bodies, matches.errors < MATCH_MM)]
+    columns = [column[np.isfinite(column)] for column in errors.T]
+    means = [float(column.mean()) if len(column) else None for column in columns]
+    return dict(zip(PANOPTIC_15, means, strict=True))
+
+
+def _root_metrics(predicted: _People, bodies: _People) -> Metrics | None:
+    """The protocol for the root joint alone, over the bodies whose root is valid."""
+    roots = _chosen(_only_root(bodies), bodies.valid[:, ROOT])
+    if len(roots.joints) == 0:
+        return None
+    return _headline(_match(_only_root(predicted), roots), len(roots.joints))
+
+
+def _only_root(people: _People) -> _People:
+    root = slice(ROOT, ROOT + 1)
+    return _People(people.joints[:, root], people.valid[:, root], people.scores, people.frame)
+
+
+def _by_group(matches: _Matches, group_of_body: NDArray[Any]) -> dict[str, Metrics]:
+    """The headline within each group of bodies, and how many they are."""
+    group_of_match = group_of_body[matches.bodies]
+    result = {}
+    for group in np.unique(group_of_body):
+        n_bodies = int((group_of_body == group).sum())
+        headline = _headline(matches.where(group_of_match == group), n_bodies)
+        result[str(group)] = {**headline, "people": n_bodies}
+    return result
