@@ -196,8 +196,19 @@ class BackboneStage(Stage):
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
     weights: Literal["none", "imagenet"] = Field("imagenet", description="the trunk's start")
+    trunk_rate: Positive = Field(
+        0.4, description="learning rate of a trunk with given weights, relative"
+    )
     crop: Annotated[int, Field(ge=0)] = Field(144, description="person crops, px; 0: full frames")
+    rotated: Fraction = Field(
+        0.3, description="share of the crops turned by augmentation.rotation; the rest by 6 degrees"
+    )
+    mirror: bool = Field(True, description="half of the crops mirrored, sides exchanged")
     positive_weight: NonNegative = Field(20.0, description="extra weight of the heatmaps' peaks")
+    amplitudes: Literal["score", "one"] = Field(
+        "score", description="of the target heatmaps: the joint's score, or 1 as in the paper"
+    )
+    least_score: Fraction = Field(0.15, description="joints below are no targets; paper 0")
 
 
 class RootStage(Stage):
@@ -207,8 +218,19 @@ class RootStage(Stage):
     learning_rate: Positive = 3e-3
     synthetic_weight: NonNegative = Field(1.0, description="of l_root_syn; released code 100")
     consistency_weight: NonNegative = Field(1.0, description="of l_root_C")
+    positive_weight: NonNegative = Field(
+        10.0, description="extra weight of the target volume's peaks; paper 0"
+    )
     people: tuple[Count, Count] = Field((1, 9), description="synthetic roots a sample")
+    heights: tuple[float, float] = Field(
+        (450.0, 1100.0), description="of the synthetic roots, mm; released code 50, 1500"
+    )
     noise: NonNegative = Field(0.02, description="of the synthetic heatmaps")
+    missing: Fraction = Field(0.15, description="synthetic roots missing in a view; paper 0")
+    displaced: NonNegative = Field(
+        0.02,
+        description="of synthetic roots in a view, standard deviation in body heights; paper 0",
+    )
     target_sigma: Positive = Field(200.0, description="of the target volume, mm")
 
 
@@ -216,7 +238,19 @@ class BodiesStage(Stage):
     """pose_net on synthetic bodies, made from the training-free reconstruction; no truth."""
 
     iterations: Count | None = 450
+    batch_size: Count = Field(1, description="rigs a step, each with its own bodies")
     learning_rate: Positive = 2e-3
+    people: tuple[Count, Count] = Field((3, 5), description="bodies a rig")
+    root_noise: NonNegative = Field(60.0, description="of the cuboids' centres, mm")
+    augmented: Fraction = Field(0.3, description="share of the samples with an affine map")
+    corruption: Literal["auto", "bank", "generic"] = Field(
+        "auto",
+        description="errors of the 2D people: drawn from the labels' own, or hand-made; "
+        "auto: bank for estimator heatmaps, generic for the backbone's",
+    )
+    spread: tuple[Positive, Positive] = Field(
+        (0.8, 1.3), description="range of the factor on the bank's residuals"
+    )
 
 
 class PoseStage(Stage):
@@ -234,6 +268,16 @@ class PoseStage(Stage):
         "plain", description="from G0 (released code) or G2 (paper)"
     )
     subpixel_targets: bool = Field(True, description="false: targets truncated as released")
+    least_score: Fraction = Field(0.15, description="joints below are no targets; paper 0")
+    root_noise: NonNegative = Field(40.0, description="of the cuboids' centres, mm; paper 0")
+    match_distance: Positive = Field(
+        0.1, description="l_pose_J: farthest match, share of the image size"
+    )
+    variants: Annotated[int, Field(ge=0)] = Field(
+        3,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
 
 
 class Train(Section):
@@ -242,10 +286,17 @@ class Train(Section):
     backbone: BackboneStage = BackboneStage()
     root: RootStage = RootStage()
     bodies: BodiesStage = BodiesStage()
-    pose_l2: PoseStage = PoseStage(iterations=100, learning_rate=1e-3)
-    pose_l1: PoseStage = PoseStage(iterations=100, learning_rate=5e-4, joint_weight=0.01)
+    pose_l2: PoseStage = PoseStage(iterations=100, batch_size=1, learning_rate=5e-4)
+    pose_l1: PoseStage = PoseStage(
+        iterations=100, batch_size=1, learning_rate=2e-4, joint_weight=0.01
+    )
     finetune: PoseStage = PoseStage(
-        enabled=False, iterations=40, learning_rate=2e-4, joint_weight=0.01, labels="hard"
+        enabled=False,
+        iterations=40,
+        batch_size=1,
+        learning_rate=1e-4,
+        joint_weight=0.01,
+        labels="hard",
     )
 
 
@@ -263,6 +314,14 @@ class Inference(Section):
 
     refine: bool = Field(True, description="pull each joint to the maxima of its heatmaps")
     refine_radius: Positive = Field(6.0, description="how far a maximum may lie, input px")
+    prior_weight: NonNegative = Field(
+        0.3, description="of the network's joint against the views, in the last refinement"
+    )
+    duplicate_distance: NonNegative = Field(
+        250.0, description="people nearer than this (mean over joints, mm) are one"
+    )
+    batch_size: Count = Field(4, description="frames at a time")
+    threads: Count = Field(1, description="of the process; part of what makes numbers repeat")
 
 
 class TrainingFree(Section):
