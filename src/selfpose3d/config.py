@@ -105,6 +105,7 @@ class BlazePose(Section):
     tiles: tuple[Count, ...] = Field((1, 2), description="tile grids: 1 the whole image, n a n-th")
     overlap: Fraction = Field(0.5, description="of neighbouring tiles")
     detector_score: Fraction = 0.35
+    candidate_distance: Positive = Field(0.35, description="of two candidates, in body radii")
     presence: Fraction = Field(0.5, description="least landmark presence of a kept person")
     duplicate_distance: Positive = Field(0.12, description="of two people, in body heights")
     max_people: Count = 12
@@ -148,7 +149,7 @@ class Networks(Section):
         True, description="head of 9 side-merged heatmaps and 6 side logits instead of 15 heatmaps"
     )
     attention: Literal["pose_resnet18", "small"] = "small"
-    v2v_width: Count = Field(16, description="channels of the root V2V's first layer; paper 16")
+    v2v_width: Count = Field(8, description="channels of the root V2V's first layer; paper 16")
     pose_v2v_width: Count = Field(12, description="of the pose V2V's; paper 16")
     root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
     cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
@@ -230,6 +231,9 @@ class RootStage(Stage):
     displaced: NonNegative = Field(
         0.02,
         description="of synthetic roots in a view, standard deviation in body heights; paper 0",
+    )
+    amplitudes: tuple[Fraction, Fraction] = Field(
+        (0.45, 1.0), description="of the synthetic roots' heatmaps; paper 1, 1"
     )
     target_sigma: Positive = Field(200.0, description="of the target volume, mm")
 
@@ -329,8 +333,15 @@ class TrainingFree(Section):
 
     max_ray_distance: Positive = Field(160.0, description="of two rays of one person, mm")
     inlier_distance: Positive = Field(50.0, description="scale of the robust weights, mm")
-    iterations: Count = 5
-    min_views: Annotated[int, Field(ge=2)] = 2
+    iterations: Count = Field(5, description="of reweighting")
+    min_views: Annotated[int, Field(ge=2)] = Field(2, description="of a person, and of a joint")
+    reassign_distance: Positive = Field(
+        300.0, description="of a detection from the 3D person it is given to, mm"
+    )
+    merge_distance: Positive = Field(300.0, description="people nearer than this are one, mm")
+    prior_weight: NonNegative = Field(
+        0.3, description="of a joint's position before detections are given out anew"
+    )
 
 
 class Tracking(Section):

@@ -1,0 +1,190 @@
+"""Which detections of several views show the same person: rays, distances, groups.
+
+Everything is measured between rays in the world, in mm, so that neither focal lengths nor how far
+a person stands from a camera matter. Letters: N detections of all views, P people, V views,
+J joints, M pairs of detections.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from selfpose3d.geometry.cameras import Camera, undistort
+from selfpose3d.skeletons import SWAP_SIDES
+
+FARTHEST_MM = 500.0
+"""Distances are cut off here: one wrong joint says no more than that it is wrong."""
+
+ABSENT = -1
+"""In an assignment: the person has no detection in the view."""
+
+_WELL_CROSSED = 0.5
+"""Sine of the angle (30 degrees) from which on two rays' distance counts in full."""
+_LEAST_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The detections of one frame in all views, as rays.
+
+    Args:
+        view: (N,) index of the camera.
+        directions: (N, J, 3) unit vectors in the world, from the camera through the joint.
+        confidences: (N, J) in [0, 1].
+        centres: (V, 3) of the cameras, mm.
+    """
+
+    view: NDArray[np.int64]
+    directions: NDArray[np.float64]
+    confidences: NDArray[np.float64]
+    centres: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+
+def ray_directions(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors (..., 3) in the world through the pixels (..., 2) of a camera's image."""
+    normalised = undistort(camera, points)
+    in_camera = np.concatenate([normalised, np.ones((*normalised.shape[:-1], 1))], axis=-1)
+    directions = in_camera @ camera.R
+    return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+
+
+def with_sides_swapped(detections: Detections) -> Detections:
+    """The same detections with left and right joints exchanged."""
+    swapped = list(SWAP_SIDES)
+    return Detections(
+        detections.view,
+        detections.directions[:, swapped],
+        detections.confidences[:, swapped],
+        detections.centres,
+    )
+
+
+def ray_distances(detections: Detections) -> NDArray[np.float64]:
+    """Mean distance between the rays of two detections, for all pairs.
+
+    The mean over joints is weighted by the lower of the two confidences and by how well the rays
+    cross; rays that come nearest behind a camera are ``FARTHEST_MM`` apart.
+
+    Returns:
+        (N, N) in mm, symmetric; infinite within one view.
+    """
+    first, second = np.triu_indices(len(detections), 1)
+    apart = detections.view[first] != detections.view[second]
+    first, second = first[apart], second[apart]
+    a, b = detections.directions[first], detections.directions[second]
+    baseline = (
+        detections.centres[detections.view[second]] - detections.centres[detections.view[first]]
+    )
+    distance, sine = _skew_distance(a, b, baseline[:, None])
+    confidence = np.minimum(detections.confidences[first], detections.confidences[second])
+    weight = confidence * np.minimum(sine, _WELL_CROSSED) + _LEAST_WEIGHT * sine
+    mean = (distance * weight).sum(axis=-1) / np.maximum(weight.sum(axis=-1), 1e-12)
+    distances = np.full((len(detections), len(detections)), np.inf)
+    distances[first, second] = distances[second, first] = mean
+    return distances
+
+
+def _skew_distance(
+    a: NDArray[np.float64], b: NDArray[np.float64], baseline: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distance of two rays, at most ``FARTHEST_MM``, and the sine of the angle between them.
+
+    Args:
+        a: (M, J, 3) unit directions from the first centres.
+        b: (M, J, 3) from the second.
+        baseline: (M, 1, 3) from the first centre to the second, mm.
+    """
+    cosine = np.einsum("mjx,mjx->mj", a, b)
+    along_a = np.einsum("mjx,mkx->mj", a, baseline)
+    along_b = np.einsum("mjx,mkx->mj", b, baseline)
+    sine_squared = np.maximum(1 - cosine**2, 1e-12)
+    depth_a = (along_a - cosine * along_b) / sine_squared
+    depth_b = (cosine * along_a - along_b) / sine_squared
+    gap = baseline + depth_b[..., None] * b - depth_a[..., None] * a
+    distance = np.sqrt(np.einsum("mjx,mjx->mj", gap, gap))
+    behind = (depth_a <= 0) | (depth_b <= 0)
+    return np.where(behind, FARTHEST_MM, np.minimum(distance, FARTHEST_MM)), np.sqrt(sine_squared)
+
+
+def group(distances: NDArray[np.float64], view: NDArray[np.int64], limit: float) -> list[list[int]]:
+    """Group detections by average linkage, at most one of a view in a group.
+
+    Pairs of all views decide together, without a reference view: a detection joins a group only
+    if it agrees with the group's members on average.
+
+    Args:
+        distances: (N, N) mm, infinite within one view.
+        view: (N,) view of each detection.
+        limit: groups farther apart than this stay apart, mm.
+
+    Returns:
+        indices of the detections of each group; single ones are groups, too.
+    """
+    groups = [[index] for index in range(len(view))]
+    apart = view[:, None] == view[None]
+    total = np.where(apart, 0.0, distances)
+    size = np.ones(len(view))
+    mean = np.where(apart, np.inf, distances)
+    while len(groups) and mean.min() < limit:
+        keep, gone = divmod(int(mean.argmin()), len(view))
+        groups[keep] += groups[gone]
+        groups[gone] = []
+        total[keep] += total[gone]
+        total[:, keep] = total[keep]
+        size[keep] += size[gone]
+        apart[keep] |= apart[gone]
+        apart[gone] = True
+        apart[:, keep], apart[:, gone] = apart[keep], True
+        mean[keep] = np.where(apart[keep], np.inf, total[keep] / (size[keep] * size))
+        mean[:, keep] = mean[keep]
+        mean[gone] = mean[:, gone] = np.inf
+    return [members for members in groups if members]
+
+
+def assignment_of_groups(
+    groups: Sequence[Sequence[int]], view: NDArray[np.int64], n_views: int, min_views: int
+) -> NDArray[np.int64]:
+    """(P, V) detections of the groups that ``min_views`` views or more saw, else ``ABSENT``."""
+    enough = [members for members in groups if len(members) >= min_views]
+    assignment = np.full((len(enough), n_views), ABSENT)
+    for person, members in enumerate(enough):
+        assignment[person, view[members]] = members
+    return assignment
+
+
+def distances_to_people(joints: NDArray[np.float64], detections: Detections) -> NDArray[np.float64]:
+    """(P, N, J) distance in mm of 3D joints (P, J, 3) from the rays, at most ``FARTHEST_MM``."""
+    offset = joints[:, None] - detections.centres[detections.view][None, :, None]
+    depth = np.einsum("pnjx,njx->pnj", offset, detections.directions)
+    squared = np.einsum("pnjx,pnjx->pnj", offset, offset) - depth**2
+    distance = np.sqrt(np.clip(squared, 0.0, FARTHEST_MM**2))
+    return np.where(depth > 0, distance, FARTHEST_MM)
+
+
+def assign(
+    costs: NDArray[np.float64], view: NDArray[np.int64], n_views: int, limit: float
+) -> NDArray[np.int64]:
+    """Give people detections, one at most in each view, by Hungarian matching.
+
+    Args:
+        costs: (P, N) mm.
+        view: (N,).
+        n_views: V.
+        limit: what costs more is not assigned, mm.
+
+    Returns:
+        (P, V) indices of detections, or ``ABSENT``.
+    """
+    assignment = np.full((len(costs), n_views), ABSENT)
+    for v in range(n_views):
+        members = np.flatnonzero(view == v)
+        people, chosen = linear_sum_assignment(np.minimum(costs[:, members], 2 * limit))
+        near = costs[people, members[chosen]] < limit
+        assignment[people[near], v] = members[chosen[near]]
+    return assignment

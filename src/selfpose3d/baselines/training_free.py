@@ -1,0 +1,258 @@
+"""3D people without training: association across views and robust triangulation of labels.
+
+1. Detections of all views are grouped by the distances between their rays (``association``).
+2. Each group is triangulated: rays are intersected by iteratively reweighted least squares.
+3. The 3D people are given the detections again, by Hungarian matching in each view, left and
+   right exchanged where that fits clearly better, and triangulated again. Doubled people merge.
+4. A joint that too few views support is completed from the rest of the body (``body_prior``).
+
+Letters: P people, V views, J joints, N detections of all views.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.baselines.association import (
+    ABSENT,
+    Detections,
+    assign,
+    assignment_of_groups,
+    distances_to_people,
+    group,
+    ray_directions,
+    ray_distances,
+    with_sides_swapped,
+)
+from selfpose3d.baselines.body_prior import complete
+from selfpose3d.config import TrainingFree
+from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.triangulation import intersect_rays
+from selfpose3d.progress import track
+from selfpose3d.skeletons import N_JOINTS
+
+ROUNDS = 2
+"""How often detections are given out anew."""
+
+SWAP_GAIN = 0.7
+"""Left and right are exchanged when that brings the distance below this share."""
+
+_BASE_WEIGHT = 0.02
+"""Weight of a joint without confidence in a detection's distance from a person."""
+
+
+def reconstruct(
+    views: Mapping[str, People2D], cameras: Sequence[Camera], parameters: TrainingFree
+) -> People3D:
+    """Reconstruct the people of one frame.
+
+    Args:
+        views: people by camera name, Panoptic-15, pixels of the cameras' images. A camera that is
+            not named has seen nobody.
+        cameras: the rig.
+        parameters: of the method.
+
+    Returns:
+        people in world mm by falling score. The score is the sum, over views and joints, of the
+        label's confidence times its agreement ``1 / (1 + (residual / inlier_distance)^2)``,
+        divided by the number of joints: how many views' worth of labels supports the person.
+    """
+    seen = [(index, views.get(camera.name)) for index, camera in enumerate(cameras)]
+    rays = [
+        (index, ray_directions(cameras[index], people.points), people.scores)
+        for index, people in seen
+        if people is not None and len(people)
+    ]
+    return _reconstruct(_gathered(rays, _centres(cameras)), parameters)
+
+
+def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> Frames:
+    """Reconstruct the people of every frame of a scene, showing progress.
+
+    Args:
+        scene: gives the cameras, the frames and the sequence's name.
+        labels: people by (frame, camera name), Panoptic-15, pixels of the stored frames.
+        parameters: see ``reconstruct``.
+
+    Returns:
+        people by (sequence, frame), every frame of the scene among them.
+    """
+    rays = _rays_by_frame(scene, labels)
+    centres = _centres(scene.cameras)
+    return {
+        (scene.name, frame): _reconstruct(_gathered(rays.get(frame, []), centres), parameters)
+        for frame in track(scene.frames, f"reconstruct {scene.name}", unit="frames")
+    }
+
+
+_Rays = tuple[int, NDArray[np.float64], NDArray[np.float64]]
+"""The people of one image: index of the camera, directions (P, J, 3), confidences (P, J)."""
+
+
+def _rays_by_frame(scene: Scene, labels: Views) -> dict[int, list[_Rays]]:
+    """Turn labels into rays, all frames of a camera at once."""
+    rays: dict[int, list[_Rays]] = {}
+    for index, camera in enumerate(scene.cameras):
+        seen = [
+            (frame, people)
+            for frame in scene.frames
+            if (people := labels.get((frame, camera.name))) is not None and len(people)
+        ]
+        if not seen:
+            continue
+        directions = ray_directions(camera, np.concatenate([people.points for _, people in seen]))
+        ends = np.cumsum([len(people) for _, people in seen])
+        for (frame, people), end in zip(seen, ends, strict=True):
+            of_frame = directions[end - len(people) : end]
+            rays.setdefault(frame, []).append((index, of_frame, people.scores))
+    return rays
+
+
+def _centres(cameras: Sequence[Camera]) -> NDArray[np.float64]:
+    return np.stack([camera.centre for camera in cameras])
+
+
+def _gathered(rays: Sequence[_Rays], centres: NDArray[np.float64]) -> Detections:
+    if not rays:
+        nothing = np.zeros((0, N_JOINTS))
+        return Detections(np.zeros(0, dtype=np.int64), np.zeros((0, N_JOINTS, 3)), nothing, centres)
+    return Detections(
+        view=np.repeat([index for index, _, _ in rays], [len(scores) for _, _, scores in rays]),
+        directions=np.concatenate([directions for _, directions, _ in rays]),
+        confidences=np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0),
+        centres=centres,
+    )
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """People of one frame with the detections they are made of.
+
+    Args:
+        joints: (P, J, 3) mm.
+        support: (V, P, J) in [0, 1], of each view for each joint.
+        assignment: (P, V) indices of detections, or ``ABSENT``.
+    """
+
+    joints: NDArray[np.float64]
+    support: NDArray[np.float64]
+    assignment: NDArray[np.int64]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(P,) see ``reconstruct``."""
+        return self.support.sum(axis=0).mean(axis=-1)
+
+    def where(self, chosen: NDArray[np.int64]) -> "_Solution":
+        """Those people only, in that order."""
+        return _Solution(self.joints[chosen], self.support[:, chosen], self.assignment[chosen])
+
+
+def _reconstruct(detections: Detections, parameters: TrainingFree) -> People3D:
+    n_views = len(detections.centres)
+    groups = group(ray_distances(detections), detections.view, parameters.max_ray_distance)
+    assignment = assignment_of_groups(groups, detections.view, n_views, parameters.min_views)
+    if len(assignment) == 0:
+        return People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+    solution = _triangulate(detections, assignment, parameters)
+    for _ in range(ROUNDS):
+        solution = _without_doubles(solution, parameters.merge_distance)
+        detections, assignment = _reassign(detections, solution.joints, parameters)
+        seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
+        prior = np.where(seen)[0]
+        solution = _triangulate(detections, assignment[prior], parameters, solution.joints[prior])
+    solution = _without_doubles(solution, parameters.merge_distance)
+    joints = complete(solution.joints, _n_supporting(solution) >= parameters.min_views)
+    return People3D.predicted(joints, solution.scores)
+
+
+def _triangulate(
+    detections: Detections,
+    assignment: NDArray[np.int64],
+    parameters: TrainingFree,
+    prior: NDArray[np.float64] | None = None,
+) -> _Solution:
+    """Intersect the rays of each person's detections, joint by joint, weighted by confidence^2."""
+    chosen = np.where(assignment == ABSENT, 0, assignment).T
+    present = (assignment != ABSENT).T
+    confidence = detections.confidences[chosen] * present[..., None]
+    joints, residuals, _ = intersect_rays(
+        detections.centres,
+        detections.directions[chosen],
+        confidence**2,
+        prior=prior,
+        prior_weight=0.0 if prior is None else parameters.prior_weight,
+        scale_mm=parameters.inlier_distance,
+        iterations=parameters.iterations,
+    )
+    agreement = 1 / (1 + (residuals / parameters.inlier_distance) ** 2)
+    return _Solution(joints, confidence * agreement, assignment)
+
+
+def _reassign(
+    detections: Detections, joints: NDArray[np.float64], parameters: TrainingFree
+) -> tuple[Detections, NDArray[np.int64]]:
+    """Give 3D people detections anew; detections whose sides were exchanged come back so."""
+    swapped = with_sides_swapped(detections)
+    plain_PN = _costs(detections, joints)
+    swapped_PN = _costs(swapped, joints)
+    better = swapped_PN < SWAP_GAIN * plain_PN
+    assignment = assign(
+        np.where(better, swapped_PN, plain_PN),
+        detections.view,
+        len(detections.centres),
+        parameters.reassign_distance,
+    )
+    people, views = np.nonzero(assignment != ABSENT)
+    chosen = assignment[people, views]
+    turn = np.zeros(len(detections), dtype=bool)
+    turn[chosen] = better[people, chosen]
+    return _choose(turn, swapped, detections), assignment
+
+
+def _choose(turn: NDArray[np.bool_], swapped: Detections, plain: Detections) -> Detections:
+    return replace(
+        plain,
+        directions=np.where(turn[:, None, None], swapped.directions, plain.directions),
+        confidences=np.where(turn[:, None], swapped.confidences, plain.confidences),
+    )
+
+
+def _costs(detections: Detections, joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(P, N) mean distance in mm of a person's joints from a detection's rays."""
+    weight = detections.confidences**2 + _BASE_WEIGHT
+    distance = distances_to_people(joints, detections)
+    mean: NDArray[np.float64] = np.einsum("pnj,nj->pn", distance, weight) / weight.sum(axis=-1)
+    return mean
+
+
+def _without_doubles(solution: _Solution, distance: float) -> _Solution:
+    """People by falling score, without those that stand where a better one does.
+
+    Args:
+        solution: people.
+        distance: two people whose joints lie nearer than this on average are one, mm.
+    """
+    order = np.argsort(-solution.scores, kind="stable")
+    gap = solution.joints[:, None] - solution.joints[None]
+    near = np.linalg.norm(gap, axis=-1).mean(axis=-1) < distance
+    kept: list[int] = []
+    for person in order:
+        if not near[person, kept].any():
+            kept.append(int(person))
+    return solution.where(np.array(kept, dtype=np.int64))
+
+
+def _n_supporting(solution: _Solution) -> NDArray[np.int64]:
+    """(P, J) how many views agree with a joint."""
+    supporting: NDArray[np.int64] = (solution.support > LEAST_SUPPORT).sum(axis=0)
+    return supporting
+
+
+LEAST_SUPPORT = 0.1
+"""Below this a view says nothing on a joint."""
