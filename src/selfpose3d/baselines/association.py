@@ -23,7 +23,8 @@ ABSENT = -1
 
 _WELL_CROSSED = 0.5
 """Sine of the angle (30 degrees) from which on two rays' distance counts in full."""
-_LEAST_WEIGHT = 1e-3
+_BASE_WEIGHT = 0.02
+"""Of a joint that is there, whatever its confidence."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def ray_distances(detections: Detections) -> NDArray[np.float64]:
     )
     distance, sine = _skew_distance(a, b, baseline[:, None])
     confidence = np.minimum(detections.confidences[first], detections.confidences[second])
-    weight = confidence * np.minimum(sine, _WELL_CROSSED) + _LEAST_WEIGHT * sine
-    mean = (distance * weight).sum(axis=-1) / np.maximum(weight.sum(axis=-1), 1e-12)
+    weight = (confidence + _BASE_WEIGHT) * (confidence > 0) * np.minimum(sine, _WELL_CROSSED)
+    mean = _weighted_mean(distance, weight)
     distances = np.full((len(detections), len(detections)), np.inf)
     distances[first, second] = distances[second, first] = mean
     return distances
@@ -159,12 +160,30 @@ def assignment_of_groups(
 
 
 def distances_to_people(joints: NDArray[np.float64], detections: Detections) -> NDArray[np.float64]:
-    """(P, N, J) distance in mm of 3D joints (P, J, 3) from the rays, at most ``FARTHEST_MM``."""
+    """Mean distance of people's joints from detections' rays, weighted by squared confidence.
+
+    Args:
+        joints: (P, J, 3) mm.
+        detections: the N detections.
+
+    Returns:
+        (P, N) mm, at most ``FARTHEST_MM``.
+    """
     offset = joints[:, None] - detections.centres[detections.view][None, :, None]
     depth = np.einsum("pnjx,njx->pnj", offset, detections.directions)
     squared = np.einsum("pnjx,pnjx->pnj", offset, offset) - depth**2
     distance = np.sqrt(np.clip(squared, 0.0, FARTHEST_MM**2))
-    return np.where(depth > 0, distance, FARTHEST_MM)
+    weight = (detections.confidences**2 + _BASE_WEIGHT) * (detections.confidences > 0)
+    return _weighted_mean(np.where(depth > 0, distance, FARTHEST_MM), weight)
+
+
+def _weighted_mean(
+    distance: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean over the last axis; ``FARTHEST_MM`` where nothing has weight."""
+    total = weight.sum(axis=-1)
+    mean = (distance * weight).sum(axis=-1) / np.maximum(total, 1e-12)
+    return np.where(total > 0, mean, FARTHEST_MM)
 
 
 def assign(

@@ -42,8 +42,8 @@ ROUNDS = 2
 SWAP_GAIN = 0.7
 """Left and right are exchanged when that brings the distance below this share."""
 
-_BASE_WEIGHT = 0.02
-"""Weight of a joint without confidence in a detection's distance from a person."""
+LEAST_SUPPORT = 0.1
+"""Below this a view says nothing on a joint."""
 
 
 def reconstruct(
@@ -164,8 +164,7 @@ def _reconstruct(detections: Detections, parameters: TrainingFree) -> People3D:
         solution = _without_doubles(solution, parameters.merge_distance)
         detections, assignment = _reassign(detections, solution.joints, parameters)
         seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
-        prior = np.where(seen)[0]
-        solution = _triangulate(detections, assignment[prior], parameters, solution.joints[prior])
+        solution = _triangulate(detections, assignment[seen], parameters, solution.joints[seen])
     solution = _without_doubles(solution, parameters.merge_distance)
     joints = complete(solution.joints, _n_supporting(solution) >= parameters.min_views)
     return People3D.predicted(joints, solution.scores)
@@ -199,8 +198,8 @@ def _reassign(
 ) -> tuple[Detections, NDArray[np.int64]]:
     """Give 3D people detections anew; detections whose sides were exchanged come back so."""
     swapped = with_sides_swapped(detections)
-    plain_PN = _costs(detections, joints)
-    swapped_PN = _costs(swapped, joints)
+    plain_PN = distances_to_people(joints, detections)
+    swapped_PN = distances_to_people(joints, swapped)
     better = swapped_PN < SWAP_GAIN * plain_PN
     assignment = assign(
         np.where(better, swapped_PN, plain_PN),
@@ -221,14 +220,6 @@ def _choose(turn: NDArray[np.bool_], swapped: Detections, plain: Detections) -> 
         directions=np.where(turn[:, None, None], swapped.directions, plain.directions),
         confidences=np.where(turn[:, None], swapped.confidences, plain.confidences),
     )
-
-
-def _costs(detections: Detections, joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(P, N) mean distance in mm of a person's joints from a detection's rays."""
-    weight = detections.confidences**2 + _BASE_WEIGHT
-    distance = distances_to_people(joints, detections)
-    mean: NDArray[np.float64] = np.einsum("pnj,nj->pn", distance, weight) / weight.sum(axis=-1)
-    return mean
 
 
 def _without_doubles(solution: _Solution, distance: float) -> _Solution:
@@ -252,7 +243,3 @@ def _n_supporting(solution: _Solution) -> NDArray[np.int64]:
     """(P, J) how many views agree with a joint."""
     supporting: NDArray[np.int64] = (solution.support > LEAST_SUPPORT).sum(axis=0)
     return supporting
-
-
-LEAST_SUPPORT = 0.1
-"""Below this a view says nothing on a joint."""

@@ -79,6 +79,9 @@ def read_poses2d(path: Path) -> tuple[dict[tuple[int, str], People2D], tuple[str
     if missing or "joints" not in table.attrs:
         raise InputError(f"{path}: not 2D people; it lacks {sorted(missing) or 'its joint names'}")
     joints = tuple(table.attrs["joints"])
+    strange = table["joint"][~table["joint"].between(0, len(joints) - 1)]
+    if len(strange):
+        raise InputError(f"{path}: joint {strange.iloc[0]}; it names {len(joints)} joints only")
     nobody = People2D.nobody(len(joints))
     views = {(int(frame), str(camera)): nobody for frame, camera in table.attrs["images"]}
     for key, rows in table.groupby(["frame", "camera"], sort=False):

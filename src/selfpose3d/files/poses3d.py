@@ -85,6 +85,7 @@ def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
     missing = set(COLUMNS) - set(table.columns)
     if missing:
         raise InputError(f"{path}: not 3D people; it lacks the columns {sorted(missing)}")
+    _check_values(path, table)
     nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
     frames = {(str(s), int(f)): nobody for s, f in table.attrs.get("frames", [])}
     for key, rows in table.groupby(["sequence", "frame"], sort=False):
@@ -111,6 +112,19 @@ def _rows(sequence: str, frame: int, people: People3D) -> pd.DataFrame:
     )
 
 
+def _check_values(path: Path, table: pd.DataFrame) -> None:
+    strange = table["joint"][~table["joint"].between(0, N_JOINTS - 1)]
+    if len(strange):
+        raise InputError(f"{path}: joint {strange.iloc[0]}; joints are 0 to {N_JOINTS - 1}")
+    finite = np.isfinite(table[["x", "y", "z", "score"]].to_numpy(dtype=float)).all(axis=1)
+    if not finite.all():
+        row = table[~finite].iloc[0]
+        raise InputError(
+            f"{path}: sequence {row['sequence']!r}, frame {row['frame']}, person {row['person']}, "
+            f"joint {row['joint']}: not finite numbers; write the people again"
+        )
+
+
 def _people(rows: pd.DataFrame) -> People3D:
     ids, person = np.unique(rows["person"].to_numpy(), return_inverse=True)
     joint = rows["joint"].to_numpy()
@@ -134,6 +148,8 @@ def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
             people = [_json_person(person, index) for index, person in enumerate(row["people"])]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{path}: entry {number}: {error!r}") from error
+        if key in frames:
+            raise InputError(f"{path}: entry {number}: frame {key} is there twice")
         frames[key] = People3D(
             joints=np.array([p[0] for p in people]).reshape(-1, N_JOINTS, 3),
             valid=np.array([p[1] for p in people], dtype=bool).reshape(-1, N_JOINTS),

@@ -1,0 +1,161 @@
+"""How well 3D people reproject onto 2D labels: for footage that has no ground truth.
+
+A small error says that people and labels agree, not that either is right. A person's height in
+an image is that of 1700 mm at the depth of the root. Letters: P people, L labels, J joints.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.skeletons import PANOPTIC_15, ROOT
+
+STATURE_MM = 1700.0
+MATCH = 0.2
+"""A label is a person's when its mean error is below this share of the person's height."""
+CONFIDENT = 0.3
+"""Errors are taken on joints whose label scores at least this."""
+MIN_JOINTS_IN_VIEW = 10
+"""A person with fewer joints inside the image is not expected to have a label there."""
+
+
+@dataclass
+class _Tally:
+    """What one camera saw; errors in pixels and in shares of the person's height."""
+
+    images: int = 0
+    labels: int = 0
+    matched: int = 0
+    people_in_view: int = 0
+    people_in_view_matched: int = 0
+
+    def __post_init__(self) -> None:
+        self.pixels: list[NDArray[np.float64]] = []
+        self.shares: list[NDArray[np.float64]] = []
+        self.joints: list[NDArray[np.int64]] = []
+
+
+def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str, Any]:
+    """Compare reconstructed people with the labels of the same frames.
+
+    Args:
+        scene: gives the cameras of the stored frames and the sequence's name.
+        labels: Panoptic-15 people by (frame, camera name), pixels of the stored frames.
+        people: 3D people by (sequence, frame), world mm.
+
+    Returns:
+        JSON-ready. ``all`` and ``cameras`` by name hold ``images``, ``labels``, ``explained``
+        (share of the labels matched by a person), ``people_in_view`` and ``found`` (share of
+        those that have a label), ``median_px``, ``mean_px``, ``median_height`` and
+        ``mean_height`` (% of a person's height). ``joints`` holds ``median_height`` by joint,
+        ``people_per_frame`` the number of frames by how many people they hold, ``frames`` how
+        many frames were compared.
+
+    Raises:
+        InputError: no frame is in both, or the labels name a camera that the scene lacks.
+    """
+    frames = [frame for frame in scene.frames if (scene.name, frame) in people]
+    _check(scene, labels, frames)
+    tallies = {camera.name: _Tally() for camera in scene.cameras}
+    for frame in frames:
+        for camera in scene.cameras:
+            seen = labels.get((frame, camera.name))
+            if seen is not None:
+                _compare(people[scene.name, frame], seen, camera, tallies[camera.name])
+    counts = [len(people[scene.name, frame]) for frame in frames]
+    return {
+        "frames": len(frames),
+        "people_per_frame": {str(n): counts.count(n) for n in sorted(set(counts))},
+        "all": _summary(list(tallies.values())),
+        "cameras": {name: _summary([tally]) for name, tally in tallies.items()},
+        "joints": _by_joint(list(tallies.values())),
+    }
+
+
+def _check(scene: Scene, labels: Views, frames: Sequence[int]) -> None:
+    strange = {camera for _, camera in labels} - {camera.name for camera in scene.cameras}
+    if strange:
+        raise InputError(f"{scene.folder}: labels of cameras {sorted(strange)}, not in the scene")
+    if not any((frame, camera.name) in labels for frame in frames for camera in scene.cameras):
+        raise InputError(
+            f"{scene.folder}: no frame of it is in both the labels and the 3D people; "
+            f"give those of the sequence {scene.name!r}"
+        )
+
+
+def _compare(people: People3D, labels: People2D, camera: Camera, tally: _Tally) -> None:
+    projected, depth = project(camera, people.joints)
+    height = camera.K[0, 0] * STATURE_MM / np.maximum(depth[:, ROOT], 1.0)
+    pixels, share = _errors(projected, height, labels)
+    used = np.broadcast_to(np.isfinite(projected).all(axis=-1), people.valid.shape) & people.valid
+    cost = _costs(share, used, labels)
+    person, label = linear_sum_assignment(np.minimum(cost, 1.0))
+    near = cost[person, label] < MATCH
+    person, label = person[near], label[near]
+    confident = (labels.scores[label] >= CONFIDENT) & used[person]
+    tally.images += 1
+    tally.labels += len(labels)
+    tally.matched += len(label)
+    in_view = in_image(camera, projected).sum(axis=-1) >= MIN_JOINTS_IN_VIEW
+    tally.people_in_view += int(in_view.sum())
+    tally.people_in_view_matched += int(in_view[person].sum())
+    tally.pixels.append(pixels[person, label][confident])
+    tally.shares.append(share[person, label][confident])
+    tally.joints.append(np.nonzero(confident)[1])
+
+
+def _errors(
+    projected: NDArray[np.float64], height: NDArray[np.float64], labels: People2D
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(P, L, J) distances in pixels, and in shares of each person's height."""
+    pixels = np.linalg.norm(projected[:, None] - labels.points[None], axis=-1)
+    return pixels, pixels / height[:, None, None]
+
+
+def _costs(
+    share: NDArray[np.float64], used: NDArray[np.bool_], labels: People2D
+) -> NDArray[np.float64]:
+    """(P, L) mean over the joints that both have, weighted by the label's scores; 1 without."""
+    weight = labels.scores[None] * used[:, None]
+    total = weight.sum(axis=-1)
+    mean = (np.where(weight > 0, share, 0.0) * weight).sum(axis=-1) / np.maximum(total, 1e-9)
+    return np.where(total > 0, mean, 1.0)
+
+
+def _summary(tallies: Sequence[_Tally]) -> dict[str, Any]:
+    labels = sum(tally.labels for tally in tallies)
+    in_view = sum(tally.people_in_view for tally in tallies)
+    pixels = np.concatenate([np.zeros(0), *(part for t in tallies for part in t.pixels)])
+    heights = 100 * np.concatenate([np.zeros(0), *(part for t in tallies for part in t.shares)])
+    return {
+        "images": sum(tally.images for tally in tallies),
+        "labels": labels,
+        "explained": _share(sum(tally.matched for tally in tallies), labels),
+        "people_in_view": in_view,
+        "found": _share(sum(tally.people_in_view_matched for tally in tallies), in_view),
+        "median_px": float(np.median(pixels)) if len(pixels) else None,
+        "mean_px": float(pixels.mean()) if len(pixels) else None,
+        "median_height": float(np.median(heights)) if len(heights) else None,
+        "mean_height": float(heights.mean()) if len(heights) else None,
+    }
+
+
+def _by_joint(tallies: Sequence[_Tally]) -> dict[str, float | None]:
+    heights = 100 * np.concatenate([np.zeros(0), *(part for t in tallies for part in t.shares)])
+    joints = np.concatenate([np.zeros(0, int), *(part for t in tallies for part in t.joints)])
+    of_joint = [heights[joints == joint] for joint in range(len(PANOPTIC_15))]
+    medians = [float(np.median(errors)) if len(errors) else None for errors in of_joint]
+    return dict(zip(PANOPTIC_15, medians, strict=True))
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

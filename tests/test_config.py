@@ -1,0 +1,168 @@
+"""The typed parameters: merging, overlays, refusals that name the key, and partial parameters."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from selfpose3d.config import (
+    Parameters,
+    load_parameters,
+    merge,
+    parse_parameters,
+    parse_selected,
+    partial,
+    select,
+    with_settings,
+)
+from selfpose3d.errors import InputError
+
+leaves = st.integers() | st.text(max_size=3) | st.none() | st.lists(st.integers(), max_size=2)
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+trees = st.recursive(
+    st.dictionaries(st.sampled_from("abc"), leaves, max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner | leaves, max_size=3),
+    max_leaves=8,
+)
+
+
+class TestMerge:
+    def test_section_by_section(self) -> None:
+        base = {"a": {"x": 1, "y": 2}, "b": [1, 2]}
+        assert merge(base, {"a": {"y": 3}, "b": [9]}) == {"a": {"x": 1, "y": 3}, "b": [9]}
+
+    @unhurried
+    @given(base=trees, over=trees)
+    def test_neither_side_is_changed_and_the_later_wins(self, base: dict, over: dict) -> None:
+        before = json.dumps([base, over])
+        merged = merge(base, over)
+        assert json.dumps([base, over]) == before
+        assert merge(merged, over) == merged
+        assert set(merged) == set(base) | set(over)
+
+    @unhurried
+    @given(tree=trees)
+    def test_nothing_laid_over_changes_nothing(self, tree: dict) -> None:
+        assert merge(tree, {}) == tree
+        assert merge({}, tree) == tree
+
+    def test_the_result_shares_nothing_with_its_sources(self) -> None:
+        over = {"a": {"x": [1]}}
+        merged = merge({}, over)
+        merged["a"]["x"].append(2)
+        assert over == {"a": {"x": [1]}}
+
+
+class TestFiles:
+    def test_later_files_win(self, tmp_path: Path) -> None:
+        base, overlay = tmp_path / "params.yaml", tmp_path / "overlay.yaml"
+        base.write_text("seed: 1\nstudio: {train_frames: 7, test_frames: 8}\n")
+        overlay.write_text("studio: {test_frames: 9}\n")
+        parameters = load_parameters([base, overlay])
+        assert (parameters.seed, parameters.studio.train_frames) == (1, 7)
+        assert parameters.studio.test_frames == 9
+
+    def test_an_empty_file_says_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("")
+        assert load_parameters([path]) == Parameters()
+
+    def test_broken_yaml_names_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("seed: [1")
+        with pytest.raises(InputError, match=r"params\.yaml: not valid YAML"):
+            load_parameters([path])
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"nowhere\.yaml: there is no such file"):
+            load_parameters([tmp_path / "nowhere.yaml"])
+
+    def test_a_wrong_value_names_file_and_key(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("training_free: {iterations: 0}\n")
+        with pytest.raises(
+            InputError, match=r"params\.yaml.*\n.*training_free\.iterations: .*1.*0"
+        ):
+            load_parameters([path])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seed": "one"}, r"seed: .*integer.*'one'"),
+        ({"data": {"source": "coco"}}, r"data\.source: .*'studio'.*'panoptic'.*'coco'"),
+        ({"data": {"network_size": [481, 288]}}, r"data: .*divisible by 32"),
+        ({"labels": {"person_score": 1.5}}, r"labels\.person_score: .*less than or equal to 1"),
+        ({"labels": {"persn_score": 0.5}}, r"labels\.persn_score: .*[Ee]xtra"),
+        ({"nonsense": 1}, r"nonsense: .*[Ee]xtra"),
+        ({"training_free": {"min_views": 1}}, r"training_free\.min_views: .*equal to 2"),
+        ({"train": {"root": {"epochs": 2}}}, r"train\.root: .*exactly one of epochs"),
+        ({"space": {"size": [1, 2]}}, r"space\.size"),
+    ],
+)
+def test_refusals_name_the_key_and_what_is_allowed(values: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_parameters(values, "params.yaml")
+
+
+class TestSettings:
+    def test_dotted_keys_are_laid_over(self) -> None:
+        changed = with_settings(Parameters(), {"labels.person_score": 0.5, "seed": 3}, "here")
+        assert (changed.labels.person_score, changed.seed) == (0.5, 3)
+        assert changed.labels.joint_score == Parameters().labels.joint_score
+
+    def test_unknown_keys_are_refused(self) -> None:
+        with pytest.raises(InputError, match=r"here: labels\.score: .*no such key.*person_score"):
+            with_settings(Parameters(), {"labels.score": 0.5}, "here")
+        with pytest.raises(InputError, match=r"here: lables\.x: there is no section 'lables'"):
+            with_settings(Parameters(), {"lables.x": 0.5}, "here")
+
+    def test_values_are_checked_again(self) -> None:
+        with pytest.raises(InputError, match=r"labels\.person_score"):
+            with_settings(Parameters(), {"labels.person_score": 7}, "here")
+
+
+class TestPartial:
+    def test_only_what_was_selected_can_be_read(self) -> None:
+        parameters = partial(select(Parameters(), ["labels", "data.network_size"]))
+        assert parameters.labels == Parameters().labels
+        assert parameters.data.network_size == Parameters().data.network_size
+        with pytest.raises(AttributeError):
+            _ = parameters.data.stored_size
+        with pytest.raises(AttributeError):
+            _ = parameters.studio
+
+    def test_survives_json(self) -> None:
+        selected = select(Parameters(), ["train.root", "space", "heatmaps.sigma", "seed"])
+        parameters = parse_selected(json.dumps(selected))
+        assert parameters.train.root == Parameters().train.root
+        assert parameters.space.size == Parameters().space.size
+        assert parameters.heatmaps.sigma == Parameters().heatmaps.sigma
+        assert parameters.seed == 0
+
+    def test_the_whole_is_a_part(self) -> None:
+        whole = Parameters()
+        parameters = partial(select(whole, list(Parameters.model_fields)))
+        for name in Parameters.model_fields:
+            assert getattr(parameters, name) == getattr(whole, name), name
+
+    def test_values_of_parts_are_checked(self) -> None:
+        with pytest.raises(ValueError, match="person_score"):
+            parse_selected('{"labels": {"person_score": 3}}')
+
+    def test_a_path_is_read_as_a_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("seed: 5\n")
+        assert parse_selected(str(path)).seed == 5
+
+
+def test_parameters_are_fixed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Parameters().seed = 3  # type: ignore[misc]
+
+
+def test_defaults_survive_json() -> None:
+    dumped = Parameters().model_dump(mode="json")
+    assert Parameters.model_validate(json.loads(json.dumps(dumped))) == Parameters()

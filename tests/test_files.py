@@ -1,0 +1,322 @@
+"""File kinds: 2D and 3D people round trip, bad files are refused, writes are whole or nothing."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import (
+    read_json,
+    read_yaml,
+    whole_file,
+    whole_folder,
+    write_json,
+    write_text,
+)
+from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
+from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
+from selfpose3d.skeletons import COCO_17, PANOPTIC_15
+
+in_one_folder = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+coordinates = st.floats(-1e5, 1e5, width=64)
+names = st.text(st.characters(categories=["L", "N"], include_characters="_- /'"), max_size=8)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def arrays(*shape: int, elements: st.SearchStrategy[float] = coordinates) -> st.SearchStrategy:
+    return hnp.arrays(np.float64, shape, elements=elements)
+
+
+@st.composite
+def people2d(draw: st.DrawFn, n_joints: int) -> People2D:
+    count = draw(st.integers(0, 3))
+    return People2D(
+        draw(arrays(count, n_joints, 2)),
+        draw(arrays(count, n_joints, elements=st.floats(0, 1))),
+        draw(arrays(count, elements=st.floats(0, 1))),
+    )
+
+
+@st.composite
+def people3d(draw: st.DrawFn) -> People3D:
+    count = draw(st.integers(0, 3))
+    ids = draw(st.lists(st.integers(0, 10**6), min_size=count, max_size=count, unique=True))
+    return People3D(
+        draw(arrays(count, 15, 3)),
+        draw(arrays(count, elements=st.floats(0, 5))),
+        draw(hnp.arrays(np.bool_, (count, 15))),
+        np.array(sorted(ids), dtype=np.int64),
+    )
+
+
+def equal_2d(a: People2D, b: People2D) -> bool:
+    return all(
+        np.array_equal(getattr(a, field), getattr(b, field))
+        for field in ("points", "scores", "person_scores")
+    )
+
+
+def equal_3d(a: People3D, b: People3D) -> bool:
+    return all(
+        np.array_equal(getattr(a, field), getattr(b, field))
+        for field in ("joints", "scores", "valid", "ids")
+    )
+
+
+class TestPoses2D:
+    @in_one_folder
+    @given(data=st.data(), joints=st.sampled_from([PANOPTIC_15, COCO_17]))
+    def test_round_trip(self, tmp_path: Path, data: st.DataObject, joints: tuple[str, ...]) -> None:
+        keys = st.tuples(st.integers(0, 10**8), names)
+        views = data.draw(st.dictionaries(keys, people2d(len(joints)), max_size=4))
+        path = tmp_path / "people.parquet"
+        write_poses2d(path, views, joints)
+        read, read_joints = read_poses2d(path)
+        assert read_joints == joints
+        assert list(read) == list(views), "images without people are kept, in their order"
+        assert all(equal_2d(read[key], views[key]) for key in views)
+
+    def test_the_same_people_give_the_same_bytes(self, tmp_path: Path) -> None:
+        views = {(0, "a"): People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))}
+        for name in ("one", "two"):
+            write_poses2d(tmp_path / name, views, PANOPTIC_15)
+        assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+    def test_bad_files_are_refused(self, tmp_path: Path) -> None:
+        assert_refuses_bad_parquet(read_poses2d, tmp_path)
+
+    def test_3d_people_are_not_2d_people(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        write_poses3d(path, {("a", 0): People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))})
+        with pytest.raises(InputError, match=r"not 2D people.*camera"):
+            read_poses2d(path)
+
+    def test_joints_that_the_file_does_not_name_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        people = People2D(np.ones((1, 17, 2)), np.ones((1, 17)), np.ones(1))
+        write_poses2d(path, {(0, "a"): people}, COCO_17)
+        table = pd.read_parquet(path)
+        table.attrs["joints"] = list(PANOPTIC_15)
+        table.to_parquet(path)
+        with pytest.raises(InputError, match=r"people\.parquet.*joint 15; it names 15"):
+            read_poses2d(path)
+
+
+class TestPoses3D:
+    @in_one_folder
+    @given(data=st.data())
+    def test_round_trip(self, tmp_path: Path, data: st.DataObject) -> None:
+        keys = st.tuples(names, st.integers(0, 10**8))
+        frames = data.draw(st.dictionaries(keys, people3d(), max_size=4))
+        path = tmp_path / "people.parquet"
+        write_poses3d(path, frames)
+        read = read_poses3d(path)
+        assert list(read) == list(frames), "frames without people are kept, in their order"
+        assert all(equal_3d(read[key], frames[key]) for key in frames)
+
+    @in_one_folder
+    @given(data=st.data())
+    def test_json_says_the_same(self, tmp_path: Path, data: st.DataObject) -> None:
+        keys = st.tuples(names, st.integers(0, 10**8))
+        frames = data.draw(st.dictionaries(keys, people3d(), max_size=3))
+        path = tmp_path / "people.json"
+        path.write_text(json.dumps([as_json(key, people) for key, people in frames.items()]))
+        read = read_poses3d(path)
+        assert list(read) == list(frames)
+        assert all(equal_3d(read[key], frames[key]) for key in frames)
+
+    def test_json_may_leave_out_all_but_joints(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.json"
+        path.write_text(json.dumps([{"frame": 4, "people": [{"joints": [[1, 2, 3]] * 15}]}]))
+        people = read_poses3d(path)["", 4]
+        assert people.joints[0, 7].tolist() == [1, 2, 3]
+        assert people.valid.all()
+        assert (people.scores.tolist(), people.ids.tolist()) == ([1.0], [0])
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("{}", "a list of frames is expected, not dict"),
+            ("[1]", "entry 0"),
+            ('[{"people": []}]', "entry 0.*frame"),
+            ('[{"frame": 0}]', "entry 0.*people"),
+            ('[{"frame": 0, "people": [{"joints": [[1, 2, 3]]}]}]', "entry 0.*person 0.*15 x 3"),
+            ('[{"frame": 0, "people": [{}]}]', "entry 0.*joints"),
+            ('[{"frame": 0, "people": []}, {"frame": 0, "people": []}]', "entry 1.*twice"),
+            ("[", "not valid JSON"),
+        ],
+    )
+    def test_bad_json_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        path = tmp_path / "people.json"
+        path.write_text(text)
+        with pytest.raises(InputError, match=rf"people\.json: .*{message}"):
+            read_poses3d(path)
+
+    def test_bad_joints_in_json_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.json"
+        joints = [[1.0, 2.0, float("nan")]] * 15
+        path.write_text(json.dumps([{"frame": 0, "people": [{"joints": joints}]}]))
+        with pytest.raises(InputError, match="finite numbers in mm"):
+            read_poses3d(path)
+
+    def test_bad_files_are_refused(self, tmp_path: Path) -> None:
+        assert_refuses_bad_parquet(read_poses3d, tmp_path)
+
+    def test_2d_people_are_not_3d_people(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))
+        write_poses2d(path, {(0, "a"): people}, PANOPTIC_15)
+        with pytest.raises(InputError, match=r"not 3D people.*sequence"):
+            read_poses3d(path)
+
+    def test_numbers_that_are_not_finite_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        joints = np.zeros((2, 15, 3))
+        joints[1, 4, 2] = np.nan
+        write_poses3d(path, {("walk", 7): People3D.predicted(joints, np.ones(2))})
+        with pytest.raises(InputError, match=r"'walk', frame 7, person 1, joint 4: not finite"):
+            read_poses3d(path)
+
+    def test_joints_beyond_the_skeleton_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        write_poses3d(path, {("a", 0): People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))})
+        table = pd.read_parquet(path)
+        table.loc[3, "joint"] = 15
+        table.to_parquet(path)
+        with pytest.raises(InputError, match=r"people\.parquet.*joint 15"):
+            read_poses3d(path)
+
+
+def as_json(key: tuple[str, int], people: People3D) -> dict:
+    return {
+        "sequence": key[0],
+        "frame": key[1],
+        "people": [
+            {
+                "joints": people.joints[i].tolist(),
+                "valid": people.valid[i].tolist(),
+                "score": people.scores[i],
+                "person": int(people.ids[i]),
+            }
+            for i in range(len(people))
+        ],
+    }
+
+
+def assert_refuses_bad_parquet(read: Callable[[Path], object], folder: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.parquet: there is no such file"):
+        read(folder / "none.parquet")
+    for content in (b"", b"PAR1 not parquet", b"<html>login</html>"):
+        (folder / "bad.parquet").write_bytes(content)
+        with pytest.raises(InputError, match=r"bad\.parquet: not a readable Parquet file"):
+            read(folder / "bad.parquet")
+    pd.DataFrame({"frame": [1]}).to_parquet(folder / "other.parquet")
+    with pytest.raises(InputError, match=r"other\.parquet: not .D people; it lacks"):
+        read(folder / "other.parquet")
+    write_poses3d(folder / "cut.parquet", {("a", 0): People3D.predicted(np.zeros(45), np.ones(1))})
+    whole = (folder / "cut.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cut\.parquet: not a readable Parquet file"):
+        read(folder / "cut.parquet")
+
+
+class TestWholeOrNothing:
+    def test_a_failed_write_leaves_the_old_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.json"
+        write_json(path, [1])
+        with pytest.raises(ValueError, match="JSON"):
+            write_json(path, float("nan"))
+        with pytest.raises(RuntimeError), whole_file(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+        assert read_json(path) == [1]
+        assert names_in(tmp_path) == ["out.json"]
+
+    def test_a_failed_folder_leaves_the_old_one(self, tmp_path: Path) -> None:
+        path = tmp_path / "out"
+        with whole_folder(path) as temporary:
+            (temporary / "a").write_text("old")
+        with pytest.raises(RuntimeError), whole_folder(path) as temporary:
+            (temporary / "a").write_text("new")
+            raise RuntimeError
+        assert (path / "a").read_text() == "old"
+        assert names_in(tmp_path) == ["out"]
+
+    def test_a_new_folder_takes_the_old_ones_place(self, tmp_path: Path) -> None:
+        path = tmp_path / "out"
+        for name in ("old", "new"):
+            with whole_folder(path) as temporary:
+                (temporary / name).write_text(name)
+        assert names_in(path) == ["new"]
+
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+    def test_a_full_disk_is_explained(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        def full(self: pd.DataFrame, path: Path, **_: object) -> None:
+            Path(path).write_bytes(b"half")
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+        people = People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))
+        with pytest.raises(OSError, match=r"disk is full.*people\.parquet.*run the same command"):
+            write_poses3d(tmp_path / "people.parquet", {("a", 0): people})
+        assert names_in(tmp_path) == []
+
+    def test_a_full_disk_while_filling_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(OSError, match="disk is full"), whole_folder(tmp_path / "out") as folder:
+            (folder / "a").write_text("half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        assert names_in(tmp_path) == []
+
+    def test_other_errors_stay_what_they_are(self, tmp_path: Path) -> None:
+        with pytest.raises(PermissionError), whole_file(tmp_path / "a"):
+            raise PermissionError(errno.EACCES, "no")
+
+    def test_a_killed_writer_leaves_the_old_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.txt"
+        write_text(path, "old")
+        program = (
+            "import os, signal, sys; from pathlib import Path\n"
+            "from selfpose3d.files.atomic import whole_file\n"
+            "with whole_file(Path(sys.argv[1])) as temporary:\n"
+            "    temporary.write_text('half')\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        run = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+        assert run.returncode == -signal.SIGKILL
+        assert path.read_text() == "old"
+        write_text(path, "new")
+        assert path.read_text() == "new"
+
+    def test_written_files_can_be_read_by_others(self, tmp_path: Path) -> None:
+        write_text(tmp_path / "a", "text")
+        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+
+
+def test_broken_text_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xff\xfe\x00")
+    for read in (read_json, read_yaml):
+        with pytest.raises(InputError, match="a: not valid"):
+            read(tmp_path / "a")
+        with pytest.raises(InputError, match="b: there is no such file"):
+            read(tmp_path / "b")
