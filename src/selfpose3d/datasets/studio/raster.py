@@ -18,6 +18,7 @@ SUPERSAMPLING = 1.5
 """Images are drawn this many times larger, then averaged down, against jagged edges."""
 
 _NEAR_MM = 50.0
+_ASIDE = 1.7
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def averaged(colour: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
 def draw(canvas: Canvas, camera: Camera, mesh: Mesh) -> None:
     """Draw a mesh onto a canvas of the camera's size, nearer surfaces hiding farther ones."""
     pixels, depth = project(camera, mesh.vertices)
+    depth[~_near_image(camera, mesh.vertices)] = -1.0
     _fill(
         pixels.astype(np.float32),
         depth.astype(np.float32),
@@ -89,6 +91,14 @@ def draw(canvas: Canvas, camera: Camera, mesh: Mesh) -> None:
         canvas.colour,
         canvas.nearness,
     )
+
+
+def _near_image(camera: Camera, vertices: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which vertices lie in front and not so far aside that the distortion folds back."""
+    corner = np.hypot(camera.width / camera.K[0, 0], camera.height / camera.K[1, 1]) / 2
+    x, y, z = (vertices @ camera.R.T + camera.t).T
+    near: NDArray[np.bool_] = (z > _NEAR_MM) & (np.hypot(x, y) < _ASIDE * corner * z)
+    return near
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
