@@ -1,0 +1,308 @@
+"""Figures made from result files: overlays, the 3D viewer's data, curves, where the time went.
+
+Letters: V views, P people, J joints.
+"""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.scenes import Scene, write_image
+from selfpose3d.geometry.cameras import Camera, letterboxed, project
+from selfpose3d.reporting.charts import line_chart
+from selfpose3d.skeletons import BONES, N_JOINTS
+
+PERSON_COLOURS = ("#ff5a4f", "#2fb4ff", "#ffd23f", "#3ddc84", "#c98bff", "#ff9f43", "#2ee6d6")
+"""Of people in overlays, by their number in the frame: bright, to stand on photographs."""
+
+TRUTH = "ground truth"
+"""The name of the layer that holds the truth."""
+
+JPEG_QUALITY = 78
+_MARGIN = 0.3
+"""Joints further outside the image than this share of its size are not drawn."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One camera's picture of one frame, with skeletons of several layers to lay over it.
+
+    Args:
+        camera: name.
+        width: of picture and skeletons, px.
+        height: likewise.
+        picture: data URI (JPEG).
+        layers: by name, the SVG paths of its people.
+    """
+
+    camera: str
+    width: int
+    height: int
+    picture: str
+    layers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class OverlayFrame:
+    """The overlays of all cameras of one frame."""
+
+    sequence: str
+    frame: int
+    overlays: tuple[Overlay, ...]
+
+
+def overlay_frame(
+    scene: Scene, frame: int, layers: Mapping[str, Frames], width: int = 480
+) -> OverlayFrame:
+    """Skeletons of a frame over the pictures of every camera.
+
+    Args:
+        scene: whose stored frames and cameras are used.
+        frame: its id.
+        layers: 3D people by the layer's name (methods, ``TRUTH``).
+        width: of the pictures, px.
+    """
+    overlays = []
+    for camera in scene.cameras:
+        height = round(camera.height * width / camera.width)
+        image = cv2.resize(
+            scene.read_image(camera.name, frame), (width, height), interpolation=cv2.INTER_AREA
+        )
+        small = letterboxed(camera, width, height)
+        drawn = {
+            name: skeleton_svg(small, frames[scene.name, frame], truth=name == TRUTH)
+            for name, frames in layers.items()
+            if (scene.name, frame) in frames
+        }
+        overlays.append(Overlay(camera.name, width, height, jpeg_uri(image), drawn))
+    return OverlayFrame(scene.name, frame, tuple(overlays))
+
+
+def visible_joints(camera: Camera, people: People3D) -> NDArray[np.float64]:
+    """(P, J, 2) pixels of people's joints; NaN where not valid or well outside the picture.
+
+    Outside is judged without distortion, whose polynomial folds back far from the centre.
+    """
+    pixels, _ = project(camera, people.joints)
+    straight, _ = project(replace(camera, distortion=np.zeros(5)), people.joints)
+    size = np.array([camera.width, camera.height])
+    with np.errstate(invalid="ignore"):
+        near = ((straight > -_MARGIN * size) & (straight < (1 + _MARGIN) * size)).all(axis=-1)
+    return np.where((near & people.valid)[..., None], pixels, np.nan)
+
+
+def skeleton_svg(camera: Camera, people: People3D, truth: bool = False) -> str:
+    """The people of a frame as SVG paths in a camera's pixels, one a person."""
+    paths = []
+    for index, joints in enumerate(visible_joints(camera, people)):
+        strokes = [
+            f"M{joints[a, 0]:.1f} {joints[a, 1]:.1f}L{joints[b, 0]:.1f} {joints[b, 1]:.1f}"
+            for a, b in BONES
+            if np.isfinite(joints[[a, b]]).all()
+        ]
+        colour = "" if truth else f' stroke="{PERSON_COLOURS[index % len(PERSON_COLOURS)]}"'
+        if strokes:
+            paths.append(f'<path d="{"".join(strokes)}"{colour}/>')
+    return "".join(paths)
+
+
+def draw_people(
+    image: NDArray[np.uint8], camera: Camera, people: People3D, thickness: int = 2
+) -> NDArray[np.uint8]:
+    """A copy of an (H, W, 3) RGB image with the people drawn into it."""
+    drawn = image.copy()
+    for index, joints in enumerate(visible_joints(camera, people)):
+        code = PERSON_COLOURS[index % len(PERSON_COLOURS)]
+        colour = tuple(int(code[i : i + 2], 16) for i in (1, 3, 5))
+        for bone in BONES:
+            ends = joints[list(bone)]
+            if np.isfinite(ends).all():
+                start, end = ends.round().astype(int).tolist()
+                cv2.line(drawn, start, end, colour, thickness, cv2.LINE_AA)
+    return drawn
+
+
+def write_pictures(
+    experiment: Path, stages: Sequence[Path], scene: Scene, frames: Frames, out: Path
+) -> list[Path]:
+    """Pictures of an experiment for the tracker: overlays of one frame, and the stages' curves.
+
+    Args:
+        experiment: its folder, named in the pictures' folder.
+        stages: its stages' folders.
+        scene: a held-out scene.
+        frames: the experiment's predictions.
+        out: folder to write to.
+
+    Returns:
+        the pictures' paths.
+    """
+    pictures = []
+    for frame in middle_frames(scene, 1):
+        rows = [
+            draw_people(scene.read_image(camera.name, frame), camera, frames[scene.name, frame])
+            for camera in scene.cameras
+            if (scene.name, frame) in frames
+        ]
+        for camera, image in zip(scene.cameras, rows, strict=False):
+            pictures.append(out / f"{experiment.name}-{scene.name}-{frame}-{camera.name}.jpg")
+            write_image(pictures[-1], image, JPEG_QUALITY)
+    for stage in stages:
+        pictures.append(out / f"curves-{stage.name}.svg")
+        pictures[-1].write_text(curves_svg(read_curves(stage)))
+    return pictures
+
+
+def middle_frames(scene: Scene, count: int) -> list[int]:
+    """``count`` frames spread evenly over a scene, its ends left out."""
+    count = min(count, len(scene.frames))
+    places = (np.arange(count) + 0.5) / max(count, 1)
+    return [scene.frames[int(place * len(scene.frames))] for place in places]
+
+
+def jpeg_uri(image: NDArray[np.uint8]) -> str:
+    """An (H, W, 3) RGB image as the data URI of a JPEG."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+
+
+def viewer_data(
+    scenes: Sequence[Scene], layers: Mapping[str, Frames], max_frames: int = 200
+) -> dict[str, Any]:
+    """What the 3D viewer plays, as JSON: cameras, and people in whole mm by frame and layer.
+
+    Args:
+        scenes: sequences to show.
+        layers: 3D people by name.
+        max_frames: of a sequence; of a longer one, evenly spread frames.
+    """
+    return {
+        "bones": [list(bone) for bone in BONES],
+        "layers": list(layers),
+        "truth": TRUTH,
+        "sequences": [
+            {
+                "name": scene.name,
+                "cameras": [_camera_frustum(camera) for camera in scene.cameras],
+                "frames": [
+                    {
+                        "frame": scene.frames[i],
+                        "time": scene.times[i],
+                        "people": _people((scene.name, scene.frames[i]), layers),
+                    }
+                    for i in _spread(len(scene.frames), max_frames)
+                ],
+            }
+            for scene in scenes
+        ],
+    }
+
+
+def read_curves(stage: Path) -> pd.DataFrame:
+    """A stage's ``curves.csv``: ``iteration, seconds`` and one column a loss term."""
+    path = stage / "curves.csv"
+    try:
+        curves = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable CSV file ({error})") from error
+    if "iteration" not in curves.columns:
+        raise InputError(f"{path}: not training curves; it lacks the column 'iteration'")
+    return curves
+
+
+def curve_terms(curves: pd.DataFrame) -> list[str]:
+    """The loss terms among the columns of curves."""
+    return [
+        name
+        for name in curves.columns
+        if name not in ("iteration", "seconds", "learning_rate") and curves[name].notna().any()
+    ]
+
+
+def curves_svg(curves: pd.DataFrame, points: int = 160) -> str:
+    """Training curves as an SVG chart, each point a mean over its share of the iterations."""
+    bins = np.arange(len(curves)) * points // max(len(curves), points)
+    means = curves.groupby(bins).mean(numeric_only=True)
+    x = means["iteration"].to_numpy(dtype=float)
+    series = {name: (x, means[name].to_numpy(dtype=float)) for name in curve_terms(means)}
+    return line_chart(series, "iteration")
+
+
+def read_benchmarks(folder: Path) -> pd.DataFrame:
+    """Snakemake's benchmark files ``<rule>/<wildcards>.tsv``, one row a job.
+
+    Returns:
+        columns ``rule, job, seconds, max_rss_mb, cpu_seconds``; NaN where Snakemake measured
+        nothing (jobs shorter than its sampling).
+    """
+    rows = []
+    for path in sorted(folder.glob("**/*.tsv")):
+        measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"])
+        inside = path.relative_to(folder)
+        rule = inside.parts[0] if len(inside.parts) > 1 else inside.stem
+        job = re.sub(r"\.tsv$", "", "/".join(inside.parts[1:]))
+        for _, row in measured.iterrows():
+            rows.append((rule, job, row.get("s"), row.get("max_rss"), row.get("cpu_time")))
+    table = pd.DataFrame(rows, columns=["rule", "job", "seconds", "max_rss_mb", "cpu_seconds"])
+    numbers = ["seconds", "max_rss_mb", "cpu_seconds"]
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in numbers})
+
+
+def time_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
+    """``rule, jobs, seconds`` (sum), ``longest`` (s), ``max_rss_mb``, ``cores`` (mean in use).
+
+    Sorted by seconds, most first.
+    """
+    groups = jobs.groupby("rule")
+    table = pd.DataFrame(
+        {
+            "jobs": groups.size(),
+            "seconds": groups["seconds"].sum(),
+            "longest": groups["seconds"].max(),
+            "max_rss_mb": groups["max_rss_mb"].max(),
+            "cores": groups["cpu_seconds"].sum(min_count=1) / groups["seconds"].sum(),
+        }
+    )
+    return table.sort_values("seconds", ascending=False).reset_index()
+
+
+def _spread(length: int, most: int) -> NDArray[np.int64]:
+    if length <= most:
+        return np.arange(length)
+    return np.linspace(0, length - 1, most).round().astype(np.int64)
+
+
+def _people(key: tuple[str, int], layers: Mapping[str, Frames]) -> list[list[Any]]:
+    return [
+        [_joints(people, index) for index in range(len(people))] if people else []
+        for people in (frames.get(key) for frames in layers.values())
+    ]
+
+
+def _joints(people: People3D, index: int) -> list[list[int] | None]:
+    joints, valid = people.joints[index].round().astype(int), people.valid[index]
+    return [joints[j].tolist() if valid[j] else None for j in range(N_JOINTS)]
+
+
+def _camera_frustum(camera: Camera, depth: float = 350.0) -> dict[str, Any]:
+    """Name, centre and the four corners of the picture ``depth`` mm before it, whole mm."""
+    width, height = camera.width, camera.height
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
+    rays = corners @ np.linalg.inv(camera.K).T * depth
+    world = (rays - camera.t) @ camera.R
+    return {
+        "name": camera.name,
+        "centre": camera.centre.round().astype(int).tolist(),
+        "corners": world.round().astype(int).tolist(),
+    }

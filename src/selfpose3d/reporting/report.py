@@ -1,0 +1,339 @@
+"""The report: one HTML file that holds all it shows and opens offline."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, write_text
+from selfpose3d.files.poses3d import Frames, read_poses3d
+from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.reporting.charts import PALETTE, bar_chart
+from selfpose3d.reporting.figures import (
+    TRUTH,
+    OverlayFrame,
+    curves_svg,
+    middle_frames,
+    overlay_frame,
+    read_benchmarks,
+    read_curves,
+    time_by_rule,
+    viewer_data,
+)
+from selfpose3d.reporting.provenance import git_revision, machine
+from selfpose3d.reporting.tables import (
+    PUBLISHED_NOTE,
+    best_rows,
+    cell,
+    header,
+    is_published,
+    metric_columns,
+    read_table,
+)
+
+FOOTAGE_NOTES = {
+    "pose2sim_demo": (
+        "Real footage of the Pose2Sim multi-person demo, without ground truth. One man is clearly "
+        "real; a woman looks composited into all four views (about 1.35 m tall when "
+        "triangulated); a bystander is seen by two cameras only. The calibration as shipped is "
+        "biased against the pictures: triangulated bodies reproject with a median error of "
+        "12 to 15 px at full resolution, the cause not established."
+    )
+}
+"""What must be said wherever a footage is shown, by the scene's source."""
+
+OVERLAY_SCENES = 3
+"""Held-out sequences shown as overlays, at most."""
+
+Layers = dict[str, Frames]
+"""3D people by the layer's name: an experiment's title, or ``TRUTH``."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Real footage run through the pipeline beside the data.
+
+    Args:
+        scene: its folder.
+        predictions: its 3D people.
+        method: what they were made with.
+        reprojection: JSON of numbers by name, however nested.
+    """
+
+    scene: Path
+    predictions: Path
+    method: str = "Training-free"
+    reprojection: Path | None = None
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """The result files that the report shows; what is left empty is left out.
+
+    Args:
+        title: of the report.
+        dataset: the data's name, as readers know it.
+        tables: CSV files of ``write_table`` by title.
+        experiments: their folders. Of several seeds of an experiment, the first is drawn.
+        stages: training stages' folders, for their curves.
+        scenes: held-out scene folders, for overlays and the 3D view.
+        truth: their 3D truth, shown beside the predictions.
+        footage: real footage.
+        label_quality: JSON files of numbers by title, however nested.
+        benchmarks: Snakemake's, ``<rule>/<wildcards>.tsv``.
+    """
+
+    title: str
+    dataset: str
+    tables: Mapping[str, Path] = field(default_factory=dict)
+    experiments: Sequence[Path] = ()
+    stages: Sequence[Path] = ()
+    scenes: Sequence[Path] = ()
+    truth: Sequence[Path] = ()
+    footage: Footage | None = None
+    label_quality: Mapping[str, Path] = field(default_factory=dict)
+    benchmarks: Path | None = None
+
+
+def write_report(inputs: ReportInputs, out: Path) -> None:
+    """Write the report as one HTML file, whole or not at all.
+
+    Raises:
+        InputError: a named file is missing or not of its kind.
+    """
+    write_text(out, render_report(inputs))
+
+
+def render_report(inputs: ReportInputs) -> str:
+    """The report's HTML."""
+    layers = read_layers(inputs.experiments, inputs.truth)
+    scenes = [read_scene(folder) for folder in inputs.scenes]
+    footage = _footage(inputs.footage) if inputs.footage else None
+    viewer_scenes, viewer_layers = scenes, layers
+    if footage:
+        viewer_scenes = [*scenes, footage["scene"]]
+        viewer_layers = _join(layers, footage["layers"])
+    environment = _environment()
+    return environment.get_template("report.html.j2").render(
+        title=inputs.title,
+        dataset=inputs.dataset,
+        machine=machine(),
+        revision=git_revision(),
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        tables=[_table(title, path) for title, path in inputs.tables.items()],
+        published_note=PUBLISHED_NOTE,
+        methods=[name for name in layers if name != TRUTH],
+        truth=TRUTH if TRUTH in layers else None,
+        overlays=held_out_overlays(scenes, layers),
+        footage=footage,
+        viewer=_json(viewer_data(viewer_scenes, viewer_layers)) if viewer_layers else None,
+        label_quality=[
+            (title, facts_tables(read_json(path))) for title, path in inputs.label_quality.items()
+        ],
+        curves=[(stage.name, Markup(curves_svg(read_curves(stage)))) for stage in inputs.stages],
+        time=_time(inputs.benchmarks) if inputs.benchmarks else None,
+        palette=PALETTE,
+    )
+
+
+def read_layers(experiments: Iterable[Path], truth: Iterable[Path]) -> Layers:
+    """The truth (first, where there is any) and each experiment's predictions, by title."""
+    layers: Layers = {}
+    merged = {key: people for path in truth for key, people in read_poses3d(path).items()}
+    if merged:
+        layers[TRUTH] = merged
+    for folder in experiments:
+        title = str(read_json(folder / "experiment.json")["title"])
+        if title not in layers:
+            layers[title] = read_poses3d(folder / "predictions.parquet")
+    return layers
+
+
+def held_out_overlays(scenes: Sequence[Scene], layers: Layers) -> list[OverlayFrame]:
+    """The middle frame of the first few scenes, in every camera."""
+    return [
+        overlay_frame(scene, frame, layers)
+        for scene in scenes[:OVERLAY_SCENES]
+        for frame in middle_frames(scene, 1)
+    ]
+
+
+def facts_tables(value: Any, name: str = "") -> list[dict[str, Any]]:
+    """Numbers by name, however nested, as tables to print.
+
+    A mapping of mappings of plain values is a table with a row each, a list of mappings one with
+    a row each, plain values a table of two columns; deeper levels become tables of their own,
+    named by their path.
+
+    Returns:
+        tables as ``{"name", "columns", "rows"}``, cells as text.
+    """
+    if isinstance(value, list):
+        return _rows_tables({str(index): row for index, row in enumerate(value)}, name, False)
+    if not isinstance(value, Mapping):
+        return [{"name": name, "columns": ["value"], "rows": [[_text(value)]]}]
+    plain = {key: item for key, item in value.items() if not isinstance(item, (Mapping, list))}
+    nested = {key: item for key, item in value.items() if key not in plain}
+    tables = []
+    if plain:
+        rows = [[_words(key), _text(item)] for key, item in plain.items()]
+        tables.append({"name": name, "columns": ["", "value"], "rows": rows})
+    if len(nested) > 1 and all(_is_plain(item) for item in nested.values()):
+        return tables + _rows_tables(nested, name, True)
+    for key, item in nested.items():
+        tables += facts_tables(item, f"{name} · {_words(key)}" if name else _words(key))
+    return tables
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, Mapping) and not any(
+        isinstance(item, (Mapping, list)) for item in value.values()
+    )
+
+
+def _rows_tables(rows: Mapping[str, Any], name: str, named: bool) -> list[dict[str, Any]]:
+    if not all(_is_plain(row) for row in rows.values()):
+        text = ", ".join(_text(item) for item in rows.values())
+        return [{"name": name, "columns": ["values"], "rows": [[text]]}]
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    cells = [
+        [*([_words(key)] if named else []), *(_text(row.get(column)) for column in columns)]
+        for key, row in rows.items()
+    ]
+    heads = [*([""] if named else []), *map(_words, columns)]
+    return [{"name": name, "columns": heads, "rows": cells}]
+
+
+def _words(key: str) -> str:
+    return str(key).replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
+    if isinstance(value, (list, Mapping)):
+        return json.dumps(value)
+    return str(value)
+
+
+def _environment() -> jinja2.Environment:
+    folder = Path(__file__).parent / "templates"
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _json(value: Any) -> Markup:
+    """JSON that may stand inside a ``<script>`` element."""
+    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _table(title: str, path: Path) -> dict[str, Any]:
+    table = read_table(path)
+    columns, best, published = metric_columns(table), best_rows(table), is_published(table)
+    rows = [
+        {
+            "method": table.at[index, "method"],
+            "data": "" if pd.isna(table.at[index, "data"]) else table.at[index, "data"],
+            "source": table.at[index, "source"],
+            "seeds": table.at[index, "seeds"],
+            "cells": [
+                (cell(table, index, column), best.get(column) == index) for column in columns
+            ],
+        }
+        for index in range(len(table))
+    ]
+    return {
+        "title": title,
+        "columns": [header(column) for column in columns],
+        "ours": [row for row, other in zip(rows, published, strict=True) if not other],
+        "published": [row for row, other in zip(rows, published, strict=True) if other],
+    }
+
+
+def _footage(footage: Footage) -> dict[str, Any]:
+    scene = read_scene(footage.scene)
+    frames = read_poses3d(footage.predictions)
+    if not any(sequence == scene.name for sequence, _ in frames):
+        raise InputError(
+            f"{footage.predictions}: holds no frame of the sequence {scene.name}; "
+            f"give the predictions of {footage.scene}"
+        )
+    layers = {footage.method: frames}
+    facts = read_json(footage.reprojection) if footage.reprojection else {}
+    return {
+        "scene": scene,
+        "layers": layers,
+        "method": footage.method,
+        "note": FOOTAGE_NOTES.get(scene.source, FOOTAGE_NOTES.get(scene.name, "")),
+        "overlays": [overlay_frame(scene, frame, layers) for frame in middle_frames(scene, 2)],
+        "facts": facts_tables(facts) if facts else [],
+    }
+
+
+def _join(layers: Layers, more: Layers) -> Layers:
+    return {
+        name: {**layers.get(name, {}), **more.get(name, {})}
+        for name in dict.fromkeys([*layers, *more])
+    }
+
+
+def _time(benchmarks: Path) -> dict[str, Any] | None:
+    jobs = read_benchmarks(benchmarks)
+    if jobs.empty:
+        return None
+    rules = time_by_rule(jobs)
+    bars = [
+        (row.rule, row.seconds, f"{_clock(row.seconds)}, {_memory(row.max_rss_mb)}")
+        for row in rules.itertuples()
+    ]
+    longest = jobs.sort_values("seconds", ascending=False).to_dict("records")
+    return {
+        "total": _clock(float(jobs["seconds"].sum())),
+        "memory": _memory(float(jobs["max_rss_mb"].max())),
+        "jobs_count": len(jobs),
+        "chart": Markup(bar_chart(bars)),
+        "rules": [
+            [
+                row.rule,
+                f"{row.jobs}",
+                f"{row.seconds:.1f}",
+                f"{row.longest:.1f}",
+                _memory(row.max_rss_mb),
+                "–" if pd.isna(row.cores) else f"{row.cores:.1f}",
+            ]
+            for row in rules.itertuples()
+        ],
+        "jobs": [
+            [job["rule"], job["job"], f"{job['seconds']:.1f}", _memory(job["max_rss_mb"])]
+            for job in longest
+        ],
+    }
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
+
+
+def _memory(megabytes: float) -> str:
+    if pd.isna(megabytes):
+        return "–"
+    return f"{megabytes / 1024:.1f} GB" if megabytes >= 1024 else f"{megabytes:.0f} MB"

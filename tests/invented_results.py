@@ -1,0 +1,152 @@
+"""Result files with invented but plausible content, for the tests of what reads them."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from selfpose3d.files.atomic import write_json, write_text
+from selfpose3d.files.poses3d import Frames, People3D, write_poses3d
+from selfpose3d.files.scenes import Scene, read_scene, write_image, write_scene
+from selfpose3d.geometry.cameras import Camera
+
+LOW_MPJPE, HIGH_MPJPE = 44.8, 62.1
+STANDING = np.array(
+    [
+        [0, 0, 1480],
+        [0, -120, 1600],
+        [0, 0, 960],
+        [180, 0, 1440],
+        [260, 0, 1160],
+        [270, -60, 920],
+        [100, 0, 950],
+        [110, -20, 520],
+        [110, 20, 90],
+        [-180, 0, 1440],
+        [-260, 0, 1160],
+        [-270, -60, 920],
+        [-100, 0, 950],
+        [-110, -20, 520],
+        [-110, 20, 90],
+    ],
+    dtype=float,
+)
+"""(15, 3) a person at the origin, mm, looking along -y."""
+
+
+def ring_camera(name: str, angle: float, width: int = 320, height: int = 192) -> Camera:
+    """A camera 4.5 m from the origin at 1.9 m, looking at the middle of the people."""
+    centre = np.array([4500 * np.cos(angle), 4500 * np.sin(angle), 1900.0])
+    forward = np.array([0, 0, 900.0]) - centre
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, [0, 0, 1.0])
+    right /= np.linalg.norm(right)
+    rotation = np.stack([right, np.cross(forward, right), forward])
+    focal = 0.75 * width
+    K = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    return Camera(name, width, height, K, np.zeros(5), rotation, -rotation @ centre)
+
+
+def write_invented_scene(folder: Path, name: str, source: str, frames: int = 4) -> Scene:
+    """A scene of three cameras around an empty, shaded room."""
+    cameras = [ring_camera(f"cam{i:02d}", 2 * np.pi * i / 3 + 0.3) for i in range(3)]
+    ids = [10 * i for i in range(frames)]
+    write_scene(folder, name, source, cameras, ids, [0.3 * i for i in range(frames)])
+    scene = read_scene(folder)
+    for view, camera in enumerate(cameras):
+        image = np.full((camera.height, camera.width, 3), 90 + 20 * view, np.uint8)
+        cv2.rectangle(image, (0, 110), (camera.width, camera.height), (120, 105, 90), -1)
+        for frame in ids:
+            write_image(scene.image_path(camera.name, frame), image)
+    return scene
+
+
+def invented_people(scene: Scene) -> dict[tuple[str, int], People3D]:
+    """Three people who walk through a scene's frames."""
+    places = np.array([[-900, -400, 0], [200, 800, 0], [1000, -600, 0]], dtype=float)
+    steps = np.array([[90, 60, 0], [-70, 50, 0], [-40, 110, 0]], dtype=float)
+    return {
+        (scene.name, frame): People3D.predicted(
+            STANDING + (places + i * steps)[:, None], np.full(3, 0.9)
+        )
+        for i, frame in enumerate(scene.frames)
+    }
+
+
+def write_truth(path: Path, scene: Scene) -> Frames:
+    """Write the invented people of a scene as its truth."""
+    people = invented_people(scene)
+    write_poses3d(path, people)
+    return people
+
+
+def write_experiment(
+    folder: Path, title: str, truth: Frames, mpjpe: float, seed: int = 0, **settings: object
+) -> Path:
+    """An experiment's folder whose predictions are the truth with noise."""
+    rng = np.random.default_rng(seed)
+    predicted = {
+        key: People3D.predicted(
+            people.joints + rng.normal(0, mpjpe / 1.6, people.joints.shape), people.scores
+        )
+        for key, people in truth.items()
+    }
+    write_poses3d(folder / "predictions.parquet", predicted)
+    write_json(
+        folder / "experiment.json",
+        {
+            "name": folder.name.split("-seed")[0],
+            "title": title,
+            "method": "selfpose3d",
+            "settings": settings,
+            "parameters": {
+                "seed": seed,
+                "seeds": [0],
+                "data": {"source": "studio", "network_size": [480, 288]},
+                "labels": {"person_score": 0.7, **settings},
+                "train": {"pose_l2": {"iterations": 40, "learning_rate": 1e-3}},
+            },
+            "stages": [{"stage": "pose_l2", "folder": str(folder.parent / "stages/pose_l2-12ab")}],
+            "sequences": {"train": ["studio_train_00"], "test": ["studio_test_00"]},
+        },
+    )
+    write_json(
+        folder / "metrics.json",
+        {
+            "AP25": 2.0 + seed,
+            "AP50": 71.3,
+            "AP100": 91.3,
+            "AP150": 93.1,
+            "Recall@500": 97.8,
+            "MPJPE": mpjpe + seed,
+            "joints": {"neck": 30.0, "left_wrist": 71.5},
+            "root": {"AP50": 90.0, "MPJPE": None},
+            "per_sequence": {"studio_test_00": {"MPJPE": mpjpe}},
+            "frames": 4,
+        },
+    )
+    return folder
+
+
+def write_stage(folder: Path, rows: int = 40) -> Path:
+    """A training stage's folder with falling losses."""
+    rng = np.random.default_rng(0)
+    lines = ["iteration,seconds,loss,attention"]
+    for i in range(1, rows + 1):
+        loss = 0.4 * np.exp(-i / 9) + 0.004 * (1 + rng.random())
+        lines.append(f"{i},{0.5 * i},{loss:.6f},{0.1 * loss + 0.002:.6f}")
+    write_text(folder / "curves.csv", "\n".join(lines) + "\n")
+    return folder
+
+
+def write_benchmarks(folder: Path) -> None:
+    """Snakemake's benchmark files of three rules, one of a job too short to measure."""
+    head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    rows = {
+        "train/backbone.tsv": "60.0\t0:01:00\t1500.5\t1\t1\t1\t0\t0\t98.0\t59.0",
+        "train/pose.tsv": "30.0\t0:00:30\t2100.0\t1\t1\t1\t0\t0\t99.0\t30.1",
+        "detect/studio_test_00.tsv": "12.5\t0:00:12\t400.0\t1\t1\t1\t0\t0\t180.0\t22.0",
+        "gather/all.tsv": "0.3\t0:00:00\tNA\tNA\tNA\tNA\tNA\tNA\tNA\tNA",
+    }
+    for name, row in rows.items():
+        write_text(folder / name, head + row + "\n")

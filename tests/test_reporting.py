@@ -1,0 +1,267 @@
+"""Tables, figures and the report, from invented result files."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+
+from browser import console_errors, open_browser, requested_urls
+from invented_results import (
+    HIGH_MPJPE,
+    LOW_MPJPE,
+    write_benchmarks,
+    write_experiment,
+    write_invented_scene,
+    write_stage,
+    write_truth,
+)
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import write_json
+from selfpose3d.files.poses3d import read_poses3d
+from selfpose3d.files.scenes import read_scene
+from selfpose3d.geometry.cameras import Camera
+from selfpose3d.reporting.charts import bar_chart, line_chart
+from selfpose3d.reporting.figures import (
+    draw_people,
+    read_benchmarks,
+    skeleton_svg,
+    time_by_rule,
+    visible_joints,
+    write_pictures,
+)
+from selfpose3d.reporting.published import PUBLISHED_DATA, read_published
+from selfpose3d.reporting.report import (
+    Footage,
+    ReportInputs,
+    facts_tables,
+    render_report,
+    write_report,
+)
+from selfpose3d.reporting.tables import METRICS, make_table, read_table, row_of, write_table
+
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    scene = write_invented_scene(folder / "scenes" / "studio_test_00", "studio_test_00", "studio")
+    write_invented_scene(folder / "scenes" / "demo", "demo", "pose2sim_demo")
+    truth = write_truth(folder / "truth.parquet", scene)
+    write_experiment(folder / "free", "Training-free", truth, LOW_MPJPE)
+    for seed in (0, 1):
+        write_experiment(folder / f"net-seed{seed}", "SelfPose3d (images)", truth, HIGH_MPJPE, seed)
+    demo = read_scene(folder / "scenes" / "demo")
+    write_truth(folder / "demo.parquet", demo)
+    write_stage(folder / "stages" / "pose_l2-12ab")
+    write_benchmarks(folder / "benchmarks")
+    write_json(folder / "quality.json", {"images": 60, "median_error_percent": 1.7})
+    write_json(
+        folder / "reprojection.json", {"cam01": {"median_px": 12.5}, "cam02": {"median_px": 9.0}}
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inputs(results: Path) -> ReportInputs:
+    table = results / "tables" / "methods"
+    rows = [[results / "free"], [results / "net-seed0", results / "net-seed1"]]
+    write_table(rows, "Methods", table, published=[REFERENCE / "methods.csv"])
+    return ReportInputs(
+        title="SelfPose3d, demo",
+        dataset="studio (rendered people)",
+        tables={"Methods": table.with_suffix(".csv")},
+        experiments=[results / "free", results / "net-seed0", results / "net-seed1"],
+        stages=[results / "stages" / "pose_l2-12ab"],
+        scenes=[results / "scenes" / "studio_test_00"],
+        truth=[results / "truth.parquet"],
+        footage=Footage(
+            results / "scenes" / "demo",
+            results / "demo.parquet",
+            "Training-free",
+            results / "reprojection.json",
+        ),
+        label_quality={"Soft labels": results / "quality.json"},
+        benchmarks=results / "benchmarks",
+    )
+
+
+def test_published_figures_are_the_papers() -> None:
+    table = read_published(REFERENCE / "methods.csv").set_index("method")
+    assert table.loc["SelfPose3d", list(METRICS)].tolist() == [55.1, 96.4, 98.5, 99.0, 99.6, 24.5]
+    assert table.loc["VoxelPose", "MPJPE"] == 17.7
+    labels = read_published(REFERENCE / "labels.csv").set_index("method")
+    assert labels["AP25"].tolist() == [51.6, 54.2, 55.1]
+    assert labels["MPJPE"].tolist() == [24.8, 24.6, 24.5]
+
+
+def test_table_gives_means_and_spreads_over_seeds(results: Path) -> None:
+    rows = [row_of([results / "free"]), row_of([results / "net-seed0", results / "net-seed1"])]
+    table = make_table(rows)
+    assert table["seeds"].tolist() == [1, 2]
+    assert table["MPJPE"].tolist() == pytest.approx([LOW_MPJPE, HIGH_MPJPE + 0.5])
+    assert np.isnan(table["MPJPE_sd"][0])
+    assert table["MPJPE_sd"][1] == pytest.approx(np.std([0, 1], ddof=1))
+
+
+def test_written_table_reads_back_and_marks_the_published(inputs: ReportInputs) -> None:
+    path = inputs.tables["Methods"]
+    table = read_table(path)
+    assert (table["data"] == PUBLISHED_DATA).sum() == 8
+    assert table["method"][:2].tolist() == ["Training-free", "SelfPose3d (images)"]
+    markdown = path.with_suffix(".md").read_text()
+    assert "**44.8**" in markdown and "another data set" in markdown and "| –" in markdown
+    latex = path.with_suffix(".tex").read_text()
+    assert r"\toprule" in latex and r"\textbf{44.8}" in latex and "Recall@500" in latex
+    assert not re.search(r"(?<!\\)[%_#]", latex)
+
+
+def test_table_names_what_a_metrics_file_lacks(results: Path, tmp_path: Path) -> None:
+    write_experiment(tmp_path / "old", "Old", read_poses3d(results / "truth.parquet"), 50.0)
+    write_json(tmp_path / "old" / "metrics.json", {"AP25": 1.0})
+    with pytest.raises(InputError, match=r"metrics\.json: lacks \['AP50'"):
+        make_table([row_of([tmp_path / "old"])])
+
+
+def test_nobody_matched_is_printed_as_a_dash(results: Path, tmp_path: Path) -> None:
+    metrics = dict.fromkeys(METRICS, 0.0) | {"MPJPE": None}
+    write_experiment(tmp_path / "none", "None", read_poses3d(results / "truth.parquet"), 50.0)
+    write_json(tmp_path / "none" / "metrics.json", metrics)
+    write_table([[tmp_path / "none"]], "T", tmp_path / "t")
+    assert "| None | studio | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | – |" in (tmp_path / "t.md").read_text()
+
+
+def test_drawn_joints_are_the_projected_ones(results: Path) -> None:
+    scene = read_scene(results / "scenes" / "studio_test_00")
+    frame = scene.frames[0]
+    people = read_poses3d(results / "truth.parquet")[scene.name, frame]
+    pixels = visible_joints(scene.cameras[0], people)
+    image = scene.read_image(scene.cameras[0].name, frame)
+    drawn = draw_people(image, scene.cameras[0], people)
+    x, y = pixels[0, 0].round().astype(int)
+    assert (drawn[y, x] != image[y, x]).any()
+    assert skeleton_svg(scene.cameras[0], people).count("<path") == len(people)
+
+
+def test_joints_far_outside_are_not_folded_back_by_distortion(results: Path) -> None:
+    scene = read_scene(results / "scenes" / "studio_test_00")
+    camera = scene.cameras[0]
+    strong = np.array([-0.4, 0.0, 0.0, 0.0, 0.0])
+    bent = Camera(camera.name, camera.width, camera.height, camera.K, strong, camera.R, camera.t)
+    people = read_poses3d(results / "truth.parquet")[scene.name, scene.frames[0]]
+    people.joints[0, 0] = camera.centre + camera.R.T @ np.array([6000.0, 0.0, 2000.0])
+    assert np.isnan(visible_joints(bent, people)[0, 0]).all()
+
+
+def test_charts_hold_every_series() -> None:
+    x = np.arange(5.0)
+    chart = line_chart({"a": (x, x), "b <": (x, np.array([1, np.nan, 3, 4, 5]))}, "iteration")
+    assert chart.count("<polyline") == 2 and "b &lt;" in chart
+    assert line_chart({"flat": (x, np.ones(5))}, "iteration").count("<polyline") == 1
+    assert line_chart({"empty": (x, np.full(5, np.nan))}, "iteration") == ""
+    assert bar_chart([("train", 3.0, "3 s"), ("none", 0.0, "0 s")]).count("<rect") == 2
+
+
+def test_benchmarks_are_summed_by_rule(results: Path) -> None:
+    jobs = read_benchmarks(results / "benchmarks")
+    rules = time_by_rule(jobs).set_index("rule")
+    assert rules.loc["train", "seconds"] == pytest.approx(90.0)
+    assert rules.loc["train", "jobs"] == 2
+    assert np.isnan(rules.loc["gather", "max_rss_mb"])
+    assert read_benchmarks(results / "nowhere").empty
+
+
+def test_facts_become_tables_however_nested() -> None:
+    facts = {"images": 3, "cameras": {"a": {"px": 1.5}, "b": {"px": None}}, "all": {"x": {"y": 2}}}
+    tables = {table["name"]: table for table in facts_tables(facts)}
+    assert tables[""]["rows"] == [["images", "3"]]
+    assert tables["cameras"]["rows"] == [["a", "1.5"], ["b", "–"]]
+    assert facts_tables([{"label": "soft", "recall": 0.9}])[0]["columns"] == ["label", "recall"]
+
+
+def test_pictures_of_an_experiment(results: Path, tmp_path: Path) -> None:
+    scene = read_scene(results / "scenes" / "studio_test_00")
+    frames = read_poses3d(results / "free" / "predictions.parquet")
+    stage = results / "stages" / "pose_l2-12ab"
+    pictures = write_pictures(results / "free", [stage], scene, frames, tmp_path)
+    assert {path.suffix for path in pictures} == {".jpg", ".svg"}
+    assert all(path.stat().st_size > 0 for path in pictures)
+
+
+def test_report_leaves_out_what_is_not_given() -> None:
+    html = render_report(ReportInputs(title="Nothing yet", dataset="studio"))
+    assert "Nothing yet" in html and "<section" not in html
+
+
+def test_footage_of_another_scene_is_refused(results: Path) -> None:
+    footage = Footage(results / "scenes" / "demo", results / "truth.parquet")
+    with pytest.raises(InputError, match="holds no frame of the sequence demo"):
+        render_report(ReportInputs(title="T", dataset="D", footage=footage))
+
+
+def test_report_in_the_browser(inputs: ReportInputs, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    write_report(inputs, path)
+    assert path.stat().st_size < 8e6
+    with open_browser() as browser:
+        browser.get(path.as_uri())
+        assert console_errors(browser) == []
+        assert requested_urls(browser) == [path.as_uri()]
+        tables = [table.text for table in browser.find_elements(By.CSS_SELECTOR, ".results")]
+        assert "44.8" in tables[0] and "another data set" in tables[0] and "24.5" in tables[0]
+        assert "composited" in browser.find_element(By.ID, "footage").text
+        assert "another data set" in browser.find_element(By.CSS_SELECTOR, ".published").text
+        _check_viewer(browser)
+        _check_overlays(browser)
+        assert console_errors(browser) == [] and requested_urls(browser) == []
+
+
+def _check_viewer(browser) -> None:  # type: ignore[no-untyped-def]
+    canvas = browser.find_element(By.ID, "viewer")
+    browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", canvas)
+
+    def picture() -> str:
+        return str(browser.execute_script("return arguments[0].toDataURL()", canvas))
+
+    inked = browser.execute_script(
+        "const c = arguments[0], d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n",
+        canvas,
+    )
+    assert inked > 5000
+    start = picture()
+    ActionChains(browser).move_to_element(canvas).click_and_hold().move_by_offset(
+        120, 30
+    ).release().perform()
+    turned = picture()
+    assert turned != start
+    browser.execute_script(
+        "const s = document.getElementById('viewer-frame'); s.value = 2;"
+        "s.dispatchEvent(new Event('input'))"
+    )
+    assert picture() != turned
+    sequences = browser.find_elements(By.CSS_SELECTOR, "#viewer-sequence option")
+    assert [option.text for option in sequences] == ["studio_test_00", "demo"]
+
+
+def _check_overlays(browser) -> None:  # type: ignore[no-untyped-def]
+    def shown() -> set[str]:
+        layers = browser.find_elements(By.CSS_SELECTOR, "#frames .layer")
+        return {layer.get_attribute("data-layer") for layer in layers if layer.is_displayed()}
+
+    assert shown() == {"Training-free", "ground truth"}
+    buttons = browser.find_elements(By.CSS_SELECTOR, "#frames button")
+    browser.execute_script("arguments[0].click()", buttons[1])
+    assert shown() == {"SelfPose3d (images)", "ground truth"}
+
+
+def test_table_of_a_foreign_csv_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1]}).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(InputError, match="not a results table"):
+        read_table(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="not published figures"):
+        read_published(tmp_path / "a.csv")
