@@ -122,25 +122,23 @@ class RestBody:
     vertices: NDArray[np.float64]
     heads: NDArray[np.float64]
 
-    def posed(
-        self, rotations: Mapping[str, NDArray[np.float64]], vertices: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Skin vertices linearly.
+    def posed(self, rotations: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(V, 3) skinned vertices, m; the root's head stays where it is at rest.
+
+        Args:
+            rotations: see ``bone_affines``.
+        """
+        return skinned(self.model.bone_weights, self.bone_affines(rotations), self.vertices)
+
+    def bone_affines(self, rotations: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """(B, 12) what each bone does to points at rest: its rotation, row by row, and a shift.
 
         Args:
             rotations: bone name to its (3, 3) rotation relative to its parent, in the axes of
                 the body frame at rest; bones not named keep their rest pose.
-            vertices: (V, 3) at rest, m: the body's own, or the same with clothing's thickness.
-
-        Returns:
-            (V, 3) m; the root's head stays where it is at rest.
         """
         rotation_B33, shift_B3 = self._bone_transforms(rotations)
-        affine_BC = np.concatenate([rotation_B33.reshape(-1, 9), shift_B3], axis=1)
-        affine_VC = self.model.bone_weights @ affine_BC
-        turned = np.einsum("vij,vj->vi", affine_VC[:, :9].reshape(-1, 3, 3), vertices)
-        posed: NDArray[np.float64] = turned + affine_VC[:, 9:]
-        return posed
+        return np.concatenate([rotation_B33.reshape(-1, 9), shift_B3], axis=1)
 
     def _bone_transforms(
         self, rotations: Mapping[str, NDArray[np.float64]]
@@ -159,6 +157,16 @@ class RestBody:
             turn[bone] = turn[parent] @ local
             place[bone] = place[parent] + turn[parent] @ (self.heads[bone] - self.heads[parent])
         return turn, place - np.einsum("bij,bj->bi", turn, self.heads)
+
+
+def skinned(
+    weights_VB: sp.csr_array, affines_BC: NDArray[np.float64], vertices_V3: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(V, 3) linear blend skinning of vertices at rest by the bones' affines."""
+    affine_VC = weights_VB @ affines_BC
+    turned = np.einsum("vij,vj->vi", affine_VC[:, :9].reshape(-1, 3, 3), vertices_V3)
+    posed: NDArray[np.float64] = turned + affine_VC[:, 9:]
+    return posed
 
 
 def shape_weights(phenotype: Phenotype) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from selfpose3d.datasets.studio.bodies import BodyModel, Phenotype, RestBody
@@ -27,16 +28,18 @@ class Layer:
     """One textured shell of a person.
 
     Args:
-        triangles: (T, 3) vertices of the body.
+        triangles: (T, 3) vertices.
         texels: (T, 3, 2) texture coordinates of their corners.
         texture: (h, w, 4) RGBA uint8.
-        vertices: (V, 3) at rest, m, with the shell's thickness.
+        vertices: (N, 3) at rest, m, with the shell's thickness.
+        bone_weights: (N, B) skinning weights.
     """
 
     triangles: NDArray[np.int32]
     texels: NDArray[np.float32]
     texture: NDArray[np.uint8]
     vertices: NDArray[np.float64]
+    bone_weights: sp.csr_array
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,10 @@ def dress(rng: np.random.Generator, model: BodyModel) -> Person:
     body = model.shaped(phenotype)
     doll = _Doll(body, rng)
     woman = phenotype.gender > 0.5
-    layers = [doll.skin(_skin_colour(rng), woman), doll.eyes()]
-    layers += _clothes(doll, rng, woman)
-    return Person(body, (*layers, *_hair(doll, rng, woman, phenotype.age)))
+    clothes = _clothes(doll, rng, woman)
+    skin = doll.skin(_skin_colour(rng), woman, _covered(clothes))
+    hair = _hair(doll, rng, woman, phenotype.age)
+    return Person(body, (skin, doll.eyes(), *clothes, *hair))
 
 
 def _build(rng: np.random.Generator) -> Phenotype:
@@ -128,9 +132,7 @@ class _Doll:
             coordinate = np.where(near & (along < 3), along + number, coordinate)
         return coordinate
 
-    def shell(
-        self, part: str, texture: NDArray[np.uint8], thickness: float | NDArray[np.float64]
-    ) -> Layer:
+    def shell(self, part: str, texture: NDArray[np.uint8], thickness: float) -> Layer:
         """A layer over a part of the mesh, thickened along its normals (m)."""
         triangles = self.body.model.part_triangles[part]
         vertices = self.body.vertices
@@ -146,8 +148,14 @@ class _Doll:
         low = np.where(back, _WIDE, 0)[:, None]
         texels[..., 0] = np.clip(texels[..., 0], low, low + _WIDE - 1)
         kept = _touched(texels, texture)
-        thick = vertices + normals * np.reshape(thickness, (-1, 1))
-        return Layer(triangles[kept], texels[kept].astype(np.float32), texture, thick)
+        used, corners = np.unique(triangles[kept], return_inverse=True)
+        return Layer(
+            triangles=corners.reshape(-1, 3).astype(np.int32),
+            texels=texels[kept].astype(np.float32),
+            texture=texture,
+            vertices=vertices[used] + thickness * normals[used],
+            bone_weights=self.body.model.bone_weights[used],
+        )
 
     def fabric(self, front: Colour, back: Colour, mask: tuple[Mask, Mask]) -> NDArray[np.uint8]:
         """RGBA texture from front and back colours (h, w, 3) and where there is cloth."""
@@ -162,8 +170,8 @@ class _Doll:
         grain = cv2.GaussianBlur(noise[::-1], (0, 0), sigmaX=0.8)
         return 1 + 0.055 * creases / creases.std() + 0.025 * grain / grain.std()
 
-    def skin(self, colour: Colour, woman: bool) -> Layer:
-        """The body with a face."""
+    def skin(self, colour: Colour, woman: bool, covered: Mask) -> Layer:
+        """The body with a face, left out where clothes cover it (h, 2w)."""
         front = np.broadcast_to(colour, (*self.x.shape, 3)).copy()
         back = front.copy()
         eye, nose = np.abs(self.joint["left_eye"]), self.joint["nose"]
@@ -180,8 +188,8 @@ class _Doll:
         if not woman and self.rng.random() < 0.4:
             jaw = (z < nose[2] - 0.022) & (z > nose[2] - 0.105) & (x < 0.075) & (lips > 1)
             _mix(front, np.array([60.0, 48, 42]), self.rng.uniform(0.25, 0.75) * jaw)
-        everywhere = np.ones(self.x.shape, bool)
-        return self.shell("skin", self.fabric(front, back, (everywhere, everywhere)), 0.0)
+        bare = (~covered[:, :_WIDE], ~covered[:, _WIDE:])
+        return self.shell("skin", self.fabric(front, back, bare), 0.0)
 
     def eyes(self) -> Layer:
         """White eyeballs with a dark iris."""
@@ -195,6 +203,13 @@ class _Doll:
 
 def _mix(image: Colour, colour: Colour | tuple[float, ...], share: NDArray[np.float64]) -> None:
     image += np.asarray(share, dtype=np.float64)[..., None] * (np.asarray(colour) - image)
+
+
+def _covered(clothes: list[Layer]) -> Mask:
+    """(h, 2w) where clothes lie over the skin, a margin at their ends left out."""
+    opaque = np.max([layer.texture[..., 3] for layer in clothes], axis=0)
+    covered: Mask = cv2.erode(opaque, np.ones((9, 9), np.uint8)) > 0
+    return covered
 
 
 def _touched(texels_T32: NDArray[np.float64], texture: NDArray[np.uint8]) -> Mask:
@@ -259,7 +274,7 @@ def _clothes(doll: _Doll, rng: np.random.Generator, woman: bool) -> list[Layer]:
         layers += _skirt(doll, rng, below, waist)
     else:
         layers.append(_trousers(doll, rng, waist))
-    hem = waist - rng.uniform(-0.01, 0.12) if not skirt else waist - 0.02
+    hem = waist - rng.uniform(0.02, 0.13) if not skirt else waist - 0.02
     layers.append(_top(doll, rng, cloth, hem))
     return layers
 
@@ -340,8 +355,9 @@ def _skirt(doll: _Doll, rng: np.random.Generator, cloth: Colour, waist: float) -
     knee, ankle = doll.head("lowerleg01.L")[2], doll.head("foot.L")[2]
     end = knee + rng.uniform(-0.18, 0.1)
     mask = (doll.z < waist + 0.03) & (doll.z > end)
-    layers = [doll.shell("skirt", doll.fabric(cloth, cloth, (mask, mask)), 0.004)]
-    under = (doll.z < waist) & (doll.z > (ankle if rng.random() < 0.5 else end + 0.1))
+    layers = [doll.shell("skirt", doll.fabric(cloth, cloth, (mask, mask)), 0.012)]
+    lowest = ankle if rng.random() < 0.5 else end + 0.04
+    under = (doll.z < end + 0.1) & (doll.z > lowest)
     under &= (doll.arm < 1.0) & (np.abs(doll.x) < 0.42)
     dark = np.broadcast_to(_cloth_colour(rng) * 0.5, (*doll.x.shape, 3))
     return [doll.shell("tights", doll.fabric(dark, dark, (under, under)), -0.001), *layers]

@@ -151,7 +151,7 @@ def _talk(since: float, share: float, n: NDArray[np.float64]) -> Pose:
     for side, k in zip(SIDES, (0, 3), strict=True):
         wave = np.sin(since * (2 + 2.5 * n[k]) + 6.3 * n[k + 1])
         pose[f"forward_{side}"] += up * (8 + 28 * n[k + 2] + 9 * wave)
-        pose[f"elbow_{side}"] += up * (45 + 35 * n[k] + 18 * np.sin(since * 2.7 + 6 * n[k + 2]))
+        pose[f"elbow_{side}"] += up * (32 + 35 * n[k] + 16 * np.sin(since * 2.7 + 6 * n[k + 2]))
         pose[f"out_{side}"] = up * 10 * n[k + 1]
         pose[f"roll_{side}"] = up * (20 + 20 * n[k + 1])
     return pose
@@ -295,22 +295,25 @@ def joint_rotations(body: RestBody, pose: Pose) -> dict[str, NDArray[np.float64]
         turns[name] = _about_z(turn / 3) @ _about_x(nod / 3)
     for side, sign in zip(SIDES, (1.0, -1.0), strict=True):
         mine = {name[:-2]: value for name, value in angle.items() if name.endswith(f"_{side}")}
-        turns |= _leg(side, sign, mine, lean, sway) | _arm(body, side, sign, mine)
+        turns |= _leg(body, side, mine, lean, sway) | _arm(body, side, sign, mine)
     return turns
 
 
 def _leg(
-    side: str, sign: float, angle: Pose, lean: float, sway: float
+    body: RestBody, side: str, angle: Pose, lean: float, sway: float
 ) -> dict[str, NDArray[np.float64]]:
+    sign = 1.0 if side == "L" else -1.0
     hip, knee = angle.get("hip", 0.0) + lean, max(0.0, angle.get("knee", 0.0))
-    outwards = _about_z(sign * angle.get("hip_turn", 0.0))
     level = np.clip(hip - lean - knee, np.radians(-35), np.radians(45))
+    rest = _direction(body, "upperleg01", "foot", side)
+    upright = _about_y(float(np.arctan2(rest[0], -rest[2])))
     return {
         f"upperleg01.{side}": _about_y(-sway - sign * angle.get("hip_out", 0.0))
-        @ outwards
-        @ _about_x(-hip),
+        @ _about_z(sign * angle.get("hip_turn", 0.0))
+        @ _about_x(-hip)
+        @ upright,
         f"lowerleg01.{side}": _about_x(knee),
-        f"foot.{side}": _about_x(level + angle.get("ankle", 0.0)),
+        f"foot.{side}": upright.T @ _about_x(level + angle.get("ankle", 0.0)),
     }
 
 

@@ -54,7 +54,7 @@ class RigFile(_Strict):
     cameras: tuple[CameraEntry, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stage:
     """Where a sequence is shot.
 

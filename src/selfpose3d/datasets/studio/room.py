@@ -16,7 +16,7 @@ _TEXEL_MM = 12.0
 _QUAD_MM = 300.0
 LIGHT_FROM = np.array([0.42, 0.30, 0.86]) / np.linalg.norm([0.42, 0.30, 0.86])
 """Unit vector towards the main light."""
-AMBIENT = np.array([0.50, 0.52, 0.56])
+AMBIENT = np.array([0.62, 0.63, 0.66])
 DIRECT = np.array([0.56, 0.54, 0.50])
 FILL_FROM = np.array([-0.75, -0.55, 0.35]) / np.linalg.norm([-0.75, -0.55, 0.35])
 FILL = np.array([0.13, 0.14, 0.16])
@@ -24,7 +24,7 @@ FILL = np.array([0.13, 0.14, 0.16])
 
 def light_on(normals: NDArray[np.float64]) -> NDArray[np.float32]:
     """(N, 3) RGB light on surfaces of unit normals (N, 3): sky, main light and a weak fill."""
-    sky = 0.72 + 0.28 * normals[:, 2:3]
+    sky = 0.86 + 0.14 * normals[:, 2:3]
     main = np.clip(normals @ LIGHT_FROM, 0, 1)[:, None]
     fill = np.clip(normals @ FILL_FROM, 0, 1)[:, None]
     return (AMBIENT * sky + DIRECT * main + FILL * fill).astype(np.float32)
@@ -45,7 +45,6 @@ class View:
     floor: NDArray[np.float32]
 
 
-@lru_cache(maxsize=4)
 def _room_meshes(size: tuple[float, float, float], look: int, seed: int) -> tuple[Mesh, ...]:
     rng = np.random.default_rng((seed, 7919, look))
     wide, deep, high = size
@@ -256,18 +255,16 @@ def _quad(
     )
 
 
+@lru_cache(maxsize=2)
 def see_room(stage: Stage, seed: int) -> tuple[View, ...]:
-    """The empty room in every camera of a stage; drawn once a process."""
-    key = tuple(camera.name for camera in stage.cameras)
-    cached = _SEEN.get((id(stage), seed))
-    del key
-    if cached is None:
-        meshes = _room_meshes(stage.room, stage.look, seed)
-        cached = tuple(_view(enlarged(camera), meshes, stage) for camera in stage.cameras)
-    return cached
+    """The empty room in every camera of a stage; drawn once a process.
 
-
-_SEEN: dict[tuple[int, int], tuple[View, ...]] = {}
+    Args:
+        stage: cameras and room.
+        seed: of the room's furnishing.
+    """
+    meshes = _room_meshes(stage.room, stage.look, seed)
+    return tuple(_view(enlarged(camera), meshes, stage) for camera in stage.cameras)
 
 
 def _view(camera: Camera, meshes: tuple[Mesh, ...], stage: Stage) -> View:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.config import Studio
-from selfpose3d.datasets.studio.bodies import load_bodies
+from selfpose3d.datasets.studio.bodies import load_bodies, skinned
 from selfpose3d.datasets.studio.clothing import Layer, Person, dress, vertex_normals
 from selfpose3d.datasets.studio.motion import Track, joint_rotations, plan_motion, rotation_about
 from selfpose3d.datasets.studio.raster import Canvas, Mesh, averaged, draw, shade_floor
@@ -134,15 +134,13 @@ def _placed(
     person: Person, path: Track, time: float
 ) -> tuple[list[tuple[Layer, NDArray[np.float64]]], NDArray[np.float64]]:
     """World vertices, mm, of each layer and of the bare body."""
-    rotations = joint_rotations(person.body, path.pose(time))
+    affines = person.body.bone_affines(joint_rotations(person.body, path.pose(time)))
     x, y = (np.interp(time, path.times, path.places[:, axis]) for axis in range(2))
     turn = rotation_about(np.array([0.0, 0.0, 1.0]), np.interp(time, path.times, path.headings))
-    posed = [person.body.posed(rotations, layer.vertices) for layer in person.layers]
-    body = person.body.posed(rotations, person.body.vertices)
+    posed = [skinned(layer.bone_weights, affines, layer.vertices) for layer in person.layers]
+    body = skinned(person.body.model.bone_weights, affines, person.body.vertices)
     root = person.body.heads[0]
-    lowest = min(
-        v[np.unique(la.triangles), 2].min() for la, v in zip(person.layers, posed, strict=True)
-    )
+    lowest = min(vertices[:, 2].min() for vertices in posed)
 
     def place(vertices: NDArray[np.float64]) -> NDArray[np.float64]:
         centred = vertices - np.array([root[0], root[1], lowest])
