@@ -35,7 +35,7 @@ from selfpose3d.datasets.preparation import (
     downloads,
 )
 from selfpose3d.errors import InputError
-from selfpose3d.fetch.http import Kind, Patience, fetch, in_parallel, local_folder
+from selfpose3d.fetch.http import Kind, Patience, fetch, in_parallel, local_path
 from selfpose3d.files.atomic import read_json
 from selfpose3d.files.poses3d import People3D, write_poses3d
 from selfpose3d.files.scenes import read_image
@@ -115,9 +115,8 @@ def _add_camera(making: SceneInProgress, host: "_Host", camera: str) -> None:
         making.add(camera, _read_images(folder, camera, making.frames))
         return
     video = host.file(f"videos/hd_shared_crf20/hd_{camera}.mp4", "mp4")
-    try:
-        making.add(camera, Video(video).read(making.frames))
-    finally:
+    making.add(camera, Video(video).read(making.frames))
+    if video.parent == host.downloads:
         video.unlink()
 
 
@@ -141,7 +140,7 @@ class _Host:
         self.url = f"{url}/{sequence}"
         self.downloads = downloads
         self.patience = patience
-        self.folder = local_folder(self.url)
+        self.folder = local_path(self.url)
         if self.folder is not None and not self.folder.is_dir():
             raise InputError(f"{self.folder}: there is no such sequence; correct {url}")
 
@@ -249,8 +248,7 @@ def _annotations(path: Path, every: int) -> Iterator[tuple[int, str, bytes]]:
                 if content is not None:
                     yield frame, f"{path}:{members[frame].name}", content.read()
     except (tarfile.TarError, EOFError) as error:
-        path.unlink()
-        raise InputError(f"{path}: a broken archive ({error}), now deleted; run again") from error
+        raise InputError(f"{path}: a broken archive ({error}); delete it and run again") from error
 
 
 def _bodies(rows: list[dict[str, Any]]) -> People3D:

@@ -219,7 +219,9 @@ class Video:
         reader = cv2.VideoCapture(str(path)) if path.is_file() else None
         if reader is None or not reader.isOpened() or not reader.grab():
             size = f"{path.stat().st_size} bytes, no frame in it" if path.is_file() else "not there"
-            raise InputError(f"{path}: an empty or unreadable video ({size}); fetch it again")
+            raise InputError(
+                f"{path}: an empty or unreadable video ({size}); delete it and fetch it again"
+            )
         self.width = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
         self.rate = float(reader.get(cv2.CAP_PROP_FPS))
@@ -244,12 +246,15 @@ class Video:
                     if not reader.grab():
                         raise InputError(
                             f"{self.path}: ends after {position + 1} frames, frame {frame} is "
-                            "wanted; the file is cut short or not of this sequence: fetch it again"
+                            "wanted; the file is cut short or not of this sequence: delete it and "
+                            "fetch it again"
                         )
                     position += 1
                 ok, image = reader.retrieve()
                 if not ok:
-                    raise InputError(f"{self.path}: frame {frame} can't be decoded; fetch it again")
+                    raise InputError(
+                        f"{self.path}: frame {frame} can't be decoded; delete it and fetch it again"
+                    )
                 yield frame, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         finally:
             reader.release()

@@ -1,4 +1,4 @@
-"""Resumable, checked downloads from a web host or a local folder (``file://``).
+"""Resumable, checked downloads from a web host; local files (``file://``) are checked in place.
 
 A download grows in ``<target>.part`` and takes its name only when it is whole and of the wanted
 kind, so that a target that is there is right. Stalls, broken connections, truncated bodies and
@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import requests
+import urllib3
 
 from selfpose3d.errors import InputError
 from selfpose3d.progress import track
@@ -66,16 +67,19 @@ def fetch(url: str, target: Path, kind: Kind, patience: Patience) -> Path:
 
     Args:
         url: http(s):// or file:// address.
-        target: where it goes.
+        target: where it goes; a local file stays where it is.
         kind: what it must be; checked by its first bytes.
         patience: retries and timeout.
 
     Returns:
-        ``target``.
+        where it lies: ``target``, or the local file itself.
 
     Raises:
         InputError: with the address, what came instead, and what to do.
     """
+    local = local_path(url)
+    if local is not None:
+        return _checked(local, kind)
     if target.is_file() and _mismatch(target, kind) is None:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +121,7 @@ def in_parallel(work: Callable[[T], U], items: Sequence[T], parallel: int) -> li
             raise
 
 
-def local_folder(url: str) -> Path | None:
+def local_path(url: str) -> Path | None:
     """The folder or file that a ``file://`` address means; None for another address."""
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
@@ -158,11 +162,6 @@ def _written(chunks: Iterator[bytes], write: Callable[[bytes], int]) -> Iterator
 @contextmanager
 def _open(url: str, offset: int, timeout: float) -> Iterator[_Answer | None]:
     """Open a source at an offset; None if the part on disk is the whole file already."""
-    path = local_folder(url)
-    if path is not None:
-        with _open_file(path, offset) as answer:
-            yield answer
-        return
     try:
         with requests.get(
             url,
@@ -175,21 +174,12 @@ def _open(url: str, offset: int, timeout: float) -> Iterator[_Answer | None]:
         if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.MissingSchema):
             raise InputError(f"not an http(s):// or file:// address ({error})") from error
         raise _TryAgainError(_reason(error, timeout)) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise _TryAgainError(_reason(error, timeout)) from error
 
 
 def _range(offset: int) -> dict[str, str]:
     return {"Range": f"bytes={offset}-"} if offset else {}
-
-
-@contextmanager
-def _open_file(path: Path, offset: int) -> Iterator[_Answer]:
-    if not path.is_file():
-        raise InputError("there is no such file")
-    size = path.stat().st_size
-    start = offset if offset <= size else 0
-    with path.open("rb") as file:
-        file.seek(start)
-        yield _Answer(start, size, iter(lambda: file.read(CHUNK), b""))
 
 
 def _judged(response: requests.Response, offset: int) -> _Answer | None:
@@ -203,7 +193,7 @@ def _judged(response: requests.Response, offset: int) -> _Answer | None:
         raise InputError(f"the host answered {status} {response.reason}")
     if "html" in headers.get("Content-Type", ""):
         raise InputError(f"a web page came instead of the file: {_begin(response)!r}")
-    chunks = response.iter_content(CHUNK)
+    chunks = iter(lambda: response.raw.read1(CHUNK), b"")  # what came before a break is kept
     length = headers.get("Content-Length")
     if status == 206:
         start, size = _content_range(headers.get("Content-Range", ""), offset)
@@ -266,14 +256,19 @@ def _mismatch(path: Path, kind: Kind) -> str | None:
     return None if fits else f"this is no {kind} file; it begins with {data[:16]!r}"
 
 
+def _checked(path: Path, kind: Kind) -> Path:
+    wrong = _mismatch(path, kind) if path.is_file() else "there is no such file"
+    if wrong is not None:
+        raise InputError(f"{path}: {wrong}; put the right file there")
+    return path
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
 def _advice(url: str, target: Path, problem: str, attempts: int) -> str:
     again = f" ({attempts} attempts)" if attempts > 1 else ""
-    if local_folder(url) is not None:
-        return f"{local_folder(url)}: {problem}{again}; put the file there or fix the address {url}"
     return (
         f"{url}: {problem}{again}. Hosts of large data sets are often down for days: open the "
         "address in a browser, and run the same command again later (it goes on where it "
