@@ -102,13 +102,18 @@ class Space(Section):
 class BlazePose(Section):
     """Tiled multi-person BlazePose: detector on overlapping tiles, landmarks in two passes."""
 
-    tiles: tuple[Count, ...] = Field((1, 2), description="tile grids: 1 the whole image, n a n-th")
-    overlap: Fraction = Field(0.5, description="of neighbouring tiles")
-    detector_score: Fraction = 0.35
+    tiles: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+        (0.6, 0.31), description="sides of square tiles over the image's longer side; 1: the image"
+    )
+    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="of neighbouring tiles")
+    detector_score: Fraction = Field(0.5, description="least score of a candidate")
     candidate_distance: Positive = Field(0.35, description="of two candidates, in body radii")
     presence: Fraction = Field(0.5, description="least landmark presence of a kept person")
-    duplicate_distance: Positive = Field(0.12, description="of two people, in body heights")
-    max_people: Count = 12
+    duplicate_distance: Positive = Field(0.1, description="of two people, in body extents")
+    agreement: Positive = Field(
+        0.08, description="second look: median joint distance from the other views', in heights"
+    )
+    max_people: Count = Field(20, description="candidates that get a landmark pass")
 
 
 class Estimator(Section):
@@ -116,9 +121,13 @@ class Estimator(Section):
 
     name: Literal["blazepose", "file", "ground_truth"] = "blazepose"
     blazepose: BlazePose = BlazePose()
+    second_look: bool = Field(
+        True, description="blazepose: look for people whom a view missed where others saw them"
+    )
     files: str | None = Field(
         None,
-        description="for 'file': COCO results JSON or OpenPose folder; {sequence} is filled in",
+        description="'file': COCO results JSON or OpenPose folder; 'ground_truth': the 3D truth; "
+        "{sequence} is filled in",
     )
 
 
@@ -127,7 +136,6 @@ class Labels(Section):
 
     person_score: Fraction = Field(0.7, description="least score of a person; paper 0.7")
     joint_score: Fraction = Field(0.7, description="hard labels: least score of a joint; paper 0.7")
-    inside_box: bool = Field(False, description="hard labels: joints outside the box are dropped")
     min_joints: Count = Field(4, description="fewest joints of a kept person")
 
 
@@ -236,6 +244,11 @@ class RootStage(Stage):
         (0.45, 1.0), description="of the synthetic roots' heatmaps; paper 1, 1"
     )
     target_sigma: Positive = Field(200.0, description="of the target volume, mm")
+    variants: Annotated[int, Field(ge=0)] = Field(
+        2,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
 
 
 class BodiesStage(Stage):
@@ -363,6 +376,7 @@ class Table(Section):
 
     title: str
     rows: tuple[str, ...]
+    published: tuple[str, ...] = Field((), description="of results/reference, printed below")
 
 
 class Parameters(Section):
