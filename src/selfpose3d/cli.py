@@ -293,6 +293,63 @@ def _paths(text: str) -> list[Path]:
     return [Path(part) for part in text.split(",")]
 
 
+@command("table")
+def table(
+    title: Annotated[str, typer.Option(help="of the table")],
+    row: Annotated[list[str], typer.Option(help="an experiment's folders, one a seed: A,B")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="path without suffix")],
+    published: Annotated[
+        list[Path] | None, typer.Option(help="CSV of published figures to print below")
+    ] = None,
+) -> None:
+    """Write a results table as CSV, Markdown and LaTeX."""
+    from selfpose3d.reporting.tables import write_table
+
+    write_table([_paths(folders) for folders in row], title, out, published=published or [])
+
+
+@command("report")
+def report(
+    title: Annotated[str, typer.Option(help="of the report")],
+    dataset: Annotated[str, typer.Option(help="the data's name, as readers know it")],
+    out: OutOption,
+    tables: Annotated[list[str], typer.Option("--table", help="TITLE=CSV of a results table")],
+    experiment: Annotated[list[Path], typer.Option(help="experiment folder; repeat for more")],
+    stage: Annotated[list[Path] | None, typer.Option(help="training stage's folder")] = None,
+    quality: Annotated[list[str] | None, typer.Option(help="TITLE=JSON of label quality")] = None,
+    scene: Annotated[list[Path] | None, typer.Option(help="held-out scene folder")] = None,
+    truth: Annotated[list[Path] | None, typer.Option(help="its 3D truth")] = None,
+    footage_scene: Annotated[Path | None, typer.Option(help="real footage's scene")] = None,
+    footage_people: Annotated[Path | None, typer.Option(help="its 3D people")] = None,
+    footage_report: Annotated[Path | None, typer.Option(help="its reprojection JSON")] = None,
+    benchmarks: Annotated[Path | None, typer.Option(help="Snakemake's benchmarks")] = None,
+) -> None:
+    """Write the report: one HTML file that opens offline."""
+    from selfpose3d.reporting.report import Footage, ReportInputs, write_report
+
+    footage = None
+    if footage_scene and footage_people:
+        footage = Footage(footage_scene, footage_people, reprojection=footage_report)
+    inputs = ReportInputs(
+        title=title,
+        dataset=dataset,
+        tables=_titled(tables),
+        experiments=experiment,
+        stages=stage or [],
+        scenes=scene or [],
+        truth=truth or [],
+        footage=footage,
+        label_quality=_titled(quality or []),
+        benchmarks=benchmarks,
+    )
+    write_report(inputs, out)
+
+
+def _titled(pairs: list[str]) -> dict[str, Path]:
+    parts = [text.rpartition("=") for text in pairs]
+    return {title: Path(path) for title, _, path in parts}
+
+
 @command("parameters")
 def parameters_schema(
     schema: Annotated[Path, typer.Option(help="JSON schema to write")],

@@ -13,6 +13,7 @@ from typing import Any
 
 from selfpose3d.config import Parameters, PoseStage, select, with_settings
 from selfpose3d.errors import InputError
+from selfpose3d.training.reads import READS as TRAINING_READS
 
 POSE_STAGES: tuple[str, ...] = ("pose_l2", "pose_l1", "finetune")
 
@@ -25,39 +26,9 @@ READS: dict[str, tuple[str, ...]] = {
     "detections": ("estimator", "labels", "training_free"),
     "labels": ("labels",),
     "reconstructions": ("training_free",),
+    **TRAINING_READS,
 }
-"""The parts of the parameters that each kind of node reads; the training stages' follow below."""
-
-_NETWORK_INPUT = ("seed", "data.network_size", "heatmaps", "compute")
-_BACKBONE = ("networks.backbone", "networks.side_aware")
-_ROOT = ("networks.v2v_width", "networks.root_grid", "space")
-_POSE = (
-    "networks.pose_v2v_width",
-    "networks.cuboid_grid",
-    "networks.cuboid_size",
-    "networks.cuboid_shift",
-    "networks.residual_start",
-)
-_PROPOSALS = ("networks.max_people", "networks.root_threshold")
-READS |= {
-    "backbone": (*_NETWORK_INPUT, *_BACKBONE, "augmentation", "train.backbone"),
-    "root": (*_NETWORK_INPUT, *_BACKBONE, *_ROOT, "augmentation", "train.root"),
-    "bodies": (*_NETWORK_INPUT, *_BACKBONE, *_POSE, "space", "augmentation", "train.bodies"),
-    **{
-        stage: (
-            *_NETWORK_INPUT,
-            *_BACKBONE,
-            *_ROOT,
-            *_POSE,
-            *_PROPOSALS,
-            "networks.attention",
-            "augmentation",
-            f"train.{stage}",
-        )
-        for stage in POSE_STAGES
-    },
-    "predict": (*_NETWORK_INPUT, *_BACKBONE, *_ROOT, *_POSE, *_PROPOSALS, "inference"),
-}
+"""The parts of the parameters that each kind of node reads."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@
 def checked_parameters():
     try:
         return parse_parameters(
-            {key: value for key, value in config.items()}, "params.yaml and its overlays"
+            {key: value for key, value in config.items()},
+            "params.yaml and its overlays",
         )
     except InputError as error:
         raise WorkflowError(str(error))
@@ -28,7 +29,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 if DeploymentMethod.CONDA not in workflow.deployment_settings.deployment_method:
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ["PATH"]]
+    )
 
 COMMAND = "OMP_NUM_THREADS={threads} python -m selfpose3d"
 

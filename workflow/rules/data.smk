@@ -17,7 +17,11 @@ def source_input(wildcards):
 
 def source_url(wildcards):
     host = dataset_of(wildcards).host
-    return Path(f"data/host/{host.id}").resolve().as_uri() if host else PARAMETERS.panoptic.url
+    return (
+        Path(f"data/host/{host.id}").resolve().as_uri()
+        if host
+        else PARAMETERS.panoptic.url
+    )
 
 
 def data_priority(wildcards):
@@ -97,7 +101,8 @@ rule prepare:
     message:
         "Make {wildcards.sequence} a scene"
     shell:
-        COMMAND + " prepare --parameters {params.parameters:q} --sequence {wildcards.sequence}"
+        COMMAND
+        + " prepare --parameters {params.parameters:q} --sequence {wildcards.sequence}"
         " --split {params.split} --url {params.url:q} --scene {output.scene:q}"
         " --truth {output.truth:q} > {log:q} 2>&1"
 
@@ -120,7 +125,8 @@ rule prepare_footage:
     message:
         "Fetch the real footage and make it a scene"
     shell:
-        COMMAND + " prepare-footage --parameters {params.parameters:q} --scene {output:q}"
+        COMMAND
+        + " prepare-footage --parameters {params.parameters:q} --scene {output:q}"
         " --cache data/cache > {log:q} 2>&1"
 
 

@@ -26,12 +26,12 @@ def detection_files(wildcards):
 rule fetch_weights:
     output:
         directory("data/weights/{name}"),
-    wildcard_constraints:
-        name="blazepose|imagenet",
     log:
         "results/logs/fetch_weights/{name}.log",
     benchmark:
         "results/benchmarks/fetch_weights/{name}.tsv"
+    wildcard_constraints:
+        name="blazepose|imagenet",
     conda:
         ENVIRONMENT
     threads: 1
@@ -100,7 +100,9 @@ rule reconstruct:
         labels=lambda wildcards: f"data/labels/{PLAN.reconstructions[wildcards.reconstructions].labels.id}",
         scenes=lambda wildcards: scene_folders(
             PLAN.reconstructions[wildcards.reconstructions].labels.detections.dataset,
-            PLAN.reconstructions[wildcards.reconstructions].labels.detections.dataset.sequences,
+            PLAN.reconstructions[
+                wildcards.reconstructions
+            ].labels.detections.dataset.sequences,
         ),
     output:
         directory("data/reconstructions/{reconstructions}"),
@@ -115,7 +117,9 @@ rule reconstruct:
         mem_mb=2000,
         runtime=240,
     params:
-        parameters=lambda wildcards: inline(PLAN.reconstructions[wildcards.reconstructions]),
+        parameters=lambda wildcards: inline(
+            PLAN.reconstructions[wildcards.reconstructions]
+        ),
         scenes=lambda wildcards, input: repeated("--scene", input.scenes),
     message:
         "Reconstruct 3D people from labels without training"
@@ -160,7 +164,9 @@ rule reprojection:
         labels=lambda wildcards: f"data/labels/{PLAN.reconstructions[wildcards.reconstructions].labels.id}",
         predictions="data/reconstructions/{reconstructions}",
         scene=lambda wildcards: "data/scenes/{}/{}".format(
-            PLAN.reconstructions[wildcards.reconstructions].labels.detections.dataset.id,
+            PLAN.reconstructions[
+                wildcards.reconstructions
+            ].labels.detections.dataset.id,
             wildcards.sequence,
         ),
     output:
@@ -187,6 +193,9 @@ rule reprojection:
 rule labels:
     input:
         [f"data/labels/{labels}" for labels in PLAN.labels],
-        [f"data/reconstructions/{reconstructions}" for reconstructions in PLAN.reconstructions],
+        [
+            f"data/reconstructions/{reconstructions}"
+            for reconstructions in PLAN.reconstructions
+        ],
     message:
         "All labels are there"

@@ -14,9 +14,13 @@ def prediction_inputs(wildcards):
     """A learnt experiment's checkpoints; a training-free one's reconstructions."""
     experiment = experiment_of(wildcards)
     if experiment.method == "training_free":
-        return {"reconstructions": f"data/reconstructions/{experiment.reconstructions.id}"}
+        return {
+            "reconstructions": f"data/reconstructions/{experiment.reconstructions.id}"
+        }
     return {
-        "checkpoints": [f"results/stages/{stage.id}/checkpoint.pt" for stage in experiment.stages],
+        "checkpoints": [
+            f"results/stages/{stage.id}/checkpoint.pt" for stage in experiment.stages
+        ],
         "scenes": test_scenes(wildcards),
         "labels": f"data/labels/{experiment.labels.id}",
     }
@@ -25,7 +29,10 @@ def prediction_inputs(wildcards):
 def prediction_command(wildcards, input):
     experiment = experiment_of(wildcards)
     if experiment.method == "training_free":
-        files = [f"{input.reconstructions}/{name}.parquet" for name in experiment.dataset.test]
+        files = [
+            f"{input.reconstructions}/{name}.parquet"
+            for name in experiment.dataset.test
+        ]
         return "gather " + " ".join(files)
     return " ".join(
         [
@@ -128,6 +135,10 @@ rule table:
             for row in PARAMETERS.tables[wildcards.table].rows
             for folder in experiment_folders(row)
         ],
+        published=lambda wildcards: [
+            str(REPOSITORY / f"results/reference/{name}.csv")
+            for name in PARAMETERS.tables[wildcards.table].published
+        ],
     output:
         multiext("results/tables/{table}", ".csv", ".md", ".tex"),
     log:
@@ -146,16 +157,20 @@ rule table:
             "--row " + ",".join(experiment_folders(row))
             for row in PARAMETERS.tables[wildcards.table].rows
         ),
+        published=lambda wildcards, input: repeated("--published", input.published),
     message:
         "Write the table '{params.title}'"
     shell:
         COMMAND + " table --title {params.title:q} {params.rows}"
-        " --published {wildcards.table} --out results/tables/{wildcards.table} > {log:q} 2>&1"
+        " {params.published} --out results/tables/{wildcards.table} > {log:q} 2>&1"
 
 
 rule metrics:
     input:
-        expand("results/experiments/{experiment}/metrics.json", experiment=PLAN.experiments),
+        expand(
+            "results/experiments/{experiment}/metrics.json",
+            experiment=PLAN.experiments,
+        ),
     output:
         "results/metrics.json",
     log:
@@ -170,7 +185,8 @@ rule metrics:
         runtime=10,
     params:
         rows=" ".join(
-            f"--row {name}=" + ",".join(experiment_folders(name)) for name in PLAN.by_name
+            f"--row {name}=" + ",".join(experiment_folders(name))
+            for name in PLAN.by_name
         ),
     message:
         "Gather the headline metrics of all experiments"
@@ -201,7 +217,8 @@ rule track:
     input:
         "results/mlflow.ready",
         lambda wildcards: [
-            f"results/stages/{stage.id}/checkpoint.pt" for stage in experiment_of(wildcards).stages
+            f"results/stages/{stage.id}/checkpoint.pt"
+            for stage in experiment_of(wildcards).stages
         ],
         description="results/experiments/{experiment}/experiment.json",
         predictions="results/experiments/{experiment}/predictions.parquet",
@@ -225,7 +242,8 @@ rule track:
     message:
         "Record {wildcards.experiment} in MLflow"
     shell:
-        COMMAND + " track results/experiments/{wildcards.experiment} --scene {input.scene:q}"
+        COMMAND
+        + " track results/experiments/{wildcards.experiment} --scene {input.scene:q}"
         " --experiment {params.tracking:q} --out {output:q} > {log:q} 2>&1"
 
 
@@ -246,6 +264,7 @@ def report_inputs(wildcards):
         ],
         "scenes": scene_folders(first.dataset, first.dataset.test),
         "truth": truth_files(first.dataset, first.dataset.test),
+        "stages": [f"results/stages/{stage}/checkpoint.pt" for stage in PLAN.stages],
     }
     if PLAN.footage:
         dataset = PLAN.footage.labels.detections.dataset
@@ -258,11 +277,22 @@ def report_inputs(wildcards):
 
 
 def report_options(wildcards, input):
-    experiments = [f"results/experiments/{experiment}" for experiment in PLAN.experiments]
+    tables = [
+        f"{PARAMETERS.tables[key].title}=results/tables/{key}.csv"
+        for key in PARAMETERS.tables
+    ]
+    quality = [
+        f"{labels.kind.capitalize()} labels=results/labels/{labels.id}.json"
+        for labels in PLAN.labels.values()
+        if labels.detections.dataset.train
+    ]
     options = [
-        repeated("--table", input.tables),
-        repeated("--experiment", experiments),
-        repeated("--quality", input.quality),
+        repeated("--table", map(shlex.quote, tables)),
+        repeated(
+            "--experiment", [f"results/experiments/{name}" for name in PLAN.experiments]
+        ),
+        repeated("--stage", [f"results/stages/{stage}" for stage in PLAN.stages]),
+        repeated("--quality", map(shlex.quote, quality)),
         repeated("--scene", input.scenes),
         repeated("--truth", input.truth),
     ]
@@ -274,6 +304,13 @@ def report_options(wildcards, input):
             f"--footage-report {input.footage_report}",
         ]
     return " ".join(options)
+
+
+DATASET_TITLES = {
+    "studio": "Studio (rendered people)",
+    "panoptic": "CMU Panoptic",
+    "videos": "Own cameras",
+}
 
 
 rule report:
@@ -293,8 +330,10 @@ rule report:
         runtime=30,
     params:
         options=report_options,
+        dataset=DATASET_TITLES[PARAMETERS.data.source],
     message:
         "Write results/report.html"
     shell:
-        COMMAND + " report {params.options} --benchmarks results/benchmarks"
-        " --out {output:q} > {log:q} 2>&1"
+        COMMAND
+        + " report --title 'SelfPose3d' --dataset {params.dataset:q} {params.options}"
+        " --benchmarks results/benchmarks --out {output:q} > {log:q} 2>&1"

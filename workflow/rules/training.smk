@@ -10,11 +10,16 @@ def stage_inputs(stage):
         given = {
             "scenes": scene_folders(dataset, dataset.train),
             "labels": f"data/labels/{node.labels.id}",
-            "start": [f"results/stages/{earlier}/checkpoint.pt" for earlier in node.start],
+            "start": [
+                f"results/stages/{earlier}/checkpoint.pt" for earlier in node.start
+            ],
         }
         if node.reconstructions:
             given["reconstructions"] = f"data/reconstructions/{node.reconstructions.id}"
-        if stage == "backbone" and node.parameters["train"]["backbone"]["weights"] == "imagenet":
+        if (
+            stage == "backbone"
+            and node.parameters["train"]["backbone"]["weights"] == "imagenet"
+        ):
             given["weights"] = "data/weights/imagenet"
         return given
 
@@ -57,10 +62,10 @@ rule train_backbone:
         "results/logs/train_backbone/{variant}.log",
     benchmark:
         "results/benchmarks/train_backbone/{variant}.tsv"
+    priority: 100
     conda:
         ENVIRONMENT
     threads: stage_threads("backbone")
-    priority: 100
     resources:
         gpu=1,
         mem_mb=6000,
@@ -84,8 +89,8 @@ use rule train_backbone as train_root with:
         "results/logs/train_root/{variant}.log",
     benchmark:
         "results/benchmarks/train_root/{variant}.tsv"
-    threads: stage_threads("root")
     priority: 50
+    threads: stage_threads("root")
     params:
         parameters=stage_parameters("root"),
         options=stage_options,
@@ -103,8 +108,8 @@ use rule train_backbone as train_bodies with:
         "results/logs/train_bodies/{variant}.log",
     benchmark:
         "results/benchmarks/train_bodies/{variant}.tsv"
-    threads: stage_threads("bodies")
     priority: 50
+    threads: stage_threads("bodies")
     params:
         parameters=stage_parameters("bodies"),
         options=stage_options,
@@ -122,8 +127,8 @@ use rule train_backbone as train_pose_l2 with:
         "results/logs/train_pose_l2/{variant}.log",
     benchmark:
         "results/benchmarks/train_pose_l2/{variant}.tsv"
-    threads: stage_threads("pose_l2")
     priority: 50
+    threads: stage_threads("pose_l2")
     params:
         parameters=stage_parameters("pose_l2"),
         options=stage_options,
@@ -141,8 +146,8 @@ use rule train_backbone as train_pose_l1 with:
         "results/logs/train_pose_l1/{variant}.log",
     benchmark:
         "results/benchmarks/train_pose_l1/{variant}.tsv"
-    threads: stage_threads("pose_l1")
     priority: 50
+    threads: stage_threads("pose_l1")
     params:
         parameters=stage_parameters("pose_l1"),
         options=stage_options,
@@ -160,8 +165,8 @@ use rule train_backbone as train_finetune with:
         "results/logs/train_finetune/{variant}.log",
     benchmark:
         "results/benchmarks/train_finetune/{variant}.tsv"
-    threads: stage_threads("finetune")
     priority: 50
+    threads: stage_threads("finetune")
     params:
         parameters=stage_parameters("finetune"),
         options=stage_options,
