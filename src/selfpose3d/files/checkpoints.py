@@ -1,0 +1,103 @@
+"""Checkpoints: the weights of every network that a stage and those before it have trained.
+
+One file of PyTorch's zip format, read with ``weights_only``: nothing in it is ever executed.
+``{"format": 1, "networks": {name: state_dict}, "facts": {...}}``
+"""
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import whole_file
+
+FORMAT = 1
+
+Weights = Mapping[str, Tensor]
+
+
+def write_checkpoint(path: Path, networks: Mapping[str, Weights], facts: Mapping[str, Any]) -> None:
+    """Write weights by network name, and plain facts about how they came to be."""
+    write_state(
+        path,
+        {
+            "format": FORMAT,
+            "networks": {name: _on_cpu(weights) for name, weights in networks.items()},
+            "facts": dict(facts),
+        },
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The weights by network name; what is no whole checkpoint is an ``InputError``."""
+    state = read_state(path)
+    if state.get("format") != FORMAT or not isinstance(state.get("networks"), dict):
+        raise InputError(f"{path}: not a checkpoint of this project; give one a stage wrote")
+    networks: dict[str, dict[str, Tensor]] = state["networks"]
+    return networks
+
+
+def merged_networks(paths: Iterable[Path]) -> dict[str, dict[str, Tensor]]:
+    """The networks of several checkpoints; where two hold the same one, the later path wins."""
+    networks: dict[str, dict[str, Tensor]] = {}
+    for path in paths:
+        networks.update(read_checkpoint(path))
+    return networks
+
+
+def load_network(
+    network: nn.Module, networks: Mapping[str, Weights], name: str, where: object
+) -> None:
+    """Load ``networks[name]`` into ``network``; weights that do not fit are an ``InputError``."""
+    if name not in networks:
+        raise InputError(
+            f"{where}: holds no weights of {name}, only {sorted(networks)}; "
+            "give the checkpoint of a stage that comes after the one that trains it"
+        )
+    try:
+        network.load_state_dict(networks[name])
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise InputError(
+            f"{where}: the weights of {name} do not fit the network that the parameters "
+            f"describe ({reason}); use the 'networks' parameters it was trained with"
+        ) from error
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write tensors and plain values, whole or not at all."""
+    with whole_file(path) as temporary:
+        torch.save(dict(state), temporary)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read what ``write_state`` wrote, onto the CPU; a damaged file is an ``InputError``."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such checkpoint; run the stage that writes it")
+    try:
+        _check_bytes(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(
+            f"{path}: a damaged checkpoint ({str(error).splitlines()[0]}); "
+            "delete it and run the stage that writes it again"
+        ) from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds a {type(state).__name__}, not a checkpoint")
+    return state
+
+
+def _check_bytes(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"wrong checksum of its part {damaged}")
+
+
+def _on_cpu(weights: Weights) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().contiguous() for key, value in weights.items()}

@@ -1,0 +1,117 @@
+"""From heatmaps to 3D: the evidence volumes, root_net and its proposals, pose_net.
+
+Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxels of the space,
+n voxels a side of a person's cuboid.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from selfpose3d.config import Parameters
+from selfpose3d.geometry.rigs import Rig
+from selfpose3d.geometry.voxels import RootGrid, unproject_cuboids
+from selfpose3d.inference.heatmaps import Runner, plain_run
+from selfpose3d.models.pose_net import PoseNet
+from selfpose3d.models.root_net import RootNet, proposals
+from selfpose3d.skeletons import ROOT
+
+
+class Proposals(NamedTuple):
+    """Where root_net sees people.
+
+    Args:
+        centres: (P, 3) mm.
+        scores: (P,).
+        sample: (P,) which sample each is in, ascending.
+    """
+
+    centres: Tensor
+    scores: Tensor
+    sample: Tensor
+
+
+@dataclass
+class Lifting:
+    """The 3D half of the method; a network that a stage does not use is not there.
+
+    Args:
+        grid: of the space; None without root_net.
+        stride: input px per heatmap px.
+        threshold: least value of a proposal.
+        max_people: proposals a sample.
+    """
+
+    stride: int
+    grid: RootGrid | None = None
+    threshold: float = 0.0
+    max_people: int = 0
+    _root_net: RootNet | None = None
+    _pose_net: PoseNet | None = None
+
+    @property
+    def root_net(self) -> RootNet:
+        """root_net."""
+        assert self._root_net is not None
+        return self._root_net
+
+    @property
+    def pose_net(self) -> PoseNet:
+        """pose_net_3d."""
+        assert self._pose_net is not None
+        return self._pose_net
+
+    def root_evidence(self, heatmaps: Tensor, rig: Rig, affines: Tensor) -> Tensor:
+        """(B, V, 1, h, w) root heatmaps unprojected (eq. 1): (B, 1, X, Y, Z)."""
+        assert self.grid is not None
+        return self.grid.volume(heatmaps, rig, affines)
+
+    def root_target(self, roots: Tensor, sigma: float) -> Tensor:
+        """Volumes with a 3D Gaussian of ``sigma`` mm at each root: (B, P, 3) to (B, X, Y, Z)."""
+        assert self.grid is not None
+        points = self.grid.points.to(roots.device)
+        squared = torch.cdist(roots, points.expand(len(roots), -1, -1)) ** 2
+        return torch.exp(-squared / (2 * sigma**2)).amax(1).unflatten(1, self.grid.bins)
+
+    def find_roots(
+        self, heatmaps: Tensor, rig: Rig, affines: Tensor, run: Runner = plain_run
+    ) -> Proposals:
+        """Proposals from (B, V, J, h, w) heatmaps."""
+        assert self.grid is not None
+        evidence = self.root_evidence(heatmaps[:, :, [ROOT]], rig, affines)
+        volume = run(self.root_net, evidence)[:, 0]
+        centres, scores, sample = proposals(volume, self.grid, self.threshold, self.max_people)
+        order = torch.argsort(sample, stable=True)
+        return Proposals(centres[order], scores[order], sample[order])
+
+    def body_evidence(
+        self, heatmaps: Tensor, rig: Rig, affines: Tensor, sample: Tensor, centres: Tensor
+    ) -> Tensor:
+        """Heatmaps (B, V, J, h, w) unprojected into cuboids about (P, 3): (P, J, n, n, n)."""
+        return unproject_cuboids(
+            heatmaps, rig, affines, sample, centres, self.pose_net.offsets, self.stride
+        ).unflatten(-1, self.pose_net.bins)
+
+
+def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
+    """The 3D half with fresh networks, those of "root" and "pose" that are named."""
+    lifting = Lifting(stride=parameters.heatmaps.stride)
+    sizes = parameters.networks
+    if "root" in networks:
+        space = parameters.space
+        lifting.grid = RootGrid(space.size, sizes.root_grid, space.centre, lifting.stride)
+        lifting._root_net = RootNet(sizes.v2v_width)
+    if "pose" in networks:
+        lifting._pose_net = PoseNet(
+            sizes.pose_v2v_width,
+            sizes.cuboid_grid,
+            sizes.cuboid_size,
+            sizes.cuboid_shift,
+            sizes.residual_start,
+        )
+    if {"root", "pose"} <= set(networks):
+        lifting.threshold, lifting.max_people = sizes.root_threshold, sizes.max_people
+    return lifting

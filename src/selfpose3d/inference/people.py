@@ -1,0 +1,63 @@
+"""Labelled or detected 2D people of a scene, as arrays in pixels of the network's input."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.cameras import letterbox
+from selfpose3d.skeletons import N_JOINTS
+
+NOWHERE = -1e3
+"""Coordinate of a joint that is not there; its score is 0."""
+
+
+@dataclass(frozen=True)
+class ScenePeople:
+    """The 2D people of F frames in V views, padded to the most people of any image.
+
+    Args:
+        points: (F, V, P, 15, 2) pixels of the network's input.
+        scores: (F, V, P, 15), 0 for a joint or person that is not there.
+    """
+
+    points: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+def scene_people(scene: Scene, views: Views) -> ScenePeople:
+    """Arrange a scene's Panoptic-15 people by frame and view and bring them to network pixels.
+
+    Args:
+        scene: the sequence.
+        views: people by (frame, camera), pixels of the stored frames.
+    """
+    height, width = scene.network_frames.shape[2:4]
+    n_people = max((len(people) for people in views.values()), default=0)
+    shape = (len(scene.frames), len(scene.cameras), max(n_people, 1), N_JOINTS)
+    points = np.full((*shape, 2), NOWHERE, dtype=np.float32)
+    scores = np.zeros(shape, dtype=np.float32)
+    for v, camera in enumerate(scene.cameras):
+        affine = letterbox(camera.width, camera.height, width, height)
+        for f, frame in enumerate(scene.frames):
+            people = _people_at(views, frame, camera.name, scene)
+            present = people.scores > 0
+            moved = people.points @ affine[:, :2].T + affine[:, 2]
+            points[f, v, : len(people)][present] = moved[present]
+            scores[f, v, : len(people)] = people.scores
+    return ScenePeople(points, scores)
+
+
+def _people_at(views: Views, frame: int, camera: str, scene: Scene) -> People2D:
+    try:
+        return views[frame, camera]
+    except KeyError:
+        cameras = sorted({name for _, name in views})
+        raise InputError(
+            f"the labels of {scene.name} say nothing about frame {frame} of camera {camera} of "
+            f"{scene.folder} (their cameras: {cameras}); they belong to another data set, or the "
+            "scene was prepared anew since: run the label stage again"
+        ) from None

@@ -1,0 +1,369 @@
+"""Synthetic bodies: 3D people from the training-free reconstruction, seen as an estimator sees.
+
+No truth comes in: shapes and poses are those of the reconstruction of the training labels, the
+errors those of the labels against it.
+
+Shapes: N bodies of the pool, P people of one sample, V views, J joints.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses3d import Frames
+from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.inference.assignment import Projected, assign_people, project_people
+from selfpose3d.inference.people import NOWHERE
+from selfpose3d.skeletons import BONES, LEFT, N_JOINTS, RIGHT, ROOT, SWAP_SIDES
+from selfpose3d.training.data import LabelledScene, TrainingData
+
+SWAP = list(SWAP_SIDES)
+BONE_TOLERANCE = 0.35
+"""Bodies with a bone off the pool's median by more than this share are dropped."""
+REACH_MM = 1350.0
+"""No joint lies farther from the hip."""
+MATCH_LIMIT = 0.15
+"""Labels farther than this from a projected body (body heights) are not its."""
+OVERLAPS = (0.1, 0.4, 0.7)
+"""Bounds of the overlap classes: share of a body's box covered by nearer people."""
+DIRECTIONS = 24
+"""Bins of the direction a body faces, relative to the line of sight."""
+ENOUGH = 25
+"""Patterns that a bin's neighbourhood must hold before it is used."""
+MIN_INSIDE = 8
+"""Joints inside the image for a body to count as in view."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Bodies as a rig sees them, with what an estimator's errors depend on.
+
+    Args:
+        projected: pixels, depths and heights.
+        directions: (V, P) where the body faces, relative to the line of sight, rad.
+        overlaps: (V, P) class by ``OVERLAPS``.
+        inside: (V, P) joints inside the image.
+    """
+
+    projected: Projected
+    directions: NDArray[np.float64]
+    overlaps: NDArray[np.int64]
+    inside: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ErrorBank:
+    """Errors of real detections, label minus reprojection, with what they depend on.
+
+    Args:
+        missing: (N,) the body has no label in that view.
+        residuals: (N, J, 2) in body heights.
+        scores: (N, J) of the label's joints, 0 where missing.
+        candidates: patterns fit for each direction bin and overlap class.
+        false_people: unmatched labels an image.
+    """
+
+    missing: NDArray[np.bool_]
+    residuals: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    candidates: tuple[tuple[NDArray[np.int64], ...], ...]
+    false_people: float
+
+
+def see_bodies(cameras: Sequence[Camera], bodies: NDArray[np.float64]) -> Seen:
+    """Project bodies (P, J, 3) mm into a rig and measure direction, overlap and visibility."""
+    projected = project_people(cameras, bodies)
+    centres = np.stack([camera.centre for camera in cameras])
+    sight = bodies[None, :, ROOT] - centres[:, None]
+    directions = _facing(bodies)[None] - np.arctan2(sight[..., 1], sight[..., 0])
+    directions = (directions + np.pi) % (2 * np.pi) - np.pi
+    inside = np.stack(
+        [in_image(camera, p).sum(-1) for camera, p in zip(cameras, projected.pixels, strict=True)]
+    )
+    overlaps = np.digitize(_overlap(projected), OVERLAPS)
+    return Seen(projected, directions, overlaps, inside)
+
+
+def _facing(bodies: NDArray[np.float64]) -> NDArray[np.float64]:
+    left, right = list(LEFT), list(RIGHT)
+    across = (bodies[:, [left[0], left[3]]] - bodies[:, [right[0], right[3]]]).sum(1)
+    return np.arctan2(-across[:, 0], across[:, 1])
+
+
+def _overlap(projected: Projected) -> NDArray[np.float64]:
+    """(V, P) largest share of a person's box that a person not behind covers."""
+    low, high = projected.pixels.min(2), projected.pixels.max(2)
+    depth = projected.depths.mean(-1)
+    common_low = np.maximum(low[:, :, None], low[:, None])
+    common_high = np.minimum(high[:, :, None], high[:, None])
+    common = np.clip(common_high - common_low, 0, None).prod(-1)
+    share = common / np.maximum((high - low).prod(-1), 1.0)[:, :, None]
+    nearer = depth[:, None] < depth[:, :, None] + 200.0
+    nearer &= ~np.eye(depth.shape[1], dtype=bool)[None]
+    return np.where(nearer, share, 0.0).max(-1, initial=0.0)
+
+
+def body_pool(data: TrainingData, reconstructions: Sequence[Frames]) -> NDArray[np.float64]:
+    """(N, 15, 3) mm bodies fit to learn from, out of the reconstruction of each scene.
+
+    A body is kept when its bones are of usual length, its reach is a person's, and labels
+    support it in at least three views (in all, of a rig of two).
+
+    Raises:
+        InputError: not one body is left.
+    """
+    found = [_supported(scene, frames) for scene, frames in _pairs(data, reconstructions)]
+    bodies = np.concatenate(found) if found else np.zeros((0, N_JOINTS, 3))
+    lengths = np.linalg.norm(
+        bodies[:, [a for a, _ in BONES]] - bodies[:, [b for _, b in BONES]], axis=-1
+    )
+    if len(bodies):
+        usual = np.abs(lengths / np.median(lengths, 0) - 1) < BONE_TOLERANCE
+        reach = np.linalg.norm(bodies - bodies[:, [ROOT]], axis=-1).max(1)
+        bodies = bodies[usual.all(1) & (reach < REACH_MM)]
+    if len(bodies) == 0:
+        raise InputError(
+            "the training-free reconstruction of the training labels holds no usable person; "
+            "look at it, at the calibration's units, or set train.bodies.enabled: false"
+        )
+    return bodies
+
+
+def _pairs(
+    data: TrainingData, reconstructions: Sequence[Frames]
+) -> list[tuple[LabelledScene, Frames]]:
+    if len(data.scenes) != len(reconstructions):
+        raise InputError(
+            f"{len(data.scenes)} training scenes and {len(reconstructions)} reconstructions were "
+            "given; give one reconstruction a scene, in the same order"
+        )
+    return list(zip(data.scenes, reconstructions, strict=True))
+
+
+def _bodies_of(scene: LabelledScene, frames: Frames, f: int) -> NDArray[np.float64]:
+    people = frames.get((scene.scene.name, scene.scene.frames[f]))
+    if people is None or len(people) == 0:
+        return np.zeros((0, N_JOINTS, 3))
+    return people.joints[people.valid.all(1)]
+
+
+def _supported(scene: LabelledScene, frames: Frames) -> NDArray[np.float64]:
+    kept = [np.zeros((0, N_JOINTS, 3))]
+    for f in range(len(scene.scene.frames)):
+        bodies = _bodies_of(scene, frames, f)
+        if len(bodies):
+            assigned, _ = _labels_of(scene, f, bodies)
+            kept.append(bodies[(assigned >= 0).sum(0) >= min(3, len(scene.cameras))])
+    return np.concatenate(kept)
+
+
+def _labels_of(
+    scene: LabelledScene, f: int, bodies: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], Seen]:
+    seen = see_bodies(scene.cameras, bodies)
+    people = scene.people
+    return assign_people(seen.projected, people.points[f], people.scores[f], MATCH_LIMIT), seen
+
+
+def error_bank(data: TrainingData, reconstructions: Sequence[Frames]) -> ErrorBank:
+    """Collect the estimator's errors: every supported body in every view it is in."""
+    directions, overlaps, missing, residuals, scores = [], [], [], [], []
+    unmatched = images = 0
+    for scene, frames in _pairs(data, reconstructions):
+        for f in range(len(scene.scene.frames)):
+            bodies = _bodies_of(scene, frames, f)
+            if len(bodies) == 0:
+                continue
+            assigned, seen = _labels_of(scene, f, bodies)
+            images += len(assigned)
+            labelled = (scene.people.scores[f] > 0).any(-1).sum()
+            unmatched += int(labelled - (assigned >= 0).sum())
+            supported = (assigned >= 0).sum(0) >= min(3, len(scene.cameras))
+            view, person = np.nonzero((seen.inside >= MIN_INSIDE) & supported[None])
+            label = assigned[view, person]
+            score = np.where((label < 0)[:, None], 0.0, scene.people.scores[f][view, label])
+            off = scene.people.points[f][view, label] - seen.projected.pixels[view, person]
+            off = off / seen.projected.heights[view, person][:, None, None]
+            directions.append(seen.directions[view, person])
+            overlaps.append(seen.overlaps[view, person])
+            missing.append(label < 0)
+            residuals.append(np.where(score[..., None] > 0, off, 0.0))
+            scores.append(score)
+    if not directions or sum(len(d) for d in directions) == 0:
+        raise InputError(
+            "no reconstructed person of the training scenes is supported by labels in enough "
+            "views; set train.bodies.corruption: generic"
+        )
+    return _with_mirrored(
+        np.concatenate(directions),
+        np.concatenate(overlaps),
+        np.concatenate(missing),
+        np.concatenate(residuals),
+        np.concatenate(scores),
+        unmatched / max(images, 1),
+    )
+
+
+def _with_mirrored(
+    directions: NDArray[np.float64],
+    overlaps: NDArray[np.int64],
+    missing: NDArray[np.bool_],
+    residuals: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    false_people: float,
+) -> ErrorBank:
+    """The bank of the patterns and their mirror images."""
+    directions = np.concatenate([directions, -directions])
+    overlaps = np.concatenate([overlaps, overlaps])
+    centres = -np.pi + (np.arange(DIRECTIONS) + 0.5) * 2 * np.pi / DIRECTIONS
+    distance = np.abs((directions - centres[:, None] + np.pi) % (2 * np.pi) - np.pi)
+    candidates = tuple(
+        tuple(_candidates(distance[k], overlaps == o) for o in range(len(OVERLAPS) + 1))
+        for k in range(DIRECTIONS)
+    )
+    return ErrorBank(
+        missing=np.concatenate([missing, missing]),
+        residuals=np.concatenate([residuals, residuals[:, SWAP] * [-1.0, 1.0]]),
+        scores=np.concatenate([scores, scores[:, SWAP]]),
+        candidates=candidates,
+        false_people=false_people,
+    )
+
+
+def _candidates(distance: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The nearest directions' patterns that are enough, or all."""
+    for width in (0.26, 0.5, 1.0, 4.0):
+        index = np.flatnonzero((distance < width) & same)
+        if len(index) >= ENOUGH:
+            break
+    return index if len(index) else np.arange(len(distance))
+
+
+def sample_bodies(
+    pool: NDArray[np.float64],
+    count: int,
+    cameras: Sequence[Camera],
+    space: tuple[NDArray[np.float64], NDArray[np.float64]],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """(count, 15, 3) mm: bodies of the pool, turned, mirrored, scaled, jittered and re-placed.
+
+    Each stands in the space where at least two cameras see its hip, at the height it had.
+
+    Args:
+        pool: (N, 15, 3).
+        count: how many.
+        cameras: the rig.
+        space: lower and upper corner, (3,) mm each.
+        rng: draws everything.
+    """
+    placed: list[NDArray[np.float64]] = []
+    for _ in range(count):
+        body = _varied(pool[rng.integers(len(pool))], rng)
+        body[..., :2] += _place([other[ROOT, :2] for other in placed], body, cameras, space, rng)
+        placed.append(body)
+    return np.stack(placed)
+
+
+def _varied(body: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A variant of a body, its hip at x = y = 0, at its own height."""
+    root = body[ROOT]
+    shape = body - root
+    if rng.random() < 0.5:
+        shape = (shape * [-1.0, 1.0, 1.0])[SWAP]
+    angle = rng.uniform(0, 2 * np.pi)
+    c, s = np.cos(angle), np.sin(angle)
+    shape = shape @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]).T
+    scale = rng.uniform(0.9, 1.1)
+    shape = shape * scale + rng.normal(0, 15.0, shape.shape)
+    return shape + np.array([0.0, 0.0, root[2] * scale])
+
+
+def _place(
+    others: list[NDArray[np.float64]],
+    body: NDArray[np.float64],
+    cameras: Sequence[Camera],
+    space: tuple[NDArray[np.float64], NDArray[np.float64]],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """(2,) where to put a body: seen by two cameras, half a metre from the others, if possible."""
+    low, high = space[0][:2], space[1][:2]
+    for _ in range(30):
+        place = rng.uniform(low + 0.08 * (high - low), high - 0.08 * (high - low))
+        if any(np.linalg.norm(place - other) < 500.0 for other in others):
+            continue
+        hip = body[ROOT] + [place[0], place[1], 0.0]
+        if sum(bool(in_image(camera, project(camera, hip)[0])) for camera in cameras) >= 2:
+            break
+    return place
+
+
+def corrupt_like_bank(
+    seen: Seen, bank: ErrorBank, spread: tuple[float, float], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """2D people as the estimator would have found them, errors drawn from the bank.
+
+    Args:
+        seen: P bodies in V views.
+        bank: of errors.
+        spread: residuals are scaled by a factor drawn from this range.
+        rng: draws everything.
+
+    Returns:
+        points (V, P + 1, J, 2) px and scores (V, P + 1, J); the last is a false person, if any.
+    """
+    pixels = seen.projected.pixels
+    n_views, n_people = pixels.shape[:2]
+    points = np.full((n_views, n_people + 1, N_JOINTS, 2), NOWHERE)
+    scores = np.zeros((n_views, n_people + 1, N_JOINTS))
+    bins = ((seen.directions + np.pi) / (2 * np.pi) * DIRECTIONS).astype(int) % DIRECTIONS
+    for v in range(n_views):
+        for p in range(n_people):
+            pattern = rng.choice(bank.candidates[bins[v, p]][seen.overlaps[v, p]])
+            if bank.missing[pattern] or seen.inside[v, p] < MIN_INSIDE - 2:
+                continue
+            height = seen.projected.heights[v, p]
+            off = bank.residuals[pattern] * rng.uniform(*spread) * height
+            points[v, p] = pixels[v, p] + off + rng.normal(0, 0.003 * height, off.shape)
+            scores[v, p] = bank.scores[pattern]
+        if rng.random() < bank.false_people:
+            points[v, -1], scores[v, -1] = _false_person(seen, v, rng)
+    return points, scores
+
+
+def _false_person(
+    seen: Seen, view: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Somebody's pose beside them."""
+    person = rng.integers(seen.projected.pixels.shape[1])
+    height = seen.projected.heights[view, person]
+    shift = rng.normal(0, 0.25, 2) * height
+    return seen.projected.pixels[view, person] + shift, rng.uniform(0.3, 1, N_JOINTS)
+
+
+def corrupt_generic(
+    seen: Seen, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """2D people with hand-made errors, where no bank fits.
+
+    About 2 % of a person's height off, log-normally; 15 % of the people missed; amplitudes
+    from 0 to 1; left and right exchanged for 6 % of the people.
+
+    Returns:
+        points (V, P, J, 2) px and scores (V, P, J).
+    """
+    pixels, heights = seen.projected.pixels, seen.projected.heights[..., None, None]
+    shape = pixels.shape[:3]
+    spread = np.minimum(rng.lognormal(np.log(0.014), 0.7, (*shape, 1)), 0.08)
+    off = rng.normal(0, 1, pixels.shape) * spread
+    off += rng.normal(0, 0.008, (*shape[:2], 1, 2))
+    points = pixels + off * heights
+    weak = (rng.random(shape) < 0.15) * rng.uniform(0.3, 1, shape)
+    scores = np.clip(1.05 - rng.exponential(0.18, shape) - weak, 0, 1)
+    scores *= rng.random((*shape[:2], 1)) > 0.15
+    swapped = rng.random(shape[:2]) < 0.06
+    points = np.where(swapped[..., None, None], points[:, :, SWAP], points)
+    return points, scores

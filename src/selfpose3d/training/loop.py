@@ -1,0 +1,340 @@
+"""The training loop that all stages share: repeatable, resumable, watched.
+
+Everything random in iteration i comes from (seed, stage, i), so a loop that goes on from
+``resume.pt`` does what an undisturbed one would have done, bit for bit.
+"""
+
+import csv
+import hashlib
+import io
+import math
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from selfpose3d.config import Compute, Stage
+from selfpose3d.errors import InputError, TrainingDivergedError
+from selfpose3d.files.atomic import write_text
+from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
+from selfpose3d.progress import track
+
+WARM_UP = 20
+"""Iterations over which the cosine schedule's learning rate rises."""
+CURVE_POINTS = 500
+"""Rows of curves.csv at most (about)."""
+
+
+class DivergedError(RuntimeError):
+    """A step saw that training can't go on; the loop adds the where.
+
+    Args:
+        seen: what was seen.
+        bearing: the parameters that bear on it.
+    """
+
+    def __init__(self, seen: str, bearing: str) -> None:
+        super().__init__(seen)
+        self.seen, self.bearing = seen, bearing
+
+
+class Step(nn.Module):
+    """One stage's training step: a batch in, its weighted loss terms out.
+
+    Sub-classes set ``trained`` and ``frozen`` (networks by name) and implement ``losses``.
+    Geometry and losses run in full precision; ``run`` lets a network use the mixed one.
+    """
+
+    def __init__(
+        self, fabric: Fabric, trained: Mapping[str, nn.Module], frozen: Mapping[str, nn.Module]
+    ) -> None:
+        super().__init__()
+        self.fabric = fabric
+        self.trained = nn.ModuleDict(dict(trained))
+        self.frozen = nn.ModuleDict(dict(frozen))
+        self.frozen.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Step":
+        """Frozen networks stay in evaluation mode."""
+        super().train(mode)
+        self.frozen.eval()
+        return self
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        """The loss terms, geometry in full precision whatever the precision of the networks."""
+        with torch.autocast(self.fabric.device.type, enabled=False):
+            return self.losses(batch)
+
+    def run(self, network: nn.Module, *inputs: Tensor) -> Any:
+        """A network's output in full precision, computed in ``compute.precision``."""
+        with self.fabric.autocast():
+            result = network(*inputs)
+        return result.float() if isinstance(result, Tensor) else result
+
+    def losses(self, batch: Any) -> dict[str, Tensor]:
+        """Loss terms by name, each already weighted; their sum is what is minimised."""
+        raise NotImplementedError
+
+    def groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Optimizer groups with their base learning rates."""
+        parameters = [p for p in self.trained.parameters() if p.requires_grad]
+        return [{"params": parameters, "base": learning_rate, "lr": learning_rate}]
+
+
+@dataclass
+class Run:
+    """One run of one stage.
+
+    Args:
+        stage: its name, for seeds and messages.
+        settings: its parameters.
+        compute: where it runs.
+        seed: of everything random.
+        out: folder of checkpoint.pt, curves.csv and, while running, resume.pt.
+        iterations: its length.
+        fingerprint: of all it depends on; a resume.pt with another one is not used.
+        carried: weights of networks of earlier stages that go into checkpoint.pt unchanged.
+    """
+
+    stage: str
+    settings: Stage
+    compute: Compute
+    seed: int
+    out: Path
+    iterations: int
+    fingerprint: str
+    carried: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The final weights."""
+        return self.out / "checkpoint.pt"
+
+    @property
+    def resume(self) -> Path:
+        """The state while running."""
+        return self.out / "resume.pt"
+
+
+def iterations_of(settings: Stage, batches_per_epoch: int, devices: int) -> int:
+    """The length of a stage in iterations, from its iterations or its epochs."""
+    if settings.iterations is not None:
+        return settings.iterations
+    assert settings.epochs is not None
+    return max(1, math.ceil(settings.epochs * batches_per_epoch / devices))
+
+
+def stage_rng(seed: int, stage: str, *numbers: int) -> np.random.Generator:
+    """The generator of one iteration (or epoch, or variant) of a stage."""
+    return np.random.default_rng([abs(seed), int(seed < 0), zlib.crc32(stage.encode()), *numbers])
+
+
+def start_fabric(compute: Compute) -> Fabric:
+    """Lightning Fabric as ``compute`` says; more devices than one share each batch's number."""
+    fabric = Fabric(
+        accelerator=compute.accelerator,
+        devices=compute.devices,
+        strategy="ddp_find_unused_parameters_true" if compute.devices > 1 else "auto",
+        precision=compute.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def repeatable(seed: int, stage: str, threads: int) -> Iterator[None]:
+    """Deterministic kernels, the stage's threads, and weights drawn from its seed."""
+    before = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.manual_seed(int(stage_rng(seed, stage).integers(2**31)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(deterministic)
+
+
+def learning_rate_factor(settings: Stage, iteration: int, iterations: int) -> float:
+    """What the base learning rate is multiplied by in an iteration."""
+    share = iteration / iterations
+    if settings.schedule == "step":
+        return float(0.1 ** sum(share >= milestone for milestone in settings.milestones))
+    if settings.schedule == "cosine":
+        warm_up = min(1.0, (iteration + 1) / WARM_UP)
+        return warm_up * (0.5 * (1 + math.cos(math.pi * share)) + 0.01)
+    return 1.0
+
+
+def train(
+    run: Run, model: Step, fabric: Fabric, draw: Callable[[int, np.random.Generator], Any]
+) -> None:
+    """Run a stage from its start, or from ``resume.pt``, to ``checkpoint.pt``.
+
+    Args:
+        run: what and where.
+        model: the training step.
+        fabric: from ``start_fabric``.
+        draw: (number of the batch, its generator) to a batch on the fabric's device.
+
+    Raises:
+        TrainingDivergedError: on a loss that is not finite, or what the step itself watches.
+    """
+    optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate))
+    wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
+    state = _State(run, model, optimizer, fabric)
+    start = state.restore()
+    model.train()
+    for iteration in track(range(start, run.iterations), run.stage, unit="iterations"):
+        factor = learning_rate_factor(run.settings, iteration, run.iterations)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * factor
+        number = iteration * fabric.world_size + fabric.global_rank
+        torch.manual_seed(int(stage_rng(run.seed, run.stage, number, 1).integers(2**31)))
+        try:
+            losses = wrapped(draw(number, stage_rng(run.seed, run.stage, number)))
+            total = torch.stack(list(losses.values())).sum()
+            _check_finite(total, losses)
+        except DivergedError as problem:
+            raise _explained(problem, run, iteration) from problem
+        wrapped_optimizer.zero_grad()
+        if total.requires_grad:
+            fabric.backward(total)
+            wrapped_optimizer.step()
+        state.record(iteration, losses)
+        if (iteration + 1) % run.compute.checkpoint_every == 0:
+            state.save(iteration + 1)
+    state.finish()
+
+
+def _check_finite(total: Tensor, losses: Mapping[str, Tensor]) -> None:
+    if torch.isfinite(total):
+        return
+    terms = ", ".join(f"{name} = {value.item():.4g}" for name, value in losses.items())
+    raise DivergedError(f"the loss is not finite ({terms})", "learning_rate, batch_size, precision")
+
+
+def _explained(problem: DivergedError, run: Run, iteration: int) -> TrainingDivergedError:
+    good = (
+        f"the last good state lies in {run.resume}"
+        if run.resume.exists()
+        else "no state had been saved yet (compute.checkpoint_every)"
+    )
+    return TrainingDivergedError(
+        f"stage {run.stage}, iteration {iteration} of {run.iterations}: {problem.seen}. "
+        f"Parameters that bear on it: {problem.bearing} (of train.{run.stage} unless named in "
+        f"full); {good}"
+    )
+
+
+class _State:
+    """What a run needs to go on, and its curves."""
+
+    def __init__(
+        self, run: Run, model: Step, optimizer: torch.optim.Optimizer, fabric: Fabric
+    ) -> None:
+        self.run, self.model, self.optimizer, self.fabric = run, model, optimizer, fabric
+        self.rows: list[dict[str, float]] = []
+        self.window: list[dict[str, float]] = []
+        self.spent = 0.0
+        self.since = time.monotonic()
+
+    def restore(self) -> int:
+        """Load ``resume.pt`` if it is of this very run; the iteration to go on with."""
+        if not self.run.resume.exists():
+            return 0
+        try:
+            state = read_state(self.run.resume)
+        except InputError:
+            return 0
+        if state.get("fingerprint") != self.run.fingerprint:
+            return 0
+        self.model.trained.load_state_dict(state["networks"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        self.rows, self.window, self.spent = state["rows"], state["window"], state["seconds"]
+        return int(state["iteration"])
+
+    def save(self, iteration: int) -> None:
+        """Write ``resume.pt`` after ``iteration`` iterations, whole or not at all."""
+        if not self.fabric.is_global_zero:
+            return
+        write_state(
+            self.run.resume,
+            {
+                "fingerprint": self.run.fingerprint,
+                "iteration": iteration,
+                "networks": self.model.trained.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "precision": self.fabric.strategy.precision.state_dict(),
+                "rows": self.rows,
+                "window": self.window,
+                "seconds": self.seconds(),
+            },
+        )
+
+    def seconds(self) -> float:
+        """Spent in the loop, runs before a restart included."""
+        return self.spent + time.monotonic() - self.since
+
+    def record(self, iteration: int, losses: Mapping[str, Tensor]) -> None:
+        """Keep the losses; a row of the curves is the mean of a few iterations."""
+        self.window.append({name: float(value.detach()) for name, value in losses.items()})
+        if len(self.window) >= math.ceil(self.run.iterations / CURVE_POINTS):
+            row = {"iteration": float(iteration + 1), "seconds": round(self.seconds(), 3)}
+            for name in self.window[0]:
+                row[name] = float(np.mean([losses[name] for losses in self.window]))
+            self.rows.append(row)
+            self.window = []
+
+    def finish(self) -> None:
+        """Write ``curves.csv`` and ``checkpoint.pt``, then drop ``resume.pt``."""
+        if not self.fabric.is_global_zero:
+            return
+        write_text(self.run.out / "curves.csv", _as_csv(self.rows))
+        networks = {name: net.state_dict() for name, net in self.model.trained.items()}
+        facts = {"stage": self.run.stage, "iterations": self.run.iterations, "seed": self.run.seed}
+        write_checkpoint(self.run.checkpoint, {**self.run.carried, **networks}, facts)
+        self.run.resume.unlink(missing_ok=True)
+
+
+def _as_csv(rows: Sequence[Mapping[str, float]]) -> str:
+    buffer = io.StringIO()
+    names = list(rows[0]) if rows else ["iteration", "seconds"]
+    writer = csv.DictWriter(buffer, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({**row, "iteration": int(row["iteration"])})
+    return buffer.getvalue()
+
+
+def fingerprint(parameters: BaseModel, data: str, files: Iterable[Path]) -> str:
+    """A digest of the parameters a stage was given, its data's digest and its input files."""
+    digest = hashlib.sha256(repr((_plain(parameters), data)).encode())
+    for path in files:
+        try:
+            with Path(path).open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: there is no such file") from error
+    return digest.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return sorted((name, _plain(part)) for name, part in value.__dict__.items())
+    return value

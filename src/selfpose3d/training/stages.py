@@ -1,0 +1,296 @@
+"""The training stages: scenes with pseudo labels, and checkpoints of earlier stages, in; one
+checkpoint with the weights of every network so far, and the curves, out.
+
+A stage is given the parameters that ``READS`` lists for it and no others. It may be killed at
+any moment: started again it ends with the weights of an undisturbed run.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from selfpose3d.config import Augmentation, Parameters, PoseStage, Stage
+from selfpose3d.errors import InputError
+from selfpose3d.files.checkpoints import load_network, merged_networks
+from selfpose3d.files.poses2d import Views
+from selfpose3d.files.poses3d import Frames
+from selfpose3d.files.scenes import Scene
+from selfpose3d.inference.lifting import build_lifting
+from selfpose3d.models.attention import build_attention
+from selfpose3d.models.backbone import Backbone, build_backbone
+from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
+from selfpose3d.training.data import TrainingData, training_data
+from selfpose3d.training.inputs import FrameInputs
+from selfpose3d.training.loop import (
+    Run,
+    fingerprint,
+    iterations_of,
+    repeatable,
+    start_fabric,
+    train,
+)
+from selfpose3d.training.reads import READS
+from selfpose3d.training.steps import (
+    BackboneStep,
+    BodiesStep,
+    PoseBatch,
+    PoseStep,
+    RootBatch,
+    RootStep,
+)
+
+__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root"]
+
+
+def train_backbone(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    weights: Path | None,
+    out: Path,
+) -> None:
+    """Train heatmap_net_2d on the pseudo heatmaps.
+
+    Args:
+        parameters: what ``READS["backbone"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        weights: of the trunk, where ``train.backbone.weights`` asks for given ones.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.backbone
+    data = training_data(scenes, labels)
+    with _stage(parameters, "backbone", settings):
+        fabric = start_fabric(parameters.compute)
+        backbone = build_backbone(parameters.networks)
+        if settings.weights != "none":
+            _load_trunk(backbone, weights)
+        model = BackboneStep(fabric, backbone, settings)
+        crops = CropBatches(data, parameters, fabric.device)
+        run = _run(parameters, "backbone", settings, data, out, crops.batches_per_epoch, weights)
+        train(run, model, fabric, crops.draw)
+
+
+def train_root(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Train root_net on synthetic roots and by consistency (eq. 2, 3).
+
+    Args:
+        parameters: what ``READS["root"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        start: checkpoint of the backbone, if the heatmaps are its.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.root
+    data = training_data(scenes, labels)
+    with _stage(parameters, "root", settings):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, ("root",))
+        networks = merged_networks(start)
+        backbone = _frozen_backbone(parameters, networks, start, fabric)
+        model = RootStep(fabric, lifting, settings)
+        inputs = _frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        roots = RootBatches(parameters, settings, data, lifting, fabric.device)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
+
+        def draw(number: int, rng: np.random.Generator) -> RootBatch:
+            frames = batches.at(number)
+            return RootBatch(inputs.draw(frames, rng), roots.draw(frames, rng))
+
+        run = _run(parameters, "root", settings, data, out, batches.length, *start)
+        run.carried = networks
+        train(run, model, fabric, draw)
+
+
+def train_bodies(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    reconstructions: Sequence[Frames],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Train pose_net on synthetic bodies made from the training-free reconstruction.
+
+    Args:
+        parameters: what ``READS["bodies"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        reconstructions: the training-free 3D people of each.
+        start: checkpoint of the backbone, if the heatmaps are its; carried along.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.bodies
+    data = training_data(scenes, labels)
+    with _stage(parameters, "bodies", settings):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, ("pose",))
+        model = BodiesStep(fabric, lifting, settings)
+        bodies = BodyBatches(parameters, settings, data, reconstructions, fabric.device)
+        per_epoch = -(-len(data.frames) // settings.batch_size)
+        run = _run(parameters, "bodies", settings, data, out, per_epoch, *start)
+        run.carried = merged_networks(start)
+        train(run, model, fabric, bodies.draw)
+
+
+def train_pose(
+    parameters: Parameters,
+    stage: Literal["pose_l2", "pose_l1", "finetune"],
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Train pose_net, and what else ``train.<stage>`` says, by projection (eq. 4 to 11).
+
+    Args:
+        parameters: what ``READS[stage]`` lists.
+        stage: "pose_l2", "pose_l1" or "finetune".
+        scenes: training sequences.
+        labels: the 2D people of each, soft or hard.
+        start: checkpoints of earlier stages, the latest last; root_net must be among them.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings: PoseStage = getattr(parameters.train, stage)
+    data = training_data(scenes, labels)
+    with _stage(parameters, stage, settings):
+        fabric = start_fabric(parameters.compute)
+        networks = merged_networks(start)
+        model = _pose_step(parameters, settings, networks, start, fabric, data.size)
+        model.to(fabric.device).eval()
+        inputs = _frame_inputs(
+            parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
+        )
+        inputs.backbone_learns = model.backbone is not None and settings.train_backbone
+        inputs.with_images = settings.soft_attention
+        roots = None
+        if settings.train_root:
+            root_settings = parameters.train.root
+            roots = RootBatches(parameters, root_settings, data, model.lifting, fabric.device)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, stage)
+
+        def draw(number: int, rng: np.random.Generator) -> PoseBatch:
+            frames = batches.at(number)
+            drawn = inputs.draw(frames, rng)
+            synthetic = None if roots is None else roots.draw(frames, rng)
+            noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
+            return PoseBatch(drawn, synthetic, noise)
+
+        run = _run(parameters, stage, settings, data, out, batches.length, *start)
+        run.carried = networks
+        train(run, model, fabric, draw)
+
+
+def _pose_step(
+    parameters: Parameters,
+    settings: PoseStage,
+    networks: dict[str, dict[str, Tensor]],
+    start: Sequence[Path],
+    fabric: Fabric,
+    image_size: tuple[int, int],
+) -> PoseStep:
+    """The step with its networks: weights from earlier stages where there are any."""
+    where = ", ".join(str(path) for path in start)
+    lifting = build_lifting(parameters, ("root", "pose"))
+    load_network(lifting.root_net, networks, "root", where)
+    if "pose" in networks:
+        load_network(lifting.pose_net, networks, "pose", where)
+    backbone = None
+    if parameters.heatmaps.source == "backbone":
+        backbone = build_backbone(parameters.networks)
+        load_network(backbone, networks, "backbone", where)
+    attention = build_attention(parameters.networks) if settings.soft_attention else None
+    if attention is not None and "attention" in networks:
+        load_network(attention, networks, "attention", where)
+    return PoseStep(
+        fabric,
+        lifting,
+        backbone,
+        attention,
+        settings,
+        parameters.train.root if settings.train_root else None,
+        image_size,
+        parameters.heatmaps.sigma,
+    )
+
+
+def _stage(parameters: Parameters, stage: str, settings: Stage) -> AbstractContextManager[None]:
+    return repeatable(parameters.seed, stage, settings.threads)
+
+
+def _run(
+    parameters: Parameters,
+    stage: str,
+    settings: Stage,
+    data: TrainingData,
+    out: Path,
+    batches_per_epoch: int,
+    *files: Path | None,
+) -> Run:
+    compute = parameters.compute
+    given = [path for path in files if path is not None]
+    return Run(
+        stage=stage,
+        settings=settings,
+        compute=compute,
+        seed=parameters.seed,
+        out=Path(out),
+        iterations=iterations_of(settings, batches_per_epoch, compute.devices),
+        fingerprint=fingerprint(parameters, data.digest(), given),
+    )
+
+
+def _load_trunk(backbone: Backbone, weights: Path | None) -> None:
+    if weights is None:
+        raise InputError(
+            "train.backbone.weights asks for given weights but no file was given; "
+            "give --weights, or set train.backbone.weights: none"
+        )
+    backbone.load_imagenet(weights)
+
+
+def _frozen_backbone(
+    parameters: Parameters,
+    networks: dict[str, dict[str, Tensor]],
+    start: Iterable[Path],
+    fabric: Fabric,
+) -> Backbone | None:
+    if parameters.heatmaps.source != "backbone":
+        return None
+    backbone = build_backbone(parameters.networks)
+    load_network(backbone, networks, "backbone", ", ".join(str(path) for path in start))
+    backbone.requires_grad_(False)
+    return backbone.eval().to(fabric.device)
+
+
+def _frame_inputs(
+    parameters: Parameters,
+    data: TrainingData,
+    fabric: Fabric,
+    backbone: Backbone | None,
+    variants: int,
+    image_augmentation: Augmentation | None,
+) -> FrameInputs:
+    return FrameInputs(
+        data=data,
+        affine=(parameters.augmentation.rotation, parameters.augmentation.scale),
+        image_augmentation=image_augmentation,
+        stride=parameters.heatmaps.stride,
+        sigma=parameters.heatmaps.sigma,
+        device=fabric.device,
+        backbone=backbone,
+        remembered=variants,
+        seed=parameters.seed,
+    )

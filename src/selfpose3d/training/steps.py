@@ -1,0 +1,347 @@
+"""The training step of each stage: what is computed and which losses are weighed how.
+
+Shapes: K = 3 variants of a frame (0 as it is, 1 and 2 augmented), B samples, V views, P people,
+J joints, h x w heatmap px, X x Y x Z voxels.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from selfpose3d.config import BackboneStage, BodiesStage, PoseStage, RootStage
+from selfpose3d.geometry.affines import apply_affine
+from selfpose3d.geometry.heatmaps import render_heatmaps, to_heatmap_pixels, truncate_to_pixels
+from selfpose3d.geometry.rigs import Rig
+from selfpose3d.inference.heatmaps import image_heatmaps, normalised_views
+from selfpose3d.inference.lifting import Lifting, Proposals
+from selfpose3d.inference.people import NOWHERE
+from selfpose3d.models.backbone import Backbone, normalise
+from selfpose3d.skeletons import ROOT
+from selfpose3d.training.inputs import FrameBatch
+from selfpose3d.training.loop import DivergedError, Step
+from selfpose3d.training.losses import (
+    attention_loss,
+    body_loss,
+    pose_heatmap_loss,
+    pose_joint_loss,
+    root_consistency_loss,
+    root_synthetic_loss,
+)
+
+FRAMES_WITHOUT_PROPOSALS = 200
+"""So many frames in a row without a single proposal are a divergence."""
+LEAST_ATTENTION = 0.05
+"""A mean attention below is a collapse."""
+
+
+@dataclass(frozen=True)
+class CropBatch:
+    """Images and their target heatmaps.
+
+    Args:
+        images: (N, H, W, 3) uint8.
+        targets: (N, J, h, w).
+    """
+
+    images: Tensor
+    targets: Tensor
+
+
+class BackboneStep(Step):
+    """heatmap_net_2d on the pseudo heatmaps: visibility-weighted MSE."""
+
+    def __init__(self, fabric: Fabric, backbone: Backbone, settings: BackboneStage) -> None:
+        super().__init__(fabric, {"backbone": backbone}, {})
+        self.backbone, self.settings = backbone, settings
+
+    def losses(self, batch: CropBatch) -> dict[str, Tensor]:
+        """The backbone's own loss on a batch of crops or frames."""
+        raw = self.run(self.backbone, normalise(batch.images))
+        return {"heatmaps": self.backbone.loss(raw, batch.targets, self.settings.positive_weight)}
+
+    def groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """A trunk with given weights learns more slowly than the fresh head."""
+        if self.settings.weights == "none":
+            return super().groups(learning_rate)
+        trunk = list(self.backbone.trunk.parameters())
+        known = {id(parameter) for parameter in trunk}
+        head = [p for p in self.backbone.parameters() if id(p) not in known]
+        slow = learning_rate * self.settings.trunk_rate
+        return [
+            {"params": trunk, "base": slow, "lr": slow},
+            {"params": head, "base": learning_rate, "lr": learning_rate},
+        ]
+
+
+@dataclass(frozen=True)
+class SyntheticRoots:
+    """Random roots and their root heatmaps, one set a sample.
+
+    Args:
+        affines: (B, 2, 3).
+        heatmaps: (B, V, 1, h, w).
+        target: (B, X, Y, Z) the volume that root_net should give.
+    """
+
+    affines: Tensor
+    heatmaps: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class RootBatch:
+    """Real frames with synthetic roots in the same rigs."""
+
+    frames: FrameBatch
+    synthetic: SyntheticRoots
+
+
+class RootStep(Step):
+    """root_net on synthetic roots (eq. 2) and by consistency of real frames (eq. 3)."""
+
+    def __init__(self, fabric: Fabric, lifting: Lifting, settings: RootStage) -> None:
+        super().__init__(fabric, {"root": lifting.root_net}, {})
+        self.lifting, self.settings = lifting, settings
+
+    def losses(self, batch: RootBatch) -> dict[str, Tensor]:
+        """Both terms, from one pass of all volumes through root_net."""
+        frames, synthetic = batch.frames, batch.synthetic
+        assert frames.heatmaps is not None
+        return root_losses(self, self.lifting, frames, frames.heatmaps, synthetic, self.settings)
+
+
+def root_losses(
+    step: Step,
+    lifting: Lifting,
+    frames: FrameBatch,
+    heatmaps: Tensor,
+    synthetic: SyntheticRoots,
+    settings: RootStage,
+) -> dict[str, Tensor]:
+    """l_root_syn and l_root_C, weighted; (K, B, V, J, h, w) heatmaps of the frames."""
+    parts = [(heatmaps[k][:, :, [ROOT]], frames.affines[k]) for k in range(len(heatmaps))]
+    parts.append((synthetic.heatmaps, synthetic.affines))
+    evidence = [lifting.root_evidence(maps, frames.rig, affines) for maps, affines in parts]
+    volumes = step.run(lifting.root_net, torch.cat(evidence))[:, 0]
+    plain, first, second, known = volumes.chunk(4)
+    return {
+        "root_synthetic": settings.synthetic_weight
+        * root_synthetic_loss(known, synthetic.target, settings.positive_weight),
+        "root_consistency": settings.consistency_weight
+        * root_consistency_loss(plain, first, second),
+    }
+
+
+@dataclass(frozen=True)
+class BodyBatch:
+    """Synthetic bodies as 2D people in the views of B rigs.
+
+    Args:
+        rig: of the B samples.
+        affines: (B, 2, 3).
+        heatmaps: (B, V, J, h, w) of the corrupted 2D people.
+        bodies: (P, J, 3) mm, all samples' together.
+        sample: (P,) which sample each is in.
+        centres: (P, 3) mm, of the cuboids.
+    """
+
+    rig: Rig
+    affines: Tensor
+    heatmaps: Tensor
+    bodies: Tensor
+    sample: Tensor
+    centres: Tensor
+
+
+class BodiesStep(Step):
+    """pose_net on synthetic bodies: direct 3D error, no truth involved."""
+
+    def __init__(self, fabric: Fabric, lifting: Lifting, settings: BodiesStage) -> None:
+        super().__init__(fabric, {"pose": lifting.pose_net}, {})
+        self.lifting = lifting
+
+    def losses(self, batch: BodyBatch) -> dict[str, Tensor]:
+        """Mean joint distance, in metres so that curves of stages compare."""
+        volumes = self.lifting.body_evidence(
+            batch.heatmaps, batch.rig, batch.affines, batch.sample, batch.centres
+        )
+        joints = self.run(self.lifting.pose_net, volumes, batch.centres)
+        return {"bodies": body_loss(joints, batch.bodies) / 1000}
+
+
+@dataclass(frozen=True)
+class PoseBatch:
+    """Frames for the pose stages; synthetic roots where root_net learns too."""
+
+    frames: FrameBatch
+    synthetic: SyntheticRoots | None
+    centre_noise: torch.Generator
+    """For the cuboids' centres: how many there are is known only in the step."""
+
+
+class PoseStep(Step):
+    """The paper's joint training by projection (eq. 4 to 11)."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        lifting: Lifting,
+        backbone: Backbone | None,
+        attention: nn.Module | None,
+        settings: PoseStage,
+        root_settings: RootStage | None,
+        image_size: tuple[int, int],
+        sigma: float,
+    ) -> None:
+        networks: dict[str, tuple[nn.Module | None, bool]] = {
+            "pose": (lifting.pose_net, True),
+            "root": (lifting.root_net, settings.train_root),
+            "backbone": (backbone, settings.train_backbone),
+            "attention": (attention, settings.soft_attention),
+        }
+        present = {name: pair for name, pair in networks.items() if pair[0] is not None}
+        super().__init__(
+            fabric,
+            {name: net for name, (net, learns) in present.items() if net is not None and learns},
+            {
+                name: net
+                for name, (net, learns) in present.items()
+                if net is not None and not learns
+            },
+        )
+        self.lifting, self.backbone, self.attention = lifting, backbone, attention
+        self.settings, self.root_settings = settings, root_settings
+        self.image_size, self.sigma = image_size, sigma
+        self.without_proposals: deque[bool] = deque(maxlen=FRAMES_WITHOUT_PROPOSALS)
+
+    def losses(self, batch: PoseBatch) -> dict[str, Tensor]:
+        """Eq. 11, and the root losses where root_net learns too."""
+        frames, settings = batch.frames, self.settings
+        heatmaps = self._heatmaps(frames)
+        proposals = self._proposals(frames, heatmaps)
+        terms = {name: frames.points.new_zeros(()) for name in ("pose_heatmaps", "pose_joints")}
+        attention = self._attention(frames) if settings.soft_attention else None
+        if attention is not None:
+            terms["attention"] = settings.attention_weight * attention_loss(attention)
+        if len(proposals.centres):
+            for source, target in ((1, 2), (2, 1)):
+                joints = self._lift(batch, heatmaps[source], source, proposals)
+                maps, errors = self._projection_losses(frames, joints, proposals, target, attention)
+                terms["pose_heatmaps"] = terms["pose_heatmaps"] + settings.heatmap_weight * maps
+                terms["pose_joints"] = terms["pose_joints"] + settings.joint_weight * errors
+        if batch.synthetic is not None and self.root_settings is not None:
+            terms |= root_losses(
+                self, self.lifting, frames, heatmaps, batch.synthetic, self.root_settings
+            )
+        return terms
+
+    def _heatmaps(self, frames: FrameBatch) -> Tensor:
+        if frames.heatmaps is not None:
+            return frames.heatmaps
+        assert self.backbone is not None and frames.images is not None
+        return torch.stack(
+            [image_heatmaps(self.backbone, images, self.run) for images in frames.images]
+        )
+
+    @torch.no_grad()
+    def _proposals(self, frames: FrameBatch, heatmaps: Tensor) -> Proposals:
+        k = 0 if self.settings.proposals == "plain" else 2
+        self.lifting.root_net.eval()
+        proposals = self.lifting.find_roots(
+            heatmaps[k].detach(), frames.rig, frames.affines[k], self.run
+        )
+        self.lifting.root_net.train(self.settings.train_root)
+        found = torch.bincount(proposals.sample, minlength=len(frames.affines[0])) > 0
+        self.without_proposals.extend((~found).tolist())
+        if len(self.without_proposals) == FRAMES_WITHOUT_PROPOSALS and all(self.without_proposals):
+            raise DivergedError(
+                f"no person was proposed in the last {FRAMES_WITHOUT_PROPOSALS} frames",
+                "networks.root_threshold, space.centre, space.size, train.root.*",
+            )
+        return proposals
+
+    def _attention(self, frames: FrameBatch) -> Tensor:
+        """(2, B, V, J, h, w) of variants 1 and 2."""
+        assert self.attention is not None and frames.images is not None
+        maps = [self.run(self.attention, normalised_views(images)) for images in frames.images[1:]]
+        attention = torch.stack(maps).unflatten(1, frames.points.shape[:2])
+        mean = float(attention.detach().mean())
+        if mean < LEAST_ATTENTION:
+            raise DivergedError(
+                f"the attention collapsed (mean {mean:.3g} < {LEAST_ATTENTION})",
+                "attention_weight, learning_rate, soft_attention",
+            )
+        return attention
+
+    def _lift(
+        self, batch: PoseBatch, heatmaps: Tensor, variant: int, proposals: Proposals
+    ) -> Tensor:
+        """(P, J, 3) joints from the heatmaps (B, V, J, h, w) of one variant."""
+        frames = batch.frames
+        noise = torch.randn(proposals.centres.shape, generator=batch.centre_noise)
+        centres = proposals.centres + self.settings.root_noise * noise.to(proposals.centres.device)
+        volumes = self.lifting.body_evidence(
+            heatmaps, frames.rig, frames.affines[variant], proposals.sample, centres
+        )
+        return self.run(self.lifting.pose_net, volumes, centres)
+
+    def _projection_losses(
+        self,
+        frames: FrameBatch,
+        joints: Tensor,
+        proposals: Proposals,
+        target: int,
+        attention: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """l_pose_H and l_pose_J of joints projected into the image space of another variant."""
+        affine = frames.affines[target][:, None, None, None]
+        pixels, seen = _project_by_sample(frames.rig, joints, proposals.sample)
+        pixels = apply_affine(affine, pixels)
+        labels = apply_affine(affine, frames.points)
+        present = (frames.scores > self.settings.least_score).float()
+        rendered = self._render(pixels, seen.float())
+        wanted = self._render(labels, present, truncate=not self.settings.subpixel_targets)
+        weights = None if attention is None else attention[target - 1]
+        maps = pose_heatmap_loss(rendered, wanted, weights)
+        if self.settings.joint_weight == 0:
+            return maps, maps.new_zeros(())
+        size = pixels.new_tensor(self.image_size)
+        counts = torch.bincount(proposals.sample, minlength=len(labels)).tolist()
+        people = [pixels[b, :, :count] / size for b, count in enumerate(counts) if count]
+        keep = [b for b, count in enumerate(counts) if count]
+        errors = pose_joint_loss(
+            people,
+            labels[keep] / size,
+            present[keep],
+            self.settings.hard_attention,
+            self.settings.match_distance,
+        )
+        return maps, errors
+
+    def _render(self, pixels: Tensor, amplitudes: Tensor, truncate: bool = False) -> Tensor:
+        width, height = self.image_size
+        stride = self.lifting.stride
+        at = to_heatmap_pixels(pixels, stride)
+        at = truncate_to_pixels(at) if truncate else at
+        return render_heatmaps(at, amplitudes, (height // stride, width // stride), self.sigma)
+
+
+def _project_by_sample(rig: Rig, joints: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
+    """Project people (P, J, 3) into their sample's views: (B, V, p, J, 2) px, padded, and which
+    of these joints are in the image (B, V, p, J)."""
+    n_samples, n_joints = len(rig.R_BV33), joints.shape[1]
+    counts = torch.bincount(sample, minlength=n_samples)
+    first = counts.cumsum(0) - counts
+    slot = torch.arange(len(sample), device=sample.device) - first[sample]
+    most = int(counts.max())
+    padded = joints.new_zeros(n_samples, most, n_joints, 3).index_put((sample, slot), joints)
+    filled = torch.zeros(n_samples, most, dtype=torch.bool, device=sample.device)
+    filled[sample, slot] = True
+    pixels, depth = rig.project(padded.flatten(1, 2))
+    seen = rig.visible(pixels, depth).unflatten(2, (most, n_joints)) & filled[:, None, :, None]
+    pixels = pixels.unflatten(2, (most, n_joints))
+    return torch.where(seen[..., None], pixels, NOWHERE), seen

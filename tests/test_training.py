@@ -1,0 +1,330 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from selfpose3d.config import Parameters, partial, select, with_settings
+from selfpose3d.errors import InputError, TrainingDivergedError
+from selfpose3d.files.checkpoints import read_checkpoint, write_checkpoint
+from selfpose3d.files.poses2d import People2D
+from selfpose3d.training import augmentation, bodies, loop, stages, steps
+from selfpose3d.training.data import training_data
+from selfpose3d.training.reads import READS
+from synthetic import make_scene, reconstruction, ring
+
+TINY = {
+    "data.network_size": [224, 160],
+    "networks.root_grid": [12, 12, 8],
+    "networks.v2v_width": 4,
+    "networks.pose_v2v_width": 4,
+    "networks.cuboid_grid": 8,
+    "networks.root_threshold": 0.0,
+    "networks.max_people": 2,
+    "train.backbone.weights": "none",
+    "train.backbone.crop": 64,
+    "compute.checkpoint_every": 2,
+    "compute.accelerator": "cpu",
+}
+for _stage in ("backbone", "root", "bodies", "pose_l2", "pose_l1", "finetune"):
+    TINY |= {f"train.{_stage}.iterations": 3, f"train.{_stage}.batch_size": 2}
+
+
+def parameters(stage: str, source: str = "estimator", **settings) -> Parameters:
+    """What the stage is given, and no more."""
+    dotted = {key.replace("__", "."): value for key, value in settings.items()}
+    whole = with_settings(Parameters(), {**TINY, "heatmaps.source": source, **dotted}, "test")
+    return partial(select(whole, READS[stage]))
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    return [
+        make_scene(folder / "a", "a", 1, ring(3), frames=3),
+        make_scene(folder / "b", "b", 2, ring(4, turn=0.4), frames=2),
+    ]
+
+
+@pytest.fixture(scope="session")
+def given(scenes):
+    return [s.scene for s in scenes], [s.views for s in scenes]
+
+
+@pytest.fixture(scope="session")
+def rebuilt(scenes):
+    return [reconstruction(s.truth, seed) for seed, s in enumerate(scenes)]
+
+
+@pytest.fixture(scope="session")
+def trained(given, rebuilt, tmp_path_factory):
+    """A whole chain on estimator heatmaps, as checkpoints by stage."""
+    out = tmp_path_factory.mktemp("chain")
+    stages.train_root(parameters("root"), *given, [], out / "root")
+    stages.train_bodies(parameters("bodies"), *given, rebuilt, [], out / "bodies")
+    start = [out / name / "checkpoint.pt" for name in ("root", "bodies")]
+    stages.train_pose(parameters("pose_l2"), "pose_l2", *given, start, out / "pose_l2")
+    start = [out / "pose_l2" / "checkpoint.pt"]
+    stages.train_pose(parameters("pose_l1"), "pose_l1", *given, start, out / "pose_l1")
+    return out
+
+
+@pytest.fixture(scope="session")
+def backbone(given, tmp_path_factory):
+    out = tmp_path_factory.mktemp("backbone")
+    stages.train_backbone(parameters("backbone"), *given, None, out)
+    return out / "checkpoint.pt"
+
+
+def same(first: Path, second: Path) -> bool:
+    a, b = read_checkpoint(first), read_checkpoint(second)
+    return a.keys() == b.keys() and all(
+        torch.equal(a[name][key], b[name][key]) for name in a for key in a[name]
+    )
+
+
+def test_the_last_checkpoint_holds_every_network_and_the_curves_every_term(trained):
+    assert set(read_checkpoint(trained / "pose_l1" / "checkpoint.pt")) == {
+        "root",
+        "pose",
+        "attention",
+    }
+    curves = pd.read_csv(trained / "pose_l1" / "curves.csv")
+    assert list(curves) == [
+        "iteration", "seconds", "pose_heatmaps", "pose_joints", "attention",
+    ]  # fmt: skip
+    assert len(curves) == 3 and np.isfinite(curves.to_numpy()).all()
+    assert not list(trained.glob("*/resume.pt"))
+
+
+def test_stages_change_the_network_they_train_and_no_other(trained):
+    before = read_checkpoint(trained / "bodies" / "checkpoint.pt")["pose"]
+    root = read_checkpoint(trained / "root" / "checkpoint.pt")["root"]
+    after = read_checkpoint(trained / "pose_l2" / "checkpoint.pt")
+    assert any(not torch.equal(before[key], after["pose"][key]) for key in before)
+    assert all(torch.equal(root[key], after["root"][key]) for key in root)
+
+
+def test_a_stage_repeats_to_the_bit(given, rebuilt, trained, tmp_path):
+    stages.train_bodies(parameters("bodies"), *given, rebuilt, [], tmp_path)
+    assert same(tmp_path / "checkpoint.pt", trained / "bodies" / "checkpoint.pt")
+
+
+def test_another_seed_gives_other_weights(given, trained, tmp_path):
+    stages.train_root(parameters("root", seed=1), *given, [], tmp_path)
+    assert not same(tmp_path / "checkpoint.pt", trained / "root" / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("train_all", [False, True])
+def test_image_heatmaps_frozen_or_learnt(given, backbone, trained, tmp_path, train_all):
+    stages.train_root(parameters("root", "backbone"), *given, [backbone], tmp_path / "root")
+    start = [tmp_path / "root" / "checkpoint.pt", trained / "bodies" / "checkpoint.pt"]
+    chosen = parameters(
+        "pose_l2",
+        "backbone",
+        train__pose_l2__train_backbone=train_all,
+        train__pose_l2__train_root=train_all,
+        train__pose_l2__proposals="augmented" if train_all else "plain",
+    )
+    stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / "pose")
+    before, after = read_checkpoint(backbone), read_checkpoint(tmp_path / "pose/checkpoint.pt")
+    changed = any(
+        not torch.equal(before["backbone"][key], after["backbone"][key])
+        for key in before["backbone"]
+    )
+    assert changed == train_all
+
+
+def test_whole_frames_and_epochs(given, tmp_path):
+    chosen = parameters(
+        "backbone",
+        train__backbone__crop=0,
+        train__backbone__iterations=None,
+        train__backbone__epochs=0.5,
+        train__backbone__amplitudes="one",
+        train__backbone__schedule="step",
+    )
+    stages.train_backbone(chosen, *given, None, tmp_path)
+    n_images = 3 * 3 + 2 * 4
+    assert len(pd.read_csv(tmp_path / "curves.csv")) == int(np.ceil(0.5 * np.ceil(n_images / 2)))
+
+
+KILLED = """
+import sys, pickle
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_training import parameters
+from selfpose3d.training import stages
+scenes, views, rebuilt = pickle.loads(Path(sys.argv[2]).read_bytes())
+chosen = parameters("bodies", train__bodies__iterations=40, compute__checkpoint_every=3)
+stages.train_bodies(chosen, scenes, views, rebuilt, [], Path(sys.argv[3]))
+"""
+
+
+def run_until(job: Path, out: Path, kill: bool) -> None:
+    """The bodies stage in a process of its own; killed when it has left a resumable state."""
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, here, str(job), str(out)],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    if kill:
+        while not (out / "resume.pt").exists() and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_and_restarted_is_the_same_as_undisturbed(given, rebuilt, tmp_path):
+    import pickle
+
+    job = tmp_path / "job.pkl"
+    job.write_bytes(pickle.dumps((*given, rebuilt)))
+    run_until(job, tmp_path / "whole", kill=False)
+    run_until(job, tmp_path / "killed", kill=True)
+    assert not (tmp_path / "killed" / "checkpoint.pt").exists()
+    assert (tmp_path / "killed" / "resume.pt").exists()
+    run_until(job, tmp_path / "killed", kill=False)
+    assert same(tmp_path / "whole" / "checkpoint.pt", tmp_path / "killed" / "checkpoint.pt")
+    whole, killed = (pd.read_csv(tmp_path / name / "curves.csv") for name in ("whole", "killed"))
+    assert whole["bodies"].tolist() == killed["bodies"].tolist()
+
+
+def test_the_state_of_another_run_is_not_resumed(given, rebuilt, trained, tmp_path):
+    tmp_path.joinpath("resume.pt").write_bytes(b"half a file")
+    stages.train_bodies(parameters("bodies"), *given, rebuilt, [], tmp_path)
+    assert same(tmp_path / "checkpoint.pt", trained / "bodies" / "checkpoint.pt")
+
+
+def test_nan_stops_and_keeps_the_last_good_state(given, rebuilt, tmp_path, monkeypatch):
+    real = steps.BodiesStep.losses
+    count = iter(range(100))
+
+    def spoilt(self, batch):
+        terms = real(self, batch)
+        return {k: v * (float("nan") if next(count) == 2 else 1) for k, v in terms.items()}
+
+    monkeypatch.setattr(steps.BodiesStep, "losses", spoilt)
+    with pytest.raises(TrainingDivergedError, match=r"iteration 2 .*not finite.*resume.pt"):
+        stages.train_bodies(parameters("bodies"), *given, rebuilt, [], tmp_path)
+    assert (tmp_path / "resume.pt").exists() and not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_no_proposals_and_collapsed_attention_stop(given, trained, tmp_path, monkeypatch):
+    start = [trained / name / "checkpoint.pt" for name in ("root", "bodies")]
+    monkeypatch.setattr(steps, "FRAMES_WITHOUT_PROPOSALS", 2)
+    blind = parameters("pose_l2", networks__root_threshold=1.0)
+    with pytest.raises(TrainingDivergedError, match=r"no person was proposed.*root_threshold"):
+        stages.train_pose(blind, "pose_l2", *given, start, tmp_path / "blind")
+    monkeypatch.setattr(steps, "LEAST_ATTENTION", 1.1)
+    with pytest.raises(TrainingDivergedError, match=r"attention collapsed.*attention_weight"):
+        stages.train_pose(parameters("pose_l2"), "pose_l2", *given, start, tmp_path / "dark")
+
+
+def test_wrong_inputs_are_refused(given, rebuilt, trained, tmp_path):
+    scenes, views = given
+    with pytest.raises(InputError, match="another data set"):
+        training_data(scenes, list(reversed(views)))
+    nobody = [{key: People2D.nobody(15) for key in view} for view in views]
+    with pytest.raises(InputError, match="no person in any view"):
+        training_data(scenes, nobody)
+    far = parameters("bodies", space__centre=(90_000.0, 0.0, 900.0))
+    with pytest.raises(InputError, match=r"contains none of the .* people.*space\.centre"):
+        stages.train_bodies(far, scenes, views, rebuilt, [], tmp_path)
+    with pytest.raises(InputError, match="no weights of root"):
+        start = [trained / "bodies" / "checkpoint.pt"]
+        stages.train_pose(parameters("pose_l2"), "pose_l2", scenes, views, start, tmp_path)
+    with pytest.raises(InputError, match="no file was given"):
+        chosen = parameters("backbone", train__backbone__weights="imagenet")
+        stages.train_backbone(chosen, scenes, views, None, tmp_path)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, {"net": {"weight": torch.arange(1000.0)}}, {"stage": "x"})
+    assert torch.equal(read_checkpoint(path)["net"]["weight"], torch.arange(1000.0))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"damaged checkpoint.*delete it"):
+        read_checkpoint(path)
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="damaged checkpoint"):
+        read_checkpoint(path)
+
+
+def test_the_bank_gives_back_the_errors_it_was_made_of(given, rebuilt):
+    data = training_data(*given)
+    bank = bodies.error_bank(data, rebuilt)
+    assert 0.0 <= bank.missing.mean() < 0.5
+    spread = np.linalg.norm(bank.residuals[~bank.missing], axis=-1)
+    assert 0.005 < np.median(spread) < 0.03
+    pool = bodies.body_pool(data, rebuilt)
+    rng = np.random.default_rng(0)
+    space = (np.array([-3000.0, -3000, 0]), np.array([3000.0, 3000, 2000]))
+    drawn = bodies.sample_bodies(pool, 3, data.scenes[0].cameras, space, rng)
+    seen = bodies.see_bodies(data.scenes[0].cameras, drawn)
+    points, scores = bodies.corrupt_like_bank(seen, bank, (1.0, 1.0), rng)
+    off = np.linalg.norm(points[:, :3] - seen.projected.pixels, axis=-1)
+    relative = (off / seen.projected.heights[..., None])[scores[:, :3] > 0]
+    assert 0.005 < np.median(relative) < 0.03
+
+
+def test_frames_of_different_rigs_never_share_a_batch(given):
+    data = training_data(*given)
+    batches = data.epoch(np.random.default_rng(0), 2)
+    assert sorted(frame for batch in batches for frame in batch) == data.frames
+    assert all(len({s for s, _ in batch}) == 1 for batch in batches)
+    assert len(batches) == data.batches_per_epoch(2) == 3
+
+
+@pytest.mark.parametrize("operation", augmentation.OPERATIONS)
+def test_image_operations_keep_range_and_differ(operation):
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.uniform(30, 200, (2, 3, 16, 20))).float()
+    changed = operation(images, torch.full((2, 1, 1, 1), 1.4)).clamp(0, 255)
+    assert changed.shape == images.shape
+    assert not torch.allclose(changed, images)
+    if operation not in (augmentation.autocontrast, augmentation.equalize):
+        same_again = operation(images, torch.ones(2, 1, 1, 1))
+        assert torch.allclose(same_again, images, atol=1e-3)
+
+
+def test_equalize_flattens_the_histogram():
+    images = torch.linspace(100, 140, 3 * 64 * 64).reshape(1, 3, 64, 64)
+    flat = augmentation.equalize(images, torch.ones(1))
+    counts = torch.histc(flat[0, 0], 4, 0, 255)
+    assert (counts / counts.sum() - 0.25).abs().max() < 0.1
+
+
+def test_cutout_puts_one_square_and_draws_from_its_generator():
+    images = torch.zeros(1, 3, 64, 64)
+    cut = augmentation.cut_out(images, np.random.default_rng(3), (20, 20))
+    assert (cut[0, 0] == augmentation.GREY).sum() == 400 and not images.any()
+    first, second = (
+        augmentation.augment_images(images + 50, np.random.default_rng(7), (20, 40))
+        for _ in range(2)
+    )
+    assert torch.equal(first, second)
+
+
+def test_learning_rate_schedules():
+    stage = Parameters().train.root.model_copy(update={"schedule": "step"})
+    factors = [loop.learning_rate_factor(stage, i, 100) for i in (0, 49, 50, 75)]
+    assert factors == pytest.approx([1, 1, 0.1, 0.01])
+    stage = stage.model_copy(update={"schedule": "cosine"})
+    assert loop.learning_rate_factor(stage, 0, 100) < 0.1
+    assert loop.learning_rate_factor(stage, 99, 100) < 0.02
+
+
+def test_reads_name_real_parameters():
+    for keys in READS.values():
+        assert json.dumps(select(Parameters(), keys))
