@@ -38,6 +38,17 @@ STANDING_BONES = np.array(
 """(15, 3) bone from parent to joint of a standing person, mm: to the left, forwards, up."""
 
 
+def _positions() -> NDArray[np.float64]:
+    positions = np.zeros((len(PARENTS), 3))
+    for joint in _ORDER[1:]:
+        positions[joint] = positions[PARENTS[joint]] + STANDING_BONES[joint]
+    return positions
+
+
+STANDING = _positions()
+"""(15, 3) joints of a standing person from the mid-hip, mm: to the left, forwards, up."""
+
+
 def complete(joints: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Place the joints that were not seen.
 
@@ -90,17 +101,8 @@ def _place_trunk(
     """Give a body without mid-hip one, from the mean of what the known joints tell of it."""
     if known[ROOT]:
         return
-    in_body = _standing_positions()
-    joints[ROOT] = (joints[known] - in_body[known] @ axes).mean(axis=0)
+    joints[ROOT] = (joints[known] - STANDING[known] @ axes).mean(axis=0)
     known[ROOT] = True
-
-
-def _standing_positions() -> NDArray[np.float64]:
-    """(15, 3) of a standing person from the mid-hip: to the left, forwards, up."""
-    positions = np.zeros((len(PARENTS), 3))
-    for joint in _ORDER[1:]:
-        positions[joint] = positions[PARENTS[joint]] + STANDING_BONES[joint]
-    return positions
 
 
 def _mirrored_bone(

@@ -28,6 +28,7 @@ from selfpose3d.baselines.association import (
 )
 from selfpose3d.baselines.body_prior import complete
 from selfpose3d.config import TrainingFree
+from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
@@ -57,11 +58,18 @@ def reconstruct(
         cameras: the rig.
         parameters: of the method.
 
+    Raises:
+        InputError: ``views`` names a camera that is not in the rig.
+
     Returns:
         people in world mm by falling score. The score is the sum, over views and joints, of the
         label's confidence times its agreement ``1 / (1 + (residual / inlier_distance)^2)``,
         divided by the number of joints: how many views' worth of labels supports the person.
     """
+    names = [camera.name for camera in cameras]
+    strange = sorted(set(views) - set(names))
+    if strange:
+        raise InputError(f"people of cameras {strange}, which are not in the rig {names}")
     seen = [(index, views.get(camera.name)) for index, camera in enumerate(cameras)]
     rays = [
         (index, ray_directions(cameras[index], people.points), people.scores)
