@@ -351,13 +351,16 @@ def _titled(pairs: list[str]) -> dict[str, Path]:
 
 
 @command("parameters")
-def parameters_schema(
-    schema: Annotated[Path, typer.Option(help="JSON schema to write")],
+def parameters_file(
+    path: Annotated[Path, typer.Option(help="file to bring up to date")] = Path("params.yaml"),
+    schema: Annotated[Path, typer.Option(help="JSON schema to write")] = Path(
+        "workflow/schemas/parameters.schema.json"
+    ),
 ) -> None:
-    """Write the schema of params.yaml, generated from the types."""
-    from selfpose3d.files.atomic import write_json
+    """Bring params.yaml up to date with the types: new keys added, values kept; and its schema."""
+    from selfpose3d.parameters_file import update_parameters_file
 
-    write_json(schema, Parameters.model_json_schema())
+    update_parameters_file(path, schema)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
