@@ -32,7 +32,9 @@ class Section(BaseModel):
 class Data(Section):
     """Which data, and at what size it is kept."""
 
-    source: Literal["studio", "panoptic"] = Field("studio", description="who made the data")
+    source: Literal["studio", "panoptic", "videos"] = Field(
+        "studio", description="who made the data"
+    )
     cameras: tuple[str, ...] | None = Field(None, description="cameras to use; null: all")
     stored_size: Size = Field((960, 576), description="of stored frames, width and height, px")
     network_size: Size = Field((480, 288), description="of the network's input, px")
@@ -79,6 +81,20 @@ class Panoptic(Section):
     parallel: Count = Field(4, description="files fetched at a time")
     retries: Annotated[int, Field(ge=0)] = 8
     timeout: Positive = Field(30.0, description="seconds without a byte before a retry")
+
+
+class Videos(Section):
+    """Own synchronised videos: a folder a sequence, with <camera>.mp4 and a calibration.
+
+    Every n-th frame is taken, n being data.train_every and data.test_every.
+    """
+
+    train: dict[str, str] = Field(
+        default_factory=dict,
+        description="folder by sequence name; it holds <camera>.mp4 and "
+        "cameras.json or a Pose2Sim Calib.toml",
+    )
+    test: dict[str, str] = Field(default_factory=dict, description="likewise, held out")
 
 
 class Footage(Section):
@@ -389,6 +405,7 @@ class Parameters(Section):
     data: Data = Data()
     studio: Studio = Studio()
     panoptic: Panoptic = Panoptic()
+    videos: Videos = Videos()
     footage: Footage = Footage()
     space: Space = Space()
     estimator: Estimator = Estimator()
