@@ -64,7 +64,8 @@ def dress(rng: np.random.Generator, model: BodyModel) -> Person:
     clothes = _clothes(doll, rng, woman)
     skin = doll.skin(_skin_colour(rng), woman, _covered(clothes))
     hair = _hair(doll, rng, woman, phenotype.age)
-    return Person(body, (skin, doll.eyes(), *clothes, *hair))
+    layers = (skin, doll.eyes(), *clothes, *hair)
+    return Person(body, tuple(layer for layer in layers if len(layer.triangles)))
 
 
 def _build(rng: np.random.Generator) -> Phenotype:

@@ -1,7 +1,6 @@
 """The room: floor, walls, posters and furniture, as seen once by each camera."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -255,9 +254,8 @@ def _quad(
     )
 
 
-@lru_cache(maxsize=2)
 def see_room(stage: Stage, seed: int) -> tuple[View, ...]:
-    """The empty room in every camera of a stage; drawn once a process.
+    """The empty room in every camera of a stage; drawn once a sequence.
 
     Args:
         stage: cameras and room.

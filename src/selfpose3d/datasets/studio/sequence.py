@@ -38,6 +38,7 @@ TO_PANOPTIC = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """``x_panoptic = TO_PANOPTIC x``: from z up to Panoptic's y down."""
 _EXTRA_JOINTS = ("left_eye", "left_ear", "right_eye", "right_ear")
 _SENSOR_NOISE = 2.2
+_JPEG_QUALITY = 92
 _STOOL_HALF_MM = 190.0
 
 
@@ -227,7 +228,11 @@ class _Shot:
 
 
 class _Videos:
-    """One video a camera, written frame by frame."""
+    """One video a camera, written frame by frame.
+
+    Motion JPEG: every frame stands for itself, so frame numbers are exact, and its quality is
+    chosen here (OpenCV's own encoders offer no way to).
+    """
 
     def __init__(self, folder: Path, cameras: Sequence[Camera], studio: Studio) -> None:
         folder.mkdir(parents=True)
@@ -237,9 +242,10 @@ class _Videos:
             writer = cv2.VideoWriter(
                 str(path),
                 cv2.CAP_FFMPEG,
-                cv2.VideoWriter.fourcc(*"mp4v"),
+                cv2.VideoWriter.fourcc(*"MJPG"),
                 1 / studio.frame_interval,
                 (camera.width, camera.height),
+                [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1],
             )
             if not writer.isOpened():
                 raise OSError(f"{path}: OpenCV can't write this video")
@@ -248,7 +254,9 @@ class _Videos:
     def write(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
         """Append one RGB picture to each video."""
         for writer, picture in zip(self.writers, pictures, strict=True):
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            writer.write(data.reshape(1, -1))
 
     def __enter__(self) -> "_Videos":
         return self
