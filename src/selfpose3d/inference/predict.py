@@ -18,6 +18,7 @@ from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.affines import identity_affine
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.rigs import Rig
+from selfpose3d.inference.devices import start_fabric
 from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
 from selfpose3d.inference.lifting import Lifting, build_lifting
 from selfpose3d.inference.people import ScenePeople, scene_people
@@ -59,8 +60,7 @@ def predict_scene(
 
 
 def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
-    compute = parameters.compute
-    fabric = Fabric(accelerator=compute.accelerator, devices=1, precision=compute.precision)
+    fabric = start_fabric(parameters.compute, devices=1)
     networks = merged_networks(checkpoints)
     where = ", ".join(str(path) for path in checkpoints)
     lifting = build_lifting(parameters, ("root", "pose"))

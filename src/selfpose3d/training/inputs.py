@@ -116,7 +116,7 @@ class FrameInputs:
 
     def _image(self, frame: FrameIndex, variant: "_Variant") -> NDArray[np.uint8]:
         """(V, H, W, 3) uint8 of one variant of a frame."""
-        images = np.asarray(self.data.scenes[frame[0]].images[frame[1]])
+        images = np.array(self.data.scenes[frame[0]].images[frame[1]])
         if variant.seed is None:
             return images
         warped = np.stack([warp_image(image, variant.affine, self.data.size) for image in images])
@@ -167,7 +167,7 @@ class FrameInputs:
         key = (*frame, variant.number)
         if key in self._memory:
             return self._memory[key].float().to(self.device)
-        images = torch.from_numpy(np.ascontiguousarray(self._image(frame, variant)))
+        images = torch.from_numpy(self._image(frame, variant))
         heatmaps = image_heatmaps(self.backbone, images.to(self.device)[None])[0].half()
         if self.remembered >= 2 and variant.number >= 0:
             self._memory[key] = heatmaps.cpu()

@@ -139,18 +139,6 @@ def stage_rng(seed: int, stage: str, *numbers: int) -> np.random.Generator:
     return np.random.default_rng([abs(seed), int(seed < 0), zlib.crc32(stage.encode()), *numbers])
 
 
-def start_fabric(compute: Compute) -> Fabric:
-    """Lightning Fabric as ``compute`` says; more devices than one share each batch's number."""
-    fabric = Fabric(
-        accelerator=compute.accelerator,
-        devices=compute.devices,
-        strategy="ddp_find_unused_parameters_true" if compute.devices > 1 else "auto",
-        precision=compute.precision,
-    )
-    fabric.launch()
-    return fabric
-
-
 @contextmanager
 def repeatable(seed: int, stage: str, threads: int) -> Iterator[None]:
     """Deterministic kernels, the stage's threads, and weights drawn from its seed."""
@@ -188,7 +176,7 @@ def train(
     Args:
         run: what and where.
         model: the training step.
-        fabric: from ``start_fabric``.
+        fabric: from ``inference.devices.start_fabric``.
         draw: (number of the batch, its generator) to a batch on the fabric's device.
 
     Raises:

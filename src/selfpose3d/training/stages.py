@@ -21,6 +21,7 @@ from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
+from selfpose3d.inference.devices import start_fabric
 from selfpose3d.inference.lifting import build_lifting
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
@@ -32,7 +33,6 @@ from selfpose3d.training.loop import (
     fingerprint,
     iterations_of,
     repeatable,
-    start_fabric,
     train,
 )
 from selfpose3d.training.reads import READS
