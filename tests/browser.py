@@ -64,4 +64,8 @@ def requested_urls(browser: Chrome) -> list[str]:
     rows = [json.loads(row["message"])["message"] for row in browser.get_log("performance")]
     sent = [row["params"] for row in rows if row["method"] == "Network.requestWillBeSent"]
     urls = [params["request"]["url"] for params in sent]
-    return [url for url in urls if not url.startswith(("data:", "blob:", "about:", "chrome:", "chrome-untrusted:"))]
+    return [
+        url
+        for url in urls
+        if not url.startswith(("data:", "blob:", "about:", "chrome:", "chrome-untrusted:"))
+    ]

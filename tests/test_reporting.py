@@ -97,6 +97,11 @@ def test_published_figures_are_the_papers() -> None:
     labels = read_published(REFERENCE / "labels.csv").set_index("method")
     assert labels["AP25"].tolist() == [51.6, 54.2, 55.1]
     assert labels["MPJPE"].tolist() == [24.8, 24.6, 24.5]
+    assert labels.index.tolist() == [
+        f"SelfPose3d: {kind}" for kind in ("soft", "hard", "soft & hard")
+    ]
+    newer = read_published(REFERENCE / "newer.csv").set_index("method")
+    assert newer.loc["DisPOSE", list(METRICS)].tolist() == [68.6, 98.6, 99.6, 99.8, 99.9, 21.2]
 
 
 def test_table_gives_means_and_spreads_over_seeds(results: Path) -> None:
