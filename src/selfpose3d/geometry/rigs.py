@@ -1,0 +1,167 @@
+"""Batches of calibrated rigs in torch: differentiable projection and visibility.
+
+Shapes: B samples, V views, N points. Points are world mm; pixels are those of the cameras' images.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from selfpose3d.errors import InputError
+from selfpose3d.geometry.cameras import MIN_DEPTH_MM, Camera
+
+BEYOND_CORNER = 1.5
+"""Distortion is evaluated up to this multiple of the image corner's radius, and no further."""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """The cameras of B samples, V a sample, in the convention of ``geometry.cameras``.
+
+    Args:
+        R_BV33: rotations, world to camera.
+        t_BV3: translations, mm.
+        K_BV33: intrinsics, px; skew is left out, as OpenCV does.
+        distortion_BV5: k1, k2, p1, p2, k3.
+        size_BV2: image width and height, px.
+        radius_BV: normalised radius up to which the distortion is evaluated.
+        keys: one string a sample; equal for equal cameras.
+    """
+
+    R_BV33: Tensor
+    t_BV3: Tensor
+    K_BV33: Tensor
+    distortion_BV5: Tensor
+    size_BV2: Tensor
+    radius_BV: Tensor
+    keys: tuple[str, ...]
+
+    @classmethod
+    def from_cameras(cls, samples: Sequence[Sequence[Camera]]) -> Self:
+        """One rig a sample, float32 on the CPU; every sample must have the same number of views."""
+        counts = {len(cameras) for cameras in samples}
+        if len(counts) != 1 or counts == {0}:
+            raise InputError(
+                f"a batch needs samples with the same number of cameras, at least one, got "
+                f"{[len(cameras) for cameras in samples]}; choose them with data.cameras"
+            )
+
+        def stacked(name: str) -> Tensor:
+            values = [[getattr(camera, name) for camera in cameras] for cameras in samples]
+            return torch.from_numpy(np.array(values)).float()
+
+        sizes = [[(camera.width, camera.height) for camera in cameras] for cameras in samples]
+        radii = [[distortion_radius(camera) for camera in cameras] for cameras in samples]
+        return cls(
+            R_BV33=stacked("R"),
+            t_BV3=stacked("t"),
+            K_BV33=stacked("K"),
+            distortion_BV5=stacked("distortion"),
+            size_BV2=torch.tensor(sizes, dtype=torch.float32),
+            radius_BV=torch.tensor(radii, dtype=torch.float32),
+            keys=tuple(_key(cameras) for cameras in samples),
+        )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """The rig with every tensor moved or cast as by ``Tensor.to``."""
+        moved = {name: value.to(*args, **kwargs) for name, value in self._tensors().items()}
+        return type(self)(**moved, keys=self.keys)
+
+    def select(self, indices: Sequence[int] | Tensor) -> Self:
+        """The samples of these indices, repetitions allowed."""
+        index = torch.as_tensor(indices, dtype=torch.long)
+        picked = {name: value[index.to(value.device)] for name, value in self._tensors().items()}
+        return type(self)(**picked, keys=tuple(self.keys[i] for i in index.tolist()))
+
+    def views(self, indices: Sequence[int]) -> Self:
+        """The same samples with these cameras only, in this order."""
+        index = list(indices)
+        picked = {name: value[:, index] for name, value in self._tensors().items()}
+        return type(self)(**picked, keys=tuple(f"{key}{index}" for key in self.keys))
+
+    def project(self, points_BN3: Tensor) -> tuple[Tensor, Tensor]:
+        """Project world points into every view, lens distortion included; differentiable.
+
+        Beyond ``radius_BV`` the distorted image is continued in proportion, so that it does not
+        fold back. Points nearer than ``MIN_DEPTH_MM``, or behind, get finite numbers without
+        meaning: ask ``visible``.
+
+        Returns:
+            pixels (B, V, N, 2) and depths (B, V, N) in mm.
+        """
+        camera = torch.einsum("bvij,bnj->bvni", self.R_BV33, points_BN3) + self.t_BV3[:, :, None]
+        depth = camera[..., 2]
+        in_front = torch.where(depth > MIN_DEPTH_MM, depth, torch.full_like(depth, MIN_DEPTH_MM))
+        normalised = camera[..., :2] / in_front[..., None]
+        distorted = _distort(normalised, self.distortion_BV5[:, :, None], self.radius_BV[..., None])
+        focal = self.K_BV33[:, :, None, (0, 1), (0, 1)]
+        return distorted * focal + self.K_BV33[:, :, None, :2, 2], depth
+
+    def visible(self, pixels_BVN2: Tensor, depth_BVN: Tensor) -> Tensor:
+        """(B, V, N) bool: inside the image and in front of the camera."""
+        last = self.size_BV2[:, :, None] - 1
+        inside = ((pixels_BVN2 >= 0) & (pixels_BVN2 <= last)).all(-1)
+        return inside & (depth_BVN > MIN_DEPTH_MM)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keys"}
+
+
+def distortion_radius(camera: Camera) -> float:
+    """Normalised radius up to which a camera's distortion can be trusted.
+
+    It ends where the radial polynomial stops growing, or at ``BEYOND_CORNER`` times the radius of
+    the image's farthest corner.
+    """
+    k1, k2, _, _, k3 = camera.distortion
+    corner = _corner_radius(camera)
+    radius = np.linspace(0.0, 8.0 * corner, 8001)[1:]
+    distorted = radius * (1 + k1 * radius**2 + k2 * radius**4 + k3 * radius**6)
+    falls = np.diff(distorted, prepend=0.0) <= 0
+    if falls.any():
+        end = max(int(falls.argmax()), 1)
+        radius, distorted = radius[:end], distorted[:end]
+    reaches = distorted >= corner
+    if not reaches.any():
+        return float(radius[-1])
+    return float(min(radius[-1], BEYOND_CORNER * radius[reaches.argmax()]))
+
+
+def _corner_radius(camera: Camera) -> float:
+    corners = np.array([[x, y] for x in (0, camera.width - 1) for y in (0, camera.height - 1)])
+    focal = np.array([camera.K[0, 0], camera.K[1, 1]])
+    return float(np.linalg.norm((corners - camera.K[:2, 2]) / focal, axis=1).max())
+
+
+def _distort(normalised: Tensor, distortion: Tensor, limit: Tensor) -> Tensor:
+    """OpenCV's distortion of (..., 2), continued in proportion beyond the radius ``limit``."""
+    shrink = (limit / (normalised.square().sum(-1) + 1e-12).sqrt()).clamp(max=1.0)[..., None]
+    x, y = (normalised * shrink).unbind(-1)
+    k1, k2, p1, p2, k3 = distortion.unbind(-1)
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    distorted = torch.stack(
+        [
+            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+            y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+        ],
+        dim=-1,
+    )
+    return distorted / shrink
+
+
+def _key(cameras: Sequence[Camera]) -> str:
+    digest = hashlib.sha256()
+    for camera in cameras:
+        digest.update(np.array([camera.width, camera.height], dtype=np.int64).tobytes())
+        for value in (camera.K, camera.distortion, camera.R, camera.t):
+            digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
