@@ -22,8 +22,9 @@ MM_PER_M = 1000.0
 def read_qualisys(path: Path) -> tuple[Camera, ...]:
     """The cameras of a Qualisys calibration (``.qca.txt``, XML), named by their serial.
 
-    Lengths are in units of 1/64 px, the distortion coefficients likewise divided by 64 as Pose2Sim does;
-    the file's rotation is world to camera, its position the camera's centre in mm, z up.
+    Intrinsics are in units of 1/64 px; the distortion coefficients are divided by 64 too, as
+    Pose2Sim does; the file's rotation is world to camera, its position the camera's centre in mm,
+    z up.
 
     Raises:
         InputError: not such a file, or not a usable rig.

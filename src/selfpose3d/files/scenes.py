@@ -62,7 +62,7 @@ class Scene:
         path = self.folder / "network.npy"
         try:
             frames: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path}: {error}; prepare the scene again") from error
         expected = (len(self.frames), len(self.cameras))
         if frames.shape[:2] != expected:
