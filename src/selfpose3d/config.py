@@ -360,9 +360,9 @@ class Inference(Section):
 class TrainingFree(Section):
     """Association across views and robust confidence-weighted triangulation."""
 
-    max_ray_distance: Positive = Field(160.0, description="of two rays of one person, mm")
-    inlier_distance: Positive = Field(50.0, description="scale of the robust weights, mm")
-    iterations: Count = Field(5, description="of reweighting")
+    max_ray_distance: Positive = Field(140.0, description="of two rays of one person, mm")
+    inlier_distance: Positive = Field(100.0, description="scale of the robust weights, mm")
+    iterations: Count = Field(3, description="of reweighting")
     min_views: Annotated[int, Field(ge=2)] = Field(2, description="of a person, and of a joint")
     reassign_distance: Positive = Field(
         300.0, description="of a detection from the 3D person it is given to, mm"

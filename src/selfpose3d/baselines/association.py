@@ -85,7 +85,7 @@ def ray_distances(detections: Detections) -> NDArray[np.float64]:
     distance, sine = _skew_distance(a, b, baseline[:, None])
     confidence = np.minimum(detections.confidences[first], detections.confidences[second])
     weight = (confidence + _BASE_WEIGHT) * (confidence > 0) * np.minimum(sine, _WELL_CROSSED)
-    mean = _weighted_mean(distance, weight)
+    mean = weighted_mean(distance, weight)
     distances = np.full((len(detections), len(detections)), np.inf)
     distances[first, second] = distances[second, first] = mean
     return distances
@@ -160,24 +160,20 @@ def assignment_of_groups(
 
 
 def distances_to_people(joints: NDArray[np.float64], detections: Detections) -> NDArray[np.float64]:
-    """Mean distance of people's joints from detections' rays, weighted by squared confidence.
-
-    Args:
-        joints: (P, J, 3) mm.
-        detections: the N detections.
-
-    Returns:
-        (P, N) mm, at most ``FARTHEST_MM``.
-    """
+    """(P, N, J) distance in mm of 3D joints (P, J, 3) from the rays, at most ``FARTHEST_MM``."""
     offset = joints[:, None] - detections.centres[detections.view][None, :, None]
     depth = np.einsum("pnjx,njx->pnj", offset, detections.directions)
     squared = np.einsum("pnjx,pnjx->pnj", offset, offset) - depth**2
     distance = np.sqrt(np.clip(squared, 0.0, FARTHEST_MM**2))
-    weight = (detections.confidences**2 + _BASE_WEIGHT) * (detections.confidences > 0)
-    return _weighted_mean(np.where(depth > 0, distance, FARTHEST_MM), weight)
+    return np.where(depth > 0, distance, FARTHEST_MM)
 
 
-def _weighted_mean(
+def joint_weights(detections: Detections) -> NDArray[np.float64]:
+    """(N, J) what a joint counts in a detection's distance from a person; 0 where it is not."""
+    return (detections.confidences**2 + _BASE_WEIGHT) * (detections.confidences > 0)
+
+
+def weighted_mean(
     distance: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Mean over the last axis; ``FARTHEST_MM`` where nothing has weight."""

@@ -22,8 +22,10 @@ from selfpose3d.baselines.association import (
     assignment_of_groups,
     distances_to_people,
     group,
+    joint_weights,
     ray_directions,
     ray_distances,
+    weighted_mean,
     with_sides_swapped,
 )
 from selfpose3d.baselines.body_prior import complete
@@ -39,6 +41,9 @@ from selfpose3d.skeletons import N_JOINTS
 
 ROUNDS = 2
 """How often detections are given out anew."""
+
+LIMBS: tuple[list[int], ...] = ([3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14])
+"""Arms and legs: what estimators exchange together."""
 
 SWAP_GAIN = 0.7
 """Left and right are exchanged when that brings the distance below this share."""
@@ -184,14 +189,14 @@ def _triangulate(
     parameters: TrainingFree,
     prior: NDArray[np.float64] | None = None,
 ) -> _Solution:
-    """Intersect the rays of each person's detections, joint by joint, weighted by confidence^2."""
+    """Intersect the rays of each person's detections, joint by joint, weighted by confidence."""
     chosen = np.where(assignment == ABSENT, 0, assignment).T
     present = (assignment != ABSENT).T
     confidence = detections.confidences[chosen] * present[..., None]
     joints, residuals, _ = intersect_rays(
         detections.centres,
         detections.directions[chosen],
-        confidence**2,
+        confidence,
         prior=prior,
         prior_weight=0.0 if prior is None else parameters.prior_weight,
         scale_mm=parameters.inlier_distance,
@@ -204,29 +209,44 @@ def _triangulate(
 def _reassign(
     detections: Detections, joints: NDArray[np.float64], parameters: TrainingFree
 ) -> tuple[Detections, NDArray[np.int64]]:
-    """Give 3D people detections anew; detections whose sides were exchanged come back so."""
+    """Give 3D people detections anew; limbs whose sides were exchanged come back so."""
     swapped = with_sides_swapped(detections)
-    plain_PN = distances_to_people(joints, detections)
-    swapped_PN = distances_to_people(joints, swapped)
-    better = swapped_PN < SWAP_GAIN * plain_PN
-    assignment = assign(
-        np.where(better, swapped_PN, plain_PN),
-        detections.view,
-        len(detections.centres),
-        parameters.reassign_distance,
+    plain_PNJ = distances_to_people(joints, detections)
+    swapped_PNJ = distances_to_people(joints, swapped)
+    turned_PNJ = _turned_limbs(plain_PNJ, swapped_PNJ, detections, swapped)
+    costs = weighted_mean(
+        np.where(turned_PNJ, swapped_PNJ, plain_PNJ),
+        np.where(turned_PNJ, joint_weights(swapped), joint_weights(detections)),
     )
+    n_views = len(detections.centres)
+    assignment = assign(costs, detections.view, n_views, parameters.reassign_distance)
     people, views = np.nonzero(assignment != ABSENT)
     chosen = assignment[people, views]
-    turn = np.zeros(len(detections), dtype=bool)
-    turn[chosen] = better[people, chosen]
-    return _choose(turn, swapped, detections), assignment
+    turned = np.zeros(detections.confidences.shape, dtype=bool)
+    turned[chosen] = turned_PNJ[people, chosen]
+    return _chosen_sides(turned, swapped, detections), assignment
 
 
-def _choose(turn: NDArray[np.bool_], swapped: Detections, plain: Detections) -> Detections:
+def _turned_limbs(
+    plain: NDArray[np.float64],
+    swapped: NDArray[np.float64],
+    detections: Detections,
+    turned: Detections,
+) -> NDArray[np.bool_]:
+    """(P, N, J) which joints fit a person clearly better with left and right exchanged."""
+    result = np.zeros(plain.shape, dtype=bool)
+    for limbs in LIMBS:
+        before = weighted_mean(plain[..., limbs], joint_weights(detections)[:, limbs])
+        after = weighted_mean(swapped[..., limbs], joint_weights(turned)[:, limbs])
+        result[..., limbs] = (after < SWAP_GAIN * before)[..., None]
+    return result
+
+
+def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detections) -> Detections:
     return replace(
         plain,
-        directions=np.where(turn[:, None, None], swapped.directions, plain.directions),
-        confidences=np.where(turn[:, None], swapped.confidences, plain.confidences),
+        directions=np.where(turned[..., None], swapped.directions, plain.directions),
+        confidences=np.where(turned, swapped.confidences, plain.confidences),
     )
 
 
