@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import scipy.sparse as sp
@@ -202,7 +203,7 @@ def load_bodies(path: Path) -> BodyModel:
             triangles=fields["triangles"],
             part_sizes=tuple(fields["part_sizes"].tolist()),
         )
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(f"{path}: not a baked body model ({error}); bake it again") from error
 
 

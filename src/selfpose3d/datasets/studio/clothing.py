@@ -5,6 +5,7 @@ a texture covers x (to the person's left) and z of the rest pose at ``TEXEL_M``,
 the front, its right half the back. Where a garment ends its texture is transparent.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -125,7 +126,7 @@ class _Doll:
         points = [self.head(f"{bone}.L")[[0, 2]] for bone in ("upperarm01", "lowerarm01", "wrist")]
         texel = np.stack([np.abs(self.x), self.z], axis=-1)
         coordinate = np.full(self.x.shape, -1.0)
-        for number, (start, end) in enumerate(zip(points[:-1], points[1:], strict=True)):
+        for number, (start, end) in enumerate(itertools.pairwise(points)):
             way = end - start
             along = (texel - start) @ way / (way @ way)
             aside = np.abs((texel - start) @ np.array([-way[1], way[0]])) / np.linalg.norm(way)
@@ -393,7 +394,7 @@ def _hair(doll: _Doll, rng: np.random.Generator, woman: bool, age: float) -> lis
     narrow = np.abs(doll.x) < 0.13
     masks = (masks[0] & narrow, masks[1] & narrow)
     shade = 1 - 0.25 * np.clip((top - doll.z) / 0.25, 0, 1)
-    strands = cv2.GaussianBlur(rng.normal(0, 1, doll.x.shape), (0, 0), sigmaX=0.7, sigmaY=5)
+    strands = cv2.GaussianBlur(rng.normal(0, 1, (_TALL, _WIDE)), (0, 0), sigmaX=0.7, sigmaY=5)
     image = colour * (shade + 0.1 * strands / strands.std())[..., None]
     thickness = rng.uniform(0.006, 0.014) if style == "short" else rng.uniform(0.014, 0.022)
     layers = [doll.shell("skin", doll.fabric(image, image, masks), thickness)]

@@ -176,7 +176,7 @@ def _wave(since: float, share: float, n: NDArray[np.float64]) -> Pose:
     pose[f"out_{side}"] = up * (55 + 30 * n[1])
     pose[f"forward_{side}"] += up * 25
     pose[f"roll_{side}"] = -up * 70
-    pose[f"elbow_{side}"] += up * (70 + 25 * np.sin(since * (5 + 3 * n[2])))
+    pose[f"elbow_{side}"] += up * (52 + 22 * np.sin(since * (5 + 3 * n[2])))
     return pose
 
 
@@ -424,7 +424,7 @@ def plan_motion(
         _keep_apart(walkers, area)
         for walker in walkers:
             walker.history.append((walker.place.copy(), walker.heading, walker.stride))
-    times = np.arange(steps) * _STEP_S
+    times = _STEP_S * np.arange(steps, dtype=np.float64)
     return tuple(_track(walker, times) for walker in walkers)
 
 

@@ -101,7 +101,7 @@ def _near_image(camera: Camera, vertices: NDArray[np.float64]) -> NDArray[np.boo
     return near
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _fill(  # type: ignore[no-untyped-def]
     pixels, depth, triangles, texels, texture, light, colour, nearness
 ):
@@ -113,10 +113,10 @@ def _fill(  # type: ignore[no-untyped-def]
             continue
         ax, ay, bx, by = pixels[a, 0], pixels[a, 1], pixels[b, 0], pixels[b, 1]
         cx, cy = pixels[c, 0], pixels[c, 1]
-        left = max(0, int(math.ceil(min(ax, bx, cx))))
-        right = min(width - 1, int(math.floor(max(ax, bx, cx))))
-        top = max(0, int(math.ceil(min(ay, by, cy))))
-        bottom = min(height - 1, int(math.floor(max(ay, by, cy))))
+        left = max(0, math.ceil(min(ax, bx, cx)))
+        right = min(width - 1, math.floor(max(ax, bx, cx)))
+        top = max(0, math.ceil(min(ay, by, cy)))
+        bottom = min(height - 1, math.floor(max(ay, by, cy)))
         area = (by - cy) * (ax - cx) + (cx - bx) * (ay - cy)
         if left > right or top > bottom or abs(area) < 1e-9:
             continue
@@ -151,7 +151,7 @@ def _fill(  # type: ignore[no-untyped-def]
                     colour[y, x, k] = min(255.0, texture[i, j, k] * lit)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def shade_floor(background, floor, shadow, colour):  # type: ignore[no-untyped-def]
     """Copy a background, its floor darkened by a shadow map.
 

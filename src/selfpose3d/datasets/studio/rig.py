@@ -140,7 +140,7 @@ def looking_at(
     """
     forward = target - position
     right = np.cross(forward, [0.0, 0.0, 1.0])
-    if np.linalg.norm(right) < 1e-6 * max(np.linalg.norm(forward), 1.0):
+    if float(np.linalg.norm(right)) < 1e-6 * (1.0 + float(np.linalg.norm(forward))):
         raise InputError(
             f"camera {name}: position {position.tolist()} lies straight above or at target "
             f"{target.tolist()}; move one, or give a rotation instead"

@@ -153,7 +153,7 @@ def _board(rng: np.random.Generator, image: NDArray[np.float64], x: float, wide:
     image[where] = 238 if white else np.array([44, 74, 60])
     patch = image[where]
     for _ in range(5):
-        line = np.cumsum(rng.integers(-7, 8, (30, 2)), axis=0) + (15, len(patch) // 2)
+        line = np.cumsum(rng.integers(-7, 8, (30, 2)), axis=0) + np.array([15, len(patch) // 2])
         line[:, 0] += np.arange(30) * 4
         ink = (40, 60, 130) if white else (215, 215, 205)
         cv2.polylines(patch, [line.reshape(-1, 1, 2).astype(np.int32)], False, ink, 1)

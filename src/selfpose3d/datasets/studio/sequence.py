@@ -168,11 +168,11 @@ def _shadow(vertices: NDArray[np.float64], stage: Stage) -> NDArray[np.float32]:
     """Soft cast shadow along the main light, and a dark patch where feet touch the floor."""
     shape = shadow_shape(stage)
     fallen = vertices[:, :2] - vertices[:, 2:] * (LIGHT_FROM[:2] / LIGHT_FROM[2])
-    cast = _splat(fallen, shape, stage)
-    near = _splat(vertices[vertices[:, 2] < 120.0, :2], shape, stage)
-    cast = cv2.GaussianBlur(cv2.dilate(cast, np.ones((3, 3))), (0, 0), 60.0 / SHADOW_CELL_MM)
-    near = cv2.GaussianBlur(near, (0, 0), 70.0 / SHADOW_CELL_MM)
-    return ((1 - 0.38 * cast) * (1 - 0.45 * np.clip(near * 1.6, 0, 1))).astype(np.float32)
+    fallen_map = cv2.dilate(_splat(fallen, shape, stage), np.ones((3, 3), np.uint8))
+    near_map = _splat(vertices[vertices[:, 2] < 120.0, :2], shape, stage)
+    cast = cv2.GaussianBlur(fallen_map, (0, 0), 60.0 / SHADOW_CELL_MM)
+    near = cv2.GaussianBlur(near_map, (0, 0), 70.0 / SHADOW_CELL_MM)
+    return np.asarray((1 - 0.38 * cast) * (1 - 0.45 * np.clip(near * 1.6, 0, 1)), np.float32)
 
 
 def _splat(
