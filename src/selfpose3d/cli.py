@@ -350,6 +350,31 @@ def _titled(pairs: list[str]) -> dict[str, Path]:
     return {title: Path(path) for title, _, path in parts}
 
 
+ExperimentName = Annotated[str, typer.Option("--experiment", help="MLflow's experiment")]
+
+
+@command("track-prepare")
+def track_prepare(name: ExperimentName = "selfpose3d") -> None:
+    """Create or migrate the MLflow store, once, before anything logs to it."""
+    from selfpose3d.config import Tracking
+    from selfpose3d.tracking import prepare_store
+
+    prepare_store(Tracking(experiment=name))
+
+
+@command("track")
+def track_experiment(
+    folder: Annotated[Path, typer.Argument(help="an experiment's folder")],
+    scene: Annotated[Path, typer.Option(help="held-out scene to draw its people on")],
+    out: OutOption,
+    name: ExperimentName = "selfpose3d",
+) -> None:
+    """Record an experiment in MLflow, its stages as child runs."""
+    from selfpose3d.pipeline import record_experiment
+
+    record_experiment(folder, scene, name, out)
+
+
 @command("parameters")
 def parameters_file(
     path: Annotated[Path, typer.Option(help="file to bring up to date")] = Path("params.yaml"),

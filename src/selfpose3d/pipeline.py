@@ -5,6 +5,7 @@ Training is never handed a path of the truth; only ``measure_labels``, ``evaluat
 estimator named "ground_truth" are.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
@@ -184,3 +185,17 @@ def _mean(values: Sequence[float | None]) -> float | None:
     """The mean; none where a seed has no value (nobody was found)."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def record_experiment(folder: Path, scene: Path, name: str, out: Path) -> None:
+    """Record an experiment's folder in MLflow with pictures of its people on a held-out scene."""
+    from selfpose3d.config import Tracking
+    from selfpose3d.reporting.figures import write_pictures
+    from selfpose3d.tracking import log_experiment
+
+    stages = [Path(stage["folder"]) for stage in read_json(folder / "experiment.json")["stages"]]
+    with tempfile.TemporaryDirectory() as temporary:
+        people = read_poses3d(folder / "predictions.parquet")
+        pictures = write_pictures(folder, stages, read_scene(scene), people, Path(temporary))
+        run = log_experiment(folder, stages, Tracking(experiment=name), pictures)
+    write_json(out, {"run_id": run})

@@ -207,10 +207,12 @@ rule mlflow_store:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        tracking=PARAMETERS.tracking.experiment,
     message:
         "Create or migrate the MLflow store"
     shell:
-        COMMAND + " track-prepare > {log:q} 2>&1"
+        COMMAND + " track-prepare --experiment {params.tracking:q} > {log:q} 2>&1"
 
 
 rule track:
