@@ -185,6 +185,8 @@ def test_facts_become_tables_however_nested() -> None:
     tables = {table["name"]: table for table in facts_tables(facts)}
     assert tables[""]["rows"] == [["images", "3"]]
     assert tables["cameras"]["rows"] == [["a", "1.5"], ["b", "–"]]
+    apart = facts_tables({"by_joint": {"neck": 1.2}, "by_score": {"0.5": 3.0}})
+    assert [table["name"] for table in apart] == ["by joint", "by score"]
     assert facts_tables([{"label": "soft", "recall": 0.9}])[0]["columns"] == ["label", "recall"]
 
 

@@ -110,9 +110,7 @@ def run_name(described: Mapping[str, Any]) -> str:
 
 def flat_params(described: Mapping[str, Any]) -> dict[str, str]:
     """The resolved parameters as dotted keys and text, the same keys for every experiment."""
-    named = {"method": described["method"], "title": described["title"]}
-    settings = {"settings": json.dumps(described["settings"], sort_keys=True)}
-    return named | settings | dict(_flat(described["parameters"]))
+    return {"method": described["method"]} | dict(_flat(described["parameters"]))
 
 
 def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -171,6 +169,8 @@ def _tags(described: Mapping[str, Any]) -> dict[str, str]:
     data = described["parameters"].get("data", {})
     return {
         "experiment": str(described["name"]),
+        "title": str(described["title"]),
+        "settings": json.dumps(described["settings"], sort_keys=True),
         "dataset": str(data.get("source", "unknown")),
         "git": git_revision(),
         "dvc": _dvc_revision(),

@@ -18,7 +18,7 @@ PALETTE = ("#3b6fb6", "#d1603d", "#3f8f6b", "#8a63b8", "#b5892b", "#4b9db5", "#b
 INK, FAINT = "var(--ink, #1d2530)", "var(--line, #d5dae1)"
 
 _WIDTH, _HEIGHT = 380, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 36
 _LEGEND_LINE = 17
 _LOG_FROM_RATIO = 20.0
 
@@ -165,9 +165,9 @@ def _curves(series: Mapping[str, Series], x_axis: _Axis, y_axis: _Axis) -> list[
 def _legend(names: Sequence[str]) -> tuple[list[str], int]:
     parts = []
     for index, name in enumerate(names):
-        x, y = _LEFT + (index % 2) * 160, _HEIGHT + 12 + (index // 2) * _LEGEND_LINE
+        x, y = _LEFT + (index % 2) * 160, _HEIGHT + 18 + (index // 2) * _LEGEND_LINE
         parts.append(
             f'<rect x="{x}" y="{y - 8}" width="12" height="4" rx="2" fill="{_colour(index)}"/>'
             f'<text x="{x + 18}" y="{y - 2}">{escape(name)}</text>'
         )
-    return parts, (len(names) + 1) // 2 * _LEGEND_LINE + 4
+    return parts, (len(names) + 1) // 2 * _LEGEND_LINE + 8

@@ -7,6 +7,7 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,8 @@ def overlay_frame(
     overlays = []
     for camera in scene.cameras:
         height = round(camera.height * width / camera.width)
-        image = cv2.resize(
-            scene.read_image(camera.name, frame), (width, height), interpolation=cv2.INTER_AREA
-        )
+        stored = scene.read_image(camera.name, frame)
+        image = cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
         small = letterboxed(camera, width, height)
         drawn = {
             name: skeleton_svg(small, frames[scene.name, frame], truth=name == TRUTH)
@@ -147,16 +147,13 @@ def write_pictures(
     Returns:
         the pictures' paths.
     """
+    out.mkdir(parents=True, exist_ok=True)
+    shown = [frame for frame in middle_frames(scene, 1) if (scene.name, frame) in frames]
     pictures = []
-    for frame in middle_frames(scene, 1):
-        rows = [
-            draw_people(scene.read_image(camera.name, frame), camera, frames[scene.name, frame])
-            for camera in scene.cameras
-            if (scene.name, frame) in frames
-        ]
-        for camera, image in zip(scene.cameras, rows, strict=False):
-            pictures.append(out / f"{experiment.name}-{scene.name}-{frame}-{camera.name}.jpg")
-            write_image(pictures[-1], image, JPEG_QUALITY)
+    for frame, camera in product(shown, scene.cameras):
+        image = draw_people(scene.read_image(camera.name, frame), camera, frames[scene.name, frame])
+        pictures.append(out / f"{experiment.name}-{scene.name}-{frame}-{camera.name}.jpg")
+        write_image(pictures[-1], image, JPEG_QUALITY)
     for stage in stages:
         pictures.append(out / f"curves-{stage.name}.svg")
         pictures[-1].write_text(curves_svg(read_curves(stage)))

@@ -30,12 +30,13 @@ from selfpose3d.reporting.figures import (
 from selfpose3d.reporting.provenance import git_revision, machine
 from selfpose3d.reporting.tables import (
     PUBLISHED_NOTE,
-    best_rows,
+    best_cells,
     cell,
     header,
     is_published,
     metric_columns,
     read_table,
+    text_of,
 )
 
 FOOTAGE_NOTES = {
@@ -185,7 +186,7 @@ def facts_tables(value: Any, name: str = "") -> list[dict[str, Any]]:
     if plain:
         rows = [[_words(key), _text(item)] for key, item in plain.items()]
         tables.append({"name": name, "columns": ["", "value"], "rows": rows})
-    if len(nested) > 1 and all(_is_plain(item) for item in nested.values()):
+    if _are_rows(list(nested.values())):
         return tables + _rows_tables(nested, name, True)
     for key, item in nested.items():
         tables += facts_tables(item, f"{name} · {_words(key)}" if name else _words(key))
@@ -196,6 +197,13 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, Mapping) and not any(
         isinstance(item, (Mapping, list)) for item in value.values()
     )
+
+
+def _are_rows(values: Sequence[Any]) -> bool:
+    """Whether values are the rows of one table: plain mappings that share a key."""
+    if len(values) < 2 or not all(_is_plain(value) for value in values):
+        return False
+    return bool(set(values[0]).intersection(*values[1:]))
 
 
 def _rows_tables(rows: Mapping[str, Any], name: str, named: bool) -> list[dict[str, Any]]:
@@ -247,19 +255,15 @@ def _json(value: Any) -> Markup:
 
 def _table(title: str, path: Path) -> dict[str, Any]:
     table = read_table(path)
-    columns, best, published = metric_columns(table), best_rows(table), is_published(table)
+    columns, best = metric_columns(table), best_cells(table)
     rows = [
         {
-            "method": table.at[index, "method"],
-            "data": "" if pd.isna(table.at[index, "data"]) else table.at[index, "data"],
-            "source": table.at[index, "source"],
-            "seeds": table.at[index, "seeds"],
-            "cells": [
-                (cell(table, index, column), best.get(column) == index) for column in columns
-            ],
+            **{name: text_of(table, index, name) for name in ("method", "source", "seeds")},
+            "cells": [(cell(table, index, name), (index, name) in best) for name in columns],
         }
         for index in range(len(table))
     ]
+    published = is_published(table)
     return {
         "title": title,
         "columns": [header(column) for column in columns],
@@ -299,33 +303,32 @@ def _time(benchmarks: Path) -> dict[str, Any] | None:
     jobs = read_benchmarks(benchmarks)
     if jobs.empty:
         return None
-    rules = time_by_rule(jobs)
+    rules: list[dict[str, Any]] = _records(time_by_rule(jobs))
     bars = [
-        (row.rule, row.seconds, f"{_clock(row.seconds)}, {_memory(row.max_rss_mb)}")
-        for row in rules.itertuples()
+        (row["rule"], row["seconds"], f"{_clock(row['seconds'])}, {_memory(row['max_rss_mb'])}")
+        for row in rules
     ]
-    longest = jobs.sort_values("seconds", ascending=False).to_dict("records")
     return {
         "total": _clock(float(jobs["seconds"].sum())),
         "memory": _memory(float(jobs["max_rss_mb"].max())),
         "jobs_count": len(jobs),
         "chart": Markup(bar_chart(bars)),
-        "rules": [
-            [
-                row.rule,
-                f"{row.jobs}",
-                f"{row.seconds:.1f}",
-                f"{row.longest:.1f}",
-                _memory(row.max_rss_mb),
-                "–" if pd.isna(row.cores) else f"{row.cores:.1f}",
-            ]
-            for row in rules.itertuples()
-        ],
+        "rules": [_rule_cells(row) for row in rules],
         "jobs": [
             [job["rule"], job["job"], f"{job['seconds']:.1f}", _memory(job["max_rss_mb"])]
-            for job in longest
+            for job in _records(jobs.sort_values("seconds", ascending=False))
         ],
     }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _rule_cells(row: Mapping[str, Any]) -> list[str]:
+    times = [f"{row['seconds']:.1f}", f"{row['longest']:.1f}", _memory(row["max_rss_mb"])]
+    cores = "–" if pd.isna(row["cores"]) else f"{row['cores']:.1f}"
+    return [row["rule"], str(row["jobs"]), *times, cores]
 
 
 def _clock(seconds: float) -> str:

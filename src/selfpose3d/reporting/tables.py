@@ -118,27 +118,35 @@ def is_published(table: pd.DataFrame) -> pd.Series:
     return table["data"] == PUBLISHED_DATA
 
 
-def best_rows(table: pd.DataFrame) -> dict[str, int]:
-    """Of each metric, the index of the best of our rows; none where there is but one row."""
+def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
+    """(row, metric) of the best of our rows, equals as printed included.
+
+    Nothing where there is but one row, or where all are equal.
+    """
     ours = table[~is_published(table)]
-    if len(ours) < 2:
-        return {}
-    known = [name for name in metric_columns(table) if ours[name].notna().any()]
-    return {
-        name: int(ours[name].idxmin() if name == "MPJPE" else ours[name].idxmax()) for name in known
-    }
+    best = set()
+    for name in metric_columns(table):
+        values = ours[name].astype(float).round(1).to_numpy()
+        known = values[np.isfinite(values)]
+        if len(np.unique(known)) > 1:
+            winner = known.min() if name == "MPJPE" else known.max()
+            best |= {(int(index), name) for index in np.flatnonzero(values == winner)}
+    return best
 
 
 def cell(table: pd.DataFrame, index: int, column: str, plus_minus: str = " ± ") -> str:
     """A metric as printed: one decimal, with its spread where there are several seeds."""
-    value = table.at[index, column]
-    if pd.isna(value):
+    value = _number(table, index, column)
+    if np.isnan(value):
         return "–"
-    spread = table.get(f"{column}_sd")
-    text = f"{value:.1f}"
-    if spread is None or pd.isna(spread[index]):
-        return text
-    return f"{text}{plus_minus}{spread[index]:.1f}"
+    spread = _number(table, index, f"{column}_sd")
+    return f"{value:.1f}" if np.isnan(spread) else f"{value:.1f}{plus_minus}{spread:.1f}"
+
+
+def text_of(table: pd.DataFrame, index: int, column: str) -> str:
+    """A text cell; an empty one is ""."""
+    value: Any = table[column].iloc[index]
+    return "" if pd.isna(value) else str(value)
 
 
 def header(column: str) -> str:
@@ -149,24 +157,24 @@ def header(column: str) -> str:
 def as_markdown(table: pd.DataFrame, title: str) -> str:
     """The table as GitHub Markdown, ours first, then the published rows, marked."""
     columns = metric_columns(table)
-    best = best_rows(table)
+    best = best_cells(table)
     lines = [f"### {title}", "", f"| method | data | {' | '.join(map(header, columns))} |"]
     lines.append("|---|---|" + "--:|" * len(columns))
     for index in range(len(table)):
         cells = [cell(table, index, column) for column in columns]
         marked = [
-            f"**{text}**" if best.get(column) == index else text
+            f"**{text}**" if (index, column) in best else text
             for column, text in zip(columns, cells, strict=True)
         ]
-        method, data = table.at[index, "method"], _data_of(table, index)
-        lines.append(f"| {method} | {data} | {' | '.join(marked)} |")
+        named = [text_of(table, index, name) for name in ("method", "data")]
+        lines.append(f"| {' | '.join([*named, *marked])} |")
     return "\n".join([*lines, "", *_notes(table)]) + "\n"
 
 
 def as_latex(table: pd.DataFrame, title: str) -> str:
     """The table as a LaTeX ``table`` (booktabs), a rule between ours and the published rows."""
     columns = metric_columns(table)
-    best = best_rows(table)
+    best = best_cells(table)
     published = is_published(table)
     lines = [
         r"\begin{table}",
@@ -181,7 +189,7 @@ def as_latex(table: pd.DataFrame, title: str) -> str:
         if index and published[index] and not published[index - 1]:
             lines.append(r"\midrule")
         cells = [_latex_cell(table, index, column, best) for column in columns]
-        named = [_tex(str(table.at[index, "method"])), _tex(_data_of(table, index))]
+        named = [_tex(text_of(table, index, name)) for name in ("method", "data")]
         lines.append(" & ".join([*named, *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 
@@ -210,11 +218,6 @@ def _published_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table.drop(columns="supervision").assign(method=named, data=PUBLISHED_DATA)
 
 
-def _data_of(table: pd.DataFrame, index: int) -> str:
-    data = table.at[index, "data"]
-    return "" if pd.isna(data) else str(data)
-
-
 def _notes(table: pd.DataFrame) -> list[str]:
     notes = [PUBLISHED_NOTE] if is_published(table).any() else []
     most = table["seeds"].max()
@@ -223,9 +226,13 @@ def _notes(table: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _latex_cell(table: pd.DataFrame, index: int, column: str, best: dict[str, int]) -> str:
+def _number(table: pd.DataFrame, index: int, column: str) -> float:
+    return float(table[column].astype(float).iloc[index]) if column in table else np.nan
+
+
+def _latex_cell(table: pd.DataFrame, index: int, column: str, best: set[tuple[int, str]]) -> str:
     text = cell(table, index, column, r" $\pm$ ").replace("–", "--")
-    return rf"\textbf{{{text}}}" if best.get(column) == index else text
+    return rf"\textbf{{{text}}}" if (index, column) in best else text
 
 
 def _tex(text: str) -> str:

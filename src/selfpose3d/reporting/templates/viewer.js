@@ -4,7 +4,7 @@
   const data = JSON.parse(byId("viewer-data").textContent);
   const canvas = byId("viewer"), slider = byId("viewer-frame"), chooser = byId("viewer-sequence");
   const pen = canvas.getContext("2d");
-  const GRID_MM = 500, NEAR_MM = 200, START = { yaw: -0.9, pitch: 0.42, zoom: 1 };
+  const GRID_MM = 500, NEAR_MM = 200, START = { yaw: -0.9, pitch: 0.36, zoom: 1 };
   const view = { ...START, sequence: 0, frame: 0, playing: false, due: 0 };
   const shown = data.layers.map(() => true);
 
@@ -33,7 +33,7 @@
   function projector() {
     const { centre, radius } = bounds[view.sequence];
     const width = canvas.clientWidth, height = canvas.clientHeight;
-    const distance = (radius * 2.6 + 2200) / view.zoom, focal = 1.25 * Math.min(width, height * 1.3);
+    const distance = (radius * 2.8 + 3600) / view.zoom, focal = 1.25 * Math.min(width, height * 1.3);
     const [sy, cy, sp, cp] = [Math.sin(view.yaw), Math.cos(view.yaw), Math.sin(view.pitch), Math.cos(view.pitch)];
     return (point) => {
       const [x, y, z] = point.map((value, axis) => value - centre[axis]);
