@@ -63,17 +63,16 @@ def local_maxima(heatmaps: Tensor, start: Tensor, radius: float) -> tuple[Tensor
 
     Args:
         heatmaps: (..., H, W).
-        start: (..., 2) heatmap px, leading axes broadcast with the heatmaps'.
+        start: (..., P, 2) heatmap px, P starts in each heatmap.
         radius: heatmap px; every pixel whose centre is within it of the start, on either axis,
             is looked at.
 
     Returns:
-        pixels (..., 2) and the heatmap's value there (...). A start without a pixel in reach, or
+        pixels (..., P, 2) and the pixel maxima (..., P). A start without a pixel in reach, or
         that is NaN, is given back with the value 0.
     """
     height, width = heatmaps.shape[-2:]
-    leading = torch.broadcast_shapes(heatmaps.shape[:-2], start.shape[:-1])
-    maps, start = heatmaps.expand(*leading, height, width), start.expand(*leading, 2)
+    maps = heatmaps[..., None, :, :].expand(*start.shape[:-1], height, width)
     reach = int(radius) + 1
     steps = torch.arange(-reach, reach + 1, device=start.device)
     centre = start.nan_to_num(nan=-1e6).clamp(-1e6, 1e6).round().long()

@@ -1,48 +1,57 @@
-"""attn_net_2d: how far the pseudo labels are to be trusted, per joint and pixel (section 3.5)."""
+"""attn_net_2d: how far each view's pseudo heatmaps are to be trusted (paper section 3.5)."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from selfpose3d.config import Networks
-from selfpose3d.models.resnet import PoseResNet
+from selfpose3d.models.resnet import PoseResNet, channels_last
 from selfpose3d.skeletons import N_JOINTS
 
-SMALL_CHANNELS = (16, 24, 32)
-
-
-def build_attention(networks: Networks) -> nn.Module:
-    """(N, 3, H, W) normalised images to (N, 15, H / 4, W / 4) maps in (0, 1), fresh weights."""
-    if networks.attention == "pose_resnet18":
-        return PoseResNet(18, N_JOINTS, sigmoid=True)
-    return SmallAttention()
+START_LOGIT = 2.0
+"""The small network's first output: attention near 1, where its regulariser (eq. 8) wants it."""
 
 
 class SmallAttention(nn.Module):
-    """A few strided convolutions: cheap enough for every view of every step on a CPU."""
+    """A few convolutions down to stride 16 and back: cheap on a CPU, 0.2 M parameters.
 
-    def __init__(self) -> None:
+    Args:
+        out_channels: maps.
+    """
+
+    def __init__(self, out_channels: int) -> None:
         super().__init__()
-        first, second, third = SMALL_CHANNELS
-        self.down = nn.Sequential(
-            *_convolution(3, first, stride=2),
-            *_convolution(first, second, stride=2),
-            *_convolution(second, third, stride=2),
-            *_convolution(third, third, stride=1),
-        )
-        self.head = nn.ConvTranspose2d(third, N_JOINTS, 4, stride=2, padding=1)
-        nn.init.normal_(self.head.weight, std=1e-3)
-        assert self.head.bias is not None
-        nn.init.constant_(self.head.bias, 2.0)
+        self.at_4 = nn.Sequential(_block(3, 16, stride=2), _block(16, 32, stride=2))
+        self.at_8 = _block(32, 48, stride=2)
+        self.at_16 = nn.Sequential(_block(48, 64, stride=2), _block(64, 64), _block(64, 64))
+        self.up_8 = nn.Conv2d(64, 48, 1)
+        self.up_4 = nn.Conv2d(48, 32, 1)
+        self.head = nn.Conv2d(32, out_channels, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
+        nn.init.constant_(self.head.bias, START_LOGIT)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 15, H / 4, W / 4); starts near sigmoid(2), trusting everything."""
-        maps: Tensor = self.head(self.down(images.contiguous(memory_format=torch.channels_last)))
-        return maps.sigmoid()
+        """(N, 3, H, W) normalised images to (N, out_channels, H/4, W/4) in (0, 1)."""
+        of_4 = self.at_4(images)
+        of_8 = self.at_8(of_4)
+        of_8 = of_8 + F.interpolate(self.up_8(self.at_16(of_8)), size=of_8.shape[2:])
+        of_4 = of_4 + F.interpolate(self.up_4(of_8), size=of_4.shape[2:])
+        return torch.sigmoid(self.head(of_4))
 
 
-def _convolution(in_channels: int, out_channels: int, stride: int) -> list[nn.Module]:
-    return [
+def _block(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
-    ]
+    )
+
+
+def build_attention(networks: Networks) -> nn.Module:
+    """attn_net_2d as the parameters describe it, with random weights.
+
+    It takes (N, 3, H, W) normalised images to (N, 15, H/4, W/4) attention in (0, 1).
+    """
+    if networks.attention == "pose_resnet18":
+        return channels_last(PoseResNet(18, N_JOINTS, sigmoid=True))
+    return channels_last(SmallAttention(N_JOINTS))

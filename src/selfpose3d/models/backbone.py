@@ -1,106 +1,118 @@
-"""heatmap_net_2d: images to the joints' heatmaps.
+"""heatmap_net_2d: from images to one heatmap a joint.
 
-Two heads. The paper's gives 15 heatmaps. The side-aware one gives 9, with left and right merged,
-and 6 side logits that part the merged ones: a network that is unsure of the side says so instead
-of smearing both.
+Two heads. *Plain*: 15 heatmaps (the paper's). *Side-aware*: 9 heatmaps in which left and right are
+merged (neck, nose, mid-hip, shoulder, elbow, wrist, hip, knee, ankle) and 6 logits that tell left
+from right, because plain heatmaps learn where joints are long before they learn the sides.
 """
 
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from selfpose3d.config import Networks
-from selfpose3d.models.mobilenet import MobileHeatmaps
-from selfpose3d.models.resnet import PoseResNet
+from selfpose3d.models.mobilenet import MobileNetV2
+from selfpose3d.models.resnet import PoseResNet, channels_last
 from selfpose3d.skeletons import LEFT, N_JOINTS, RIGHT
 
-MIDDLE = tuple(joint for joint in range(N_JOINTS) if joint not in (*LEFT, *RIGHT))
-N_MERGED = len(MIDDLE) + len(LEFT)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Of ImageNet's RGB pixels in [0, 1]."""
+
 SIDE_WEIGHT = 0.5
-"""Weight of the side logits' cross-entropy beside the merged heatmaps' squared error."""
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Of the side logits' cross-entropy, against the heatmaps' squared error."""
+
+_CENTRAL = N_JOINTS - len(LEFT) - len(RIGHT)
+_MERGED = _CENTRAL + len(LEFT)
 
 
-def build_backbone(networks: Networks) -> "Backbone":
-    """The network that the parameters name, with fresh weights."""
-    if networks.backbone == "mobilenet_v2":
-        network: nn.Module = MobileHeatmaps(N_JOINTS)
-    else:
-        depth = 50 if networks.backbone == "pose_resnet50" else 18
-        network = PoseResNet(depth, N_JOINTS, sigmoid=False)
-    return Backbone(network, networks.side_aware)
+def normalise(images: Tensor) -> Tensor:
+    """uint8 RGB (..., H, W, 3) to float32 (..., 3, H, W) with ImageNet's mean and spread."""
+    std = torch.tensor(STD, device=images.device) * 255
+    mean = torch.tensor(MEAN, device=images.device) * 255
+    return ((images - mean) / std).movedim(-1, -3)
 
 
 class Backbone(nn.Module):
-    """heatmap_net_2d.
+    """An image network and the meaning of its output.
 
     Args:
-        network: (N, 3, H, W) to (N, 15, H / 4, W / 4).
-        side_aware: how the 15 maps are read: 9 merged heatmaps and 6 side logits, or heatmaps.
+        network: (N, 3, H, W) to (N, 15, H/4, W/4), with a ``trunk`` and a ``load_start``.
+        side_aware: what the 15 channels are.
     """
 
-    def __init__(self, network: nn.Module, side_aware: bool) -> None:
+    def __init__(self, network: MobileNetV2 | PoseResNet, side_aware: bool) -> None:
         super().__init__()
         self.network = network
         self.side_aware = side_aware
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def trunk(self) -> nn.Module:
-        """The part that given weights start; the whole network where it has none apart."""
-        trunk = getattr(self.network, "trunk", self.network)
-        assert isinstance(trunk, nn.Module)
-        return trunk
-
-    def load_imagenet(self, path: Path) -> None:
-        """Start the trunk from ImageNet weights; see ``mobilenet.Trunk.load``."""
-        if not isinstance(self.network, MobileHeatmaps):
-            raise ValueError("ImageNet weights are there for networks.backbone mobilenet_v2 only")
-        self.network.trunk.load(path)
+        """The part whose start may be given weights."""
+        return self.network.trunk
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) normalised images to (N, 15, H / 4, W / 4) raw maps."""
-        raw: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
-        return raw.contiguous()
+        """(N, 3, H, W) normalised images to the raw output (N, 15, h, w)."""
+        raw: Tensor = self.network(images)
+        return raw
 
     def heatmaps(self, raw: Tensor) -> Tensor:
-        """(N, 15, h, w) heatmaps in [0, 1] from raw maps."""
+        """The raw output as 15 heatmaps (N, 15, h, w) in [0, 1]."""
         if not self.side_aware:
             return raw.clamp(0, 1)
-        merged = raw[:, :N_MERGED].clamp(0, 1)
-        left = F.avg_pool2d(raw[:, N_MERGED:], 3, stride=1, padding=1).sigmoid()
-        sides = merged[:, len(MIDDLE) :]
-        return torch.cat([merged[:, : len(MIDDLE)], sides * left, sides * (1 - left)], dim=1)
+        merged = raw[:, :_MERGED].clamp(0, 1)
+        left = F.avg_pool2d(raw[:, _MERGED:], 3, stride=1, padding=1).sigmoid()
+        paired = merged[:, _CENTRAL:]
+        return torch.cat([merged[:, :_CENTRAL], paired * left, paired * (1 - left)], dim=1)
 
     def loss(self, raw: Tensor, targets: Tensor, positive_weight: float) -> Tensor:
-        """Squared error to (N, 15, h, w) targets, weighted 1 + positive_weight * target.
+        """Squared error to target heatmaps, and the cross-entropy of the sides.
 
-        The side-aware head adds the cross-entropy of its side logits where the targets of the
-        two sides differ.
+        Args:
+            raw: (N, 15, h, w).
+            targets: (N, 15, h, w) in [0, 1].
+            positive_weight: extra weight of a pixel, times its target.
+
+        Returns:
+            a scalar: the squared error summed over joints, mean over pixels, plus, for a
+            side-aware head, ``SIDE_WEIGHT`` times the cross-entropy where one side outweighs the
+            other.
         """
         if not self.side_aware:
-            return weighted_error(raw, targets, positive_weight)
+            return _squared_error(raw, targets, positive_weight)
         left, right = targets[:, list(LEFT)], targets[:, list(RIGHT)]
-        merged = torch.cat([targets[:, list(MIDDLE)], torch.maximum(left, right)], dim=1)
-        error = weighted_error(raw[:, :N_MERGED], merged, positive_weight)
-        weight = (left - right).abs()
-        entropy = F.binary_cross_entropy_with_logits(
-            raw[:, N_MERGED:], (left > right).to(raw.dtype), reduction="none"
+        merged = torch.cat([targets[:, :_CENTRAL], torch.maximum(left, right)], dim=1)
+        sides = F.binary_cross_entropy_with_logits(
+            raw[:, _MERGED:], (left > right).to(raw.dtype), reduction="none"
         )
-        scale = N_JOINTS if positive_weight > 0 else 1
-        return scale * error + SIDE_WEIGHT * (entropy * weight).sum() / weight.sum().clamp(min=1e-6)
+        decided = (left - right).abs()
+        side_loss = (sides * decided).sum() / decided.sum().clamp(min=1e-6)
+        return _squared_error(raw[:, :_MERGED], merged, positive_weight) + SIDE_WEIGHT * side_loss
+
+    def load_imagenet(self, path: Path) -> None:
+        """Start from given weights.
+
+        For ``mobilenet_v2`` the file that ``selfpose3d fetch-weights imagenet`` fetches, or its
+        folder; for a PoseResNet, a ResNet or a Simple-Baseline pose network.
+
+        Raises:
+            InputError: no such file, or the weights do not fit.
+        """
+        self.network.load_start(path)
 
 
-def weighted_error(values: Tensor, targets: Tensor, positive_weight: float) -> Tensor:
-    """Mean squared error, weighted ``1 + positive_weight * target``."""
-    return ((values - targets) ** 2 * (1 + positive_weight * targets)).mean()
+def _squared_error(raw: Tensor, targets: Tensor, positive_weight: float) -> Tensor:
+    weighted = (raw - targets).square() * (1 + positive_weight * targets)
+    return weighted.mean() * N_JOINTS
 
 
-def normalise(images_NHW3: Tensor) -> Tensor:
-    """(..., H, W, 3) uint8 RGB to (..., 3, H, W) float, by ImageNet's mean and deviation."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images_NHW3.device)
-    std = torch.tensor(IMAGENET_STD, device=images_NHW3.device)
-    return ((images_NHW3.float() / 255 - mean) / std).movedim(-1, -3)
+def build_backbone(networks: Networks) -> Backbone:
+    """heatmap_net_2d as the parameters describe it, with random weights."""
+    network: MobileNetV2 | PoseResNet
+    if networks.backbone == "mobilenet_v2":
+        network = MobileNetV2(N_JOINTS)
+    else:
+        network = PoseResNet(50 if networks.backbone == "pose_resnet50" else 18, N_JOINTS)
+    channels_last(network)
+    return Backbone(network, networks.side_aware)

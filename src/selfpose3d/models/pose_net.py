@@ -1,4 +1,4 @@
-"""pose_net_3d: the joints of one person, by soft-argmax over a cuboid (paper section 3.4)."""
+"""pose_net_3d: a person's joints from the evidence in a cuboid about them (paper section 3.3)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,44 +8,60 @@ from selfpose3d.models.v2v import V2V
 from selfpose3d.skeletons import N_JOINTS
 
 BETA = 100.0
-"""Sharpness of the published soft-argmax: softmax(100 y)."""
-RESIDUAL_GAIN = 10.0
-EVIDENCE_GAIN = 20.0
-"""Residual start: softmax(10 y + k e), with k learnt from 20 and e the evidence itself."""
+"""The paper's soft-argmax: ``softmax(BETA * output)`` over the voxels, then the mean of their
+coordinates in mm. It scales the network's output, not the coordinates."""
+
+RESIDUAL_BETA = 10.0
+"""Of the network's output, with the residual start."""
+
+EVIDENCE_BETA = 20.0
+"""Of the evidence itself, with the residual start; learnt from there."""
 
 
 class PoseNet(nn.Module):
-    """A person's unprojected heatmaps to 3D joints.
+    """V2V on each person's cuboid, then a soft-argmax a joint.
 
     Args:
-        width: of the V2V.
-        bins: voxels a side of the cuboid.
-        size: side of the cuboid, mm.
-        shift: of the cuboid's centre above the given centre, mm.
-        residual_start: add the network's output to the scaled evidence, so that an untrained
-            network already gives the evidence's soft maximum; else the published soft-argmax of
-            the network's output alone.
+        width: of the V2V; paper 16.
+        grid: voxels a side; paper 64.
+        size: side of the cuboid, mm; paper 2000.
+        shift: of the cuboid's centre above the person's, mm; paper 0.
+        residual_start: soft-argmax over ``RESIDUAL_BETA * output + k * evidence`` with ``k``
+            learnt, instead of ``BETA * output``. As the head's weights start near zero, training
+            starts from the centre of mass of the evidence instead of that of the cuboid.
     """
 
     offsets: Tensor
+    """(N, 3) voxel centres about a person's centre, mm."""
 
     def __init__(
-        self, width: int, bins: int, size: float, shift: float, residual_start: bool
+        self,
+        width: int = 16,
+        grid: int = 64,
+        size: float = 2000.0,
+        shift: float = 0.0,
+        residual_start: bool = False,
     ) -> None:
         super().__init__()
-        self.v2v = V2V(N_JOINTS, N_JOINTS, width)
-        self.bins = (bins, bins, bins)
-        self.residual_start = residual_start
-        self.evidence_gain = nn.Parameter(torch.tensor(EVIDENCE_GAIN), residual_start)
-        offsets = grid_points((size, size, size), self.bins, (0.0, 0.0, shift))
+        self.bins = (grid, grid, grid)
+        self.v2v = V2V(N_JOINTS, N_JOINTS, width).to(memory_format=torch.channels_last_3d)
+        self.evidence_beta = nn.Parameter(torch.tensor(EVIDENCE_BETA)) if residual_start else None
+        offsets = grid_points((size,) * 3, self.bins, (0.0, 0.0, shift))
         self.register_buffer("offsets", offsets, persistent=False)
 
     def forward(self, volumes_PJnnn: Tensor, centres_P3: Tensor) -> Tensor:
-        """Evidence (P, J, n, n, n) and cuboid centres (P, 3) mm to joints (P, J, 3) mm."""
+        """Evidence about people at ``centres_P3`` mm to their joints (P, J, 3) in mm."""
+        if len(volumes_PJnnn) == 0:
+            return centres_P3.new_zeros(0, N_JOINTS, 3)
         output = self.v2v(volumes_PJnnn)
-        if self.residual_start:
-            logits = RESIDUAL_GAIN * output + self.evidence_gain * volumes_PJnnn
-        else:
+        if self.evidence_beta is None:
             logits = BETA * output
-        probability = logits.flatten(2).float().softmax(-1)
-        return probability @ self.offsets + centres_P3[:, None]
+        else:
+            logits = RESIDUAL_BETA * output + self.evidence_beta * volumes_PJnnn
+        return soft_argmax(logits.flatten(2), self.offsets) + centres_P3[:, None]
+
+
+def soft_argmax(logits_PJN: Tensor, points_N3: Tensor) -> Tensor:
+    """Mean of the points, weighted with the softmax of the logits: (P, J, 3); float32 at least."""
+    shares = logits_PJN.to(torch.promote_types(logits_PJN.dtype, torch.float32)).softmax(-1)
+    return shares @ points_N3.to(shares)

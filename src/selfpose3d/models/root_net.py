@@ -1,56 +1,67 @@
-"""root_net: where people stand, as the maxima of a volume (paper section 3.3)."""
+"""root_net: where in the space people's roots are (paper section 3.2)."""
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from selfpose3d.geometry.voxels import RootGrid
 from selfpose3d.models.v2v import V2V
 
 
-class RootNet(V2V):
-    """The unprojected root heatmaps (B, 1, X, Y, Z) to a root volume (B, 1, X, Y, Z)."""
+class RootNet(nn.Module):
+    """V2V from the unprojected root heatmaps to a volume of root likelihood.
 
-    def __init__(self, width: int) -> None:
-        super().__init__(1, 1, width)
+    Args:
+        width: of the V2V; paper 16.
+    """
+
+    def __init__(self, width: int = 16) -> None:
+        super().__init__()
+        self.v2v = V2V(1, 1, width).to(memory_format=torch.channels_last_3d)
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """(B, 1, X, Y, Z) evidence to (B, 1, X, Y, Z), near 1 at a root."""
+        output: Tensor = self.v2v(volumes)
+        return output
 
 
+@torch.no_grad()
 def proposals(
     volume_BXYZ: Tensor, grid: RootGrid, threshold: float, max_people: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """People as the local maxima of root volumes: 3^3 max-pool suppression and a threshold.
+    """People: local maxima (3^3) of root_net's output above a threshold.
 
     Args:
         volume_BXYZ: root_net's output.
-        grid: whose voxels they are.
-        threshold: maxima must lie above it.
-        max_people: of one sample, the highest are kept.
+        grid: of the space.
+        threshold: least value of a maximum.
+        max_people: most proposals a sample, the highest.
 
     Returns:
-        centres (P, 3) in mm, refined to the mean of the 3^3 voxels weighted by value squared;
-        scores (P,); sample (P,) ascending.
+        centres (P, 3) in mm, the mean of the 27 voxels about the maximum weighted with the square
+        of their values; scores (P,), the maxima; and which sample each is in (P,), ascending.
+        Within a sample the highest score comes first.
     """
-    maxima = F.max_pool3d(volume_BXYZ[:, None], 3, stride=1, padding=1)[:, 0]
-    peaks = torch.where(
-        (volume_BXYZ == maxima) & (volume_BXYZ > threshold), volume_BXYZ, -torch.inf
+    volume = volume_BXYZ.float()
+    pooled = F.max_pool3d(volume[:, None], 3, stride=1, padding=1)[:, 0]
+    peaks = torch.where((volume == pooled) & (volume > threshold), volume, -torch.inf).flatten(1)
+    scores, voxels = peaks.topk(min(max_people, peaks.shape[1]), dim=1)
+    sample, rank = torch.isfinite(scores).nonzero(as_tuple=True)
+    voxels = voxels[sample, rank]
+    centres = grid.points.to(volume)[voxels] + _sub_voxel(volume, sample, voxels) * grid.step.to(
+        volume
     )
-    count = min(max_people, peaks[0].numel())
-    scores, flat = peaks.flatten(1).topk(count, dim=1)
-    sample, rank = torch.nonzero(torch.isfinite(scores), as_tuple=True)
-    return _centres(volume_BXYZ, grid, sample, flat[sample, rank]), scores[sample, rank], sample
+    return centres, scores[sample, rank], sample
 
 
-def _centres(volume_BXYZ: Tensor, grid: RootGrid, sample_P: Tensor, flat_P: Tensor) -> Tensor:
-    """Sub-voxel positions (P, 3) of maxima given by their flat indices."""
-    bins = torch.tensor(grid.bins, device=flat_P.device)
-    x, rest = flat_P // (bins[1] * bins[2]), flat_P % (bins[1] * bins[2])
-    index = torch.stack([x, rest // bins[2], rest % bins[2]], dim=-1)
-    around = torch.cartesian_prod(*[torch.arange(-1, 2, device=flat_P.device)] * 3)
-    near = index[:, None] + around
-    inside = ((near >= 0) & (near < bins)).all(-1)
-    near = near.clamp(min=0).minimum(bins - 1)
-    flat = (near[..., 0] * bins[1] + near[..., 1]) * bins[2] + near[..., 2]
-    values = volume_BXYZ.flatten(1)[sample_P[:, None], flat].clamp(min=0) ** 2 * inside
-    points = grid.points.to(flat.device)[flat]
-    weights = values / values.sum(1, keepdim=True).clamp(min=1e-12)
-    return (points * weights[..., None]).sum(1)
+def _sub_voxel(volume_BXYZ: Tensor, sample_P: Tensor, voxels_P: Tensor) -> Tensor:
+    """(P, 3) weighted mean of the 27 voxels about each maximum, in voxels from it."""
+    _, _, n_y, n_z = volume_BXYZ.shape
+    x, y, z = voxels_P // (n_y * n_z), voxels_P // n_z % n_y, voxels_P % n_z
+    steps = torch.arange(-1, 2, device=volume_BXYZ.device)
+    offsets = torch.cartesian_prod(steps, steps, steps)
+    at = torch.stack([x, y, z], dim=-1)[:, None] + offsets + 1
+    padded = F.pad(volume_BXYZ, (1, 1, 1, 1, 1, 1))
+    weights = padded[sample_P[:, None], at[..., 0], at[..., 1], at[..., 2]].clamp(min=0).square()
+    total = weights.sum(1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+    return (weights / total) @ offsets.to(weights.dtype)
