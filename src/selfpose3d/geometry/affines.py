@@ -75,11 +75,12 @@ def warp_images(images_BVCHW: Tensor, affine_B23: Tensor) -> Tensor:
         images of the same shape.
     """
     height, width = images_BVCHW.shape[-2:]
-    like = {"dtype": images_BVCHW.dtype, "device": images_BVCHW.device}
-    y, x = torch.meshgrid(torch.arange(height, **like), torch.arange(width, **like), indexing="ij")
-    source = apply_affine(
-        invert_affine(affine_B23.to(**like))[:, None, None], torch.stack([x, y], dim=-1)[None]
+    last = images_BVCHW.new_tensor([width - 1, height - 1])
+    y, x = torch.meshgrid(
+        torch.arange(height).to(last), torch.arange(width).to(last), indexing="ij"
     )
-    grid = source * (2 / torch.tensor([width - 1, height - 1], **like)) - 1
+    inverse = invert_affine(affine_B23.to(last))[:, None, None]
+    source = apply_affine(inverse, torch.stack([x, y], dim=-1)[None])
+    grid = source * (2 / last) - 1
     warped = F.grid_sample(images_BVCHW.flatten(1, 2), grid, align_corners=True)
     return warped.reshape(images_BVCHW.shape)

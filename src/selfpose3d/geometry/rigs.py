@@ -3,8 +3,6 @@
 Shapes: B samples, V views, N points. Points are world mm; pixels are those of the cameras' images.
 """
 
-# ruff: noqa: N815 - the shape letters in field names are capital
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfpose3d.config import Networks
-from selfpose3d.models.resnet import PoseResNet, channels_last
+from selfpose3d.models.layout import channels_last
+from selfpose3d.models.resnet import PoseResNet
 from selfpose3d.skeletons import N_JOINTS
 
 START_LOGIT = 2.0
@@ -13,7 +14,7 @@ START_LOGIT = 2.0
 
 
 class SmallAttention(nn.Module):
-    """A few convolutions down to stride 16 and back: cheap on a CPU, 0.2 M parameters.
+    """A few convolutions down to stride 16 and back: cheap on a CPU, 0.13 M parameters.
 
     Args:
         out_channels: maps.

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfpose3d.config import Networks
+from selfpose3d.models.layout import channels_last
 from selfpose3d.models.mobilenet import MobileNetV2
-from selfpose3d.models.resnet import PoseResNet, channels_last
+from selfpose3d.models.resnet import PoseResNet
 from selfpose3d.skeletons import LEFT, N_JOINTS, RIGHT
 
 MEAN = (0.485, 0.456, 0.406)

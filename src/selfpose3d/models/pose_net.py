@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from selfpose3d.geometry.voxels import grid_points
+from selfpose3d.models.layout import channels_last_3d
 from selfpose3d.models.v2v import V2V
 from selfpose3d.skeletons import N_JOINTS
 
@@ -44,7 +45,7 @@ class PoseNet(nn.Module):
     ) -> None:
         super().__init__()
         self.bins = (grid, grid, grid)
-        self.v2v = V2V(N_JOINTS, N_JOINTS, width).to(memory_format=torch.channels_last_3d)
+        self.v2v = channels_last_3d(V2V(N_JOINTS, N_JOINTS, width))
         self.evidence_beta = nn.Parameter(torch.tensor(EVIDENCE_BETA)) if residual_start else None
         offsets = grid_points((size,) * 3, self.bins, (0.0, 0.0, shift))
         self.register_buffer("offsets", offsets, persistent=False)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -142,8 +141,3 @@ def _deconvolutions(in_channels: int) -> nn.Sequential:
         nn.init.normal_(deconvolution.weight, std=0.001)
         layers += [deconvolution, nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
-
-
-def channels_last(network: nn.Module) -> nn.Module:
-    """The network with its 2D weights in the memory order that is fastest on CPU and GPU."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfpose3d.geometry.voxels import RootGrid
+from selfpose3d.models.layout import channels_last_3d
 from selfpose3d.models.v2v import V2V
 
 
@@ -17,7 +18,7 @@ class RootNet(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.v2v = V2V(1, 1, width).to(memory_format=torch.channels_last_3d)
+        self.v2v = channels_last_3d(V2V(1, 1, width))
 
     def forward(self, volumes: Tensor) -> Tensor:
         """(B, 1, X, Y, Z) evidence to (B, 1, X, Y, Z), near 1 at a root."""
