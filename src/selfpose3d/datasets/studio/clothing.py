@@ -76,7 +76,7 @@ def _build(rng: np.random.Generator) -> Phenotype:
         age=rng.uniform(0.66, 0.92),
         muscle=rng.uniform(0.3, 0.75),
         weight=float(np.clip(rng.normal(0.5, 0.16), 0.2, 0.95)),
-        height=float(np.clip(rng.normal(0.5, 0.13), 0.2, 0.85)),
+        height=float(np.clip(rng.normal(0.39, 0.065), 0.22, 0.58)),
     )
 
 
@@ -84,7 +84,7 @@ _SKIN_TONES = np.array(
     [(241, 205, 178), (228, 184, 150), (205, 155, 118), (170, 120, 85), (128, 86, 60), (92, 62, 46)]
 )
 _HAIR_COLOURS = np.array(
-    [(28, 24, 22), (52, 36, 26), (84, 58, 38), (128, 92, 54), (186, 150, 98), (150, 72, 40)]
+    [(28, 24, 22), (52, 36, 26), (84, 58, 38), (128, 92, 54), (186, 150, 98), (132, 74, 46)]
 )
 _GREY_HAIR = np.array((165, 163, 160))
 
