@@ -314,12 +314,17 @@ def fingerprint(parameters: BaseModel, data: str, files: Iterable[Path]) -> str:
     """A digest of the parameters a stage was given, its data's digest and its input files."""
     digest = hashlib.sha256(repr((_plain(parameters), data)).encode())
     for path in files:
-        try:
-            with Path(path).open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: there is no such file") from error
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            digest.update(_file_digest(file))
     return digest.hexdigest()
+
+
+def _file_digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror})") from error
 
 
 def _plain(value: Any) -> Any:

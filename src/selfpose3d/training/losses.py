@@ -92,9 +92,9 @@ def match_people(
         largest: pairs with a larger cost are no matches.
     """
     with torch.no_grad():
-        cost = joint_errors(projected[:, :, None], labels[:, None], visible[:, None])
+        errors = joint_errors(projected[:, :, None], labels[:, None], visible[:, None])
         usable = visible.sum(-1) > 0
-        cost = torch.where(usable[:, None], cost, NEVER).nan_to_num(NEVER).cpu().numpy()
+        cost = torch.where(usable[:, None], errors, NEVER).nan_to_num(NEVER).cpu().numpy()
     limit = min(largest, NEVER / 2)
     pairs = [
         (view, person, label)
