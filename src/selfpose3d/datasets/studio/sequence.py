@@ -236,7 +236,9 @@ class _Videos:
 
     def __init__(self, folder: Path, cameras: Sequence[Camera], studio: Studio) -> None:
         folder.mkdir(parents=True)
+        self.paths: list[Path] = []
         self.writers = []
+        self.written = 0
         for camera in cameras:
             path = folder / f"hd_{camera.name}.mp4"
             writer = cv2.VideoWriter(
@@ -249,6 +251,7 @@ class _Videos:
             )
             if not writer.isOpened():
                 raise OSError(f"{path}: OpenCV can't write this video")
+            self.paths.append(path)
             self.writers.append(writer)
 
     def write(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
@@ -257,6 +260,7 @@ class _Videos:
             bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
             _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
             writer.write(data.reshape(1, -1))
+        self.written += 1
 
     def __enter__(self) -> "_Videos":
         return self
@@ -264,6 +268,18 @@ class _Videos:
     def __exit__(self, *reason: object) -> None:
         for writer in self.writers:
             writer.release()
+        if reason[0] is None:
+            self._check()
+
+    def _check(self) -> None:
+        """OpenCV says nothing when a disk is full: count what arrived."""
+        for path in self.paths:
+            count = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))
+            if count != self.written:
+                raise OSError(
+                    f"{path}: {count} of {self.written} frames were written; "
+                    "is the disk full? Free some space and run the same command again"
+                )
 
 
 def _write_calibration(path: Path, cameras: Sequence[Camera]) -> None:
