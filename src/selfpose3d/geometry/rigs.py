@@ -97,13 +97,13 @@ class Rig:
         Returns:
             pixels (B, V, N, 2) and depths (B, V, N) in mm.
         """
-        camera = torch.einsum("bvij,bnj->bvni", self.R_BV33, points_BN3) + self.t_BV3[:, :, None]
-        depth = camera[..., 2]
-        in_front = torch.where(depth > MIN_DEPTH_MM, depth, torch.full_like(depth, MIN_DEPTH_MM))
-        normalised = camera[..., :2] / in_front[..., None]
-        distorted = _distort(normalised, self.distortion_BV5[:, :, None], self.radius_BV[..., None])
-        focal = self.K_BV33[:, :, None, (0, 1), (0, 1)]
-        return distorted * focal + self.K_BV33[:, :, None, :2, 2], depth
+        camera = self.R_BV33 @ points_BN3.transpose(1, 2)[:, None] + self.t_BV3[..., None]
+        x, y, depth = camera.unbind(2)
+        in_front = depth.clamp(min=MIN_DEPTH_MM)
+        x, y = _distort(x / in_front, y / in_front, self.distortion_BV5, self.radius_BV[..., None])
+        K = self.K_BV33[..., None]
+        x, y = x * K[:, :, 0, 0] + K[:, :, 0, 2], y * K[:, :, 1, 1] + K[:, :, 1, 2]
+        return torch.stack([x, y], dim=-1), depth
 
     def visible(self, pixels_BVN2: Tensor, depth_BVN: Tensor) -> Tensor:
         """(B, V, N) bool: inside the image and in front of the camera."""
@@ -141,21 +141,14 @@ def _corner_radius(camera: Camera) -> float:
     return float(np.linalg.norm((corners - camera.K[:2, 2]) / focal, axis=1).max())
 
 
-def _distort(normalised: Tensor, distortion: Tensor, limit: Tensor) -> Tensor:
-    """OpenCV's distortion of (..., 2), continued in proportion beyond the radius ``limit``."""
-    shrink = (limit / (normalised.square().sum(-1) + 1e-12).sqrt()).clamp(max=1.0)[..., None]
-    x, y = (normalised * shrink).unbind(-1)
-    k1, k2, p1, p2, k3 = distortion.unbind(-1)
+def _distort(x: Tensor, y: Tensor, distortion_BV5: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+    """OpenCV's distortion of (B, V, N), continued in proportion beyond the radius ``limit``."""
+    shrink = (limit / (x * x + y * y + 1e-12).sqrt()).clamp(max=1.0)
+    x, y = x * shrink, y * shrink
+    k1, k2, p1, p2, k3 = distortion_BV5[..., None].unbind(2)
     r2 = x * x + y * y
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    distorted = torch.stack(
-        [
-            x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-            y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-        ],
-        dim=-1,
-    )
-    return distorted / shrink
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + 2 * (p1 * y + p2 * x)
+    return (x * radial + p2 * r2) / shrink, (y * radial + p1 * r2) / shrink
 
 
 def _key(cameras: Sequence[Camera]) -> str:
