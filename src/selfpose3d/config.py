@@ -119,15 +119,16 @@ class BlazePose(Section):
     """Tiled multi-person BlazePose: detector on overlapping tiles, landmarks in two passes."""
 
     tiles: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        (0.6, 0.31), description="sides of square tiles over the image's longer side; 1: the image"
+        (0.6, 0.36), description="sides of square tiles over the image's longer side; 1: the image"
     )
-    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="of neighbouring tiles")
-    detector_score: Fraction = Field(0.5, description="least score of a candidate")
+    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="of neighbouring tiles")
+    detector_score: Fraction = Field(0.4, description="least score of a candidate")
     candidate_distance: Positive = Field(0.35, description="of two candidates, in body radii")
     presence: Fraction = Field(0.5, description="least landmark presence of a kept person")
     duplicate_distance: Positive = Field(0.1, description="of two people, in body extents")
+    mirrored: bool = Field(True, description="mean with the mirrored crop in the last pass")
     agreement: Positive = Field(
-        0.08, description="second look: median joint distance from the other views', in heights"
+        0.1, description="second look: median joint distance from the other views', in heights"
     )
     max_people: Count = Field(20, description="candidates that get a landmark pass")
 
@@ -150,7 +151,11 @@ class Estimator(Section):
 class Labels(Section):
     """Which detections become labels (paper section 4.2, table 16)."""
 
-    person_score: Fraction = Field(0.7, description="least score of a person; paper 0.7")
+    person_score: Fraction = Field(
+        0.7,
+        description="least score of a person; paper 0.7 (a box's; BlazePose's presence is as well "
+        "a probability that somebody is there, and 0.7 keeps 98 % of the right ones)",
+    )
     joint_score: Fraction = Field(0.7, description="hard labels: least score of a joint; paper 0.7")
     min_joints: Count = Field(4, description="fewest joints of a kept person")
 
@@ -175,7 +180,7 @@ class Networks(Section):
     attention: Literal["pose_resnet18", "small"] = "small"
     v2v_width: Count = Field(8, description="channels of the root V2V's first layer; paper 16")
     pose_v2v_width: Count = Field(12, description="of the pose V2V's; paper 16")
-    root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
+    root_grid: tuple[Count, Count, Count] = Field((32, 32, 12), description="paper 80, 80, 20")
     cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
     cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
     cuboid_shift: float = Field(150.0, description="of the cuboid's centre above the root, mm")
@@ -217,7 +222,7 @@ class Stage(Section):
 class BackboneStage(Stage):
     """heatmap_net_2d on the pseudo heatmaps."""
 
-    iterations: Count | None = 1800
+    iterations: Count | None = 800
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
     weights: Literal["none", "imagenet"] = Field("imagenet", description="the trunk's start")
@@ -239,7 +244,8 @@ class BackboneStage(Stage):
 class RootStage(Stage):
     """root_net on synthetic roots and root consistency (eq. 2, 3)."""
 
-    iterations: Count | None = 250
+    iterations: Count | None = 100
+    batch_size: Count = 2
     learning_rate: Positive = 3e-3
     synthetic_weight: NonNegative = Field(1.0, description="of l_root_syn; released code 100")
     consistency_weight: NonNegative = Field(1.0, description="of l_root_C")

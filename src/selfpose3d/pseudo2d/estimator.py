@@ -18,8 +18,7 @@ from selfpose3d.progress import track
 from selfpose3d.pseudo2d.ground_truth import project_truth
 from selfpose3d.pseudo2d.keypoint_files import read_keypoint_files
 from selfpose3d.pseudo2d.multi_person import MultiPersonBlazePose
-from selfpose3d.pseudo2d.projections import Projected
-from selfpose3d.pseudo2d.second_look import look_for, missed_people
+from selfpose3d.pseudo2d.second_look import Missed, look_for, missed_people
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15
 
 Image = tuple[int, str]
@@ -99,13 +98,13 @@ def detect_again(
             by_camera = {c.name: detections[frame, c.name] for c in scene.cameras}
             for missed in missed_people(people[scene.name, frame], scene.cameras, by_camera):
                 image = (frame, missed.camera)
-                tasks.append((image, missed.projected, detections[image]))
+                tasks.append((image, missed, detections[image]))
     found = _spread(_Worker(scene, parameters, weights), tasks, workers, f"{scene.name}: again")
     again = dict(zip((image for image, _, _ in tasks), found, strict=True))
     return {image: again.get(image, people) for image, people in detections.items()}
 
 
-_Task = tuple[Image, Projected | None, People2D | None]
+_Task = tuple[Image, Missed | None, People2D | None]
 """An image; for a second look whom to look for, and the people already found."""
 
 

@@ -49,14 +49,15 @@ class MultiPersonBlazePose:
         candidates = distinct_rois(*self._candidates(image), self._parameters.candidate_distance)
         firsts = [self._landmarks(image, roi) for roi in candidates[: self._parameters.max_people]]
         firsts = self._distinct_present(firsts)
-        seconds = [self._landmarks(image, body.next_roi()) for body in firsts]
+        mirrored = self._parameters.mirrored
+        seconds = [self._landmarks(image, body.next_roi(), mirrored) for body in firsts]
         return as_people(self._distinct_present(seconds), image.shape)
 
     def look_again(self, image: NDArray[np.uint8], roi: Roi) -> list[Body]:
         """The person in a given region, as up to two landmark passes see it, where present."""
         bodies: list[Body] = []
-        for _ in range(2):
-            body = self._landmarks(image, roi)
+        for mirrored in (False, self._parameters.mirrored):
+            body = self._landmarks(image, roi, mirrored)
             if not self._present(body):
                 break
             bodies.append(body)
@@ -136,7 +137,7 @@ def _same_roi(a: Roi, b: Roi, distance: float) -> bool:
 def distinct_bodies(bodies: Sequence[Body], distance: float) -> list[Body]:
     """People without duplicates (see ``same_body``), best first."""
     kept: list[Body] = []
-    for body in sorted(bodies, key=person_score, reverse=True):
+    for body in sorted(bodies, key=clearness, reverse=True):
         if not any(same_body(body, k, distance) for k in kept):
             kept.append(body)
     return kept
@@ -156,18 +157,22 @@ def same_body(a: Body, b: Body, distance: float) -> bool:
     return nearest < distance * extent
 
 
-def person_score(body: Body) -> float:
-    """The presence of a person times the mean visibility of the joints from shoulders down."""
+def clearness(body: Body) -> float:
+    """By which of two duplicates the better is told: presence times the mean visibility."""
     return body.presence * float(body.coco()[1][LIMBS_AND_TRUNK].mean())
 
 
 def as_people(bodies: Sequence[Body], shape: tuple[int, ...]) -> People2D:
-    """People in COCO-17; joints outside an image of ``shape`` (H, W, ...) get score 0."""
+    """People in COCO-17.
+
+    A joint's score is its visibility, 0 outside an image of ``shape`` (H, W, ...); a person's
+    score is its presence. Both are probabilities, so that the paper's thresholds carry over.
+    """
     if not bodies:
         return People2D.nobody(N_COCO)
     points, scores = (np.stack(values) for values in zip(*(b.coco() for b in bodies), strict=True))
     inside = ((points >= 0) & (points <= (shape[1] - 1, shape[0] - 1))).all(-1)
-    return People2D(points, scores * inside, np.array([person_score(body) for body in bodies]))
+    return People2D(points, scores * inside, np.array([body.presence for body in bodies]))
 
 
 def joined(people: People2D, more: People2D) -> People2D:

@@ -9,6 +9,7 @@ when it sees a person there in the pose that the other views say. No truth is us
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
@@ -20,15 +21,19 @@ from selfpose3d.geometry.cameras import Camera
 from selfpose3d.pseudo2d.blazepose import Body, Roi
 from selfpose3d.pseudo2d.multi_person import MultiPersonBlazePose, as_people, joined
 from selfpose3d.pseudo2d.projections import Projected, joint_gaps, mean_gaps, project_people
-from selfpose3d.skeletons import NECK, ROOT, coco_to_panoptic
+from selfpose3d.skeletons import BONES, NECK, NOSE, ROOT, coco_to_panoptic
 
-MIN_VIEWS = 3
-"""A 3D person is believed when this many other views show it."""
+MIN_VIEWS = 2
+"""A 3D person is looked for when this many other views show it."""
 MIN_JOINTS = 8
 """A person with fewer joints in the image isn't looked for."""
 SEEN_DISTANCE = 0.15
 """A detection is of a 3D person when nearer than this, mean of the joints, in heights."""
-RIM = 1.2
+LIMB, HEAD = 0.06, 0.08
+"""Width of a limb and radius of a head as painted over, in heights."""
+TRUNK = (3, 9, 12, 6)
+"""Shoulders and hips, around."""
+RIM = 1.1
 """The radius of BlazePose's circle over the largest distance of a joint from mid-hip."""
 
 
@@ -38,17 +43,19 @@ class Missed:
 
     Args:
         camera: the image's.
-        projected: where they should be, (P, 15, 2) px.
+        everybody: all 3D people of the frame as the camera sees them.
+        wanted: which of them to look for.
     """
 
     camera: str
-    projected: Projected
+    everybody: Projected
+    wanted: tuple[int, ...]
 
 
 def missed_people(
     people: People3D, cameras: Sequence[Camera], detections: Mapping[str, People2D]
 ) -> list[Missed]:
-    """The 3D people of one frame that a view should show, does not, and three others do.
+    """The 3D people of one frame that a view should show, does not, and two others do.
 
     Args:
         people: reconstructed from the detections.
@@ -62,7 +69,7 @@ def missed_people(
     wanted = ~seen & (seen.sum(0) >= MIN_VIEWS)
     wanted &= np.stack([view.in_view.sum(1) >= MIN_JOINTS for view in views])
     return [
-        Missed(camera.name, _chosen(view, rows))
+        Missed(camera.name, view, tuple(np.flatnonzero(rows).tolist()))
         for camera, view, rows in zip(cameras, views, wanted, strict=True)
         if rows.any()
     ]
@@ -71,26 +78,59 @@ def missed_people(
 def look_for(
     estimator: MultiPersonBlazePose,
     image: NDArray[np.uint8],
-    missed: Projected,
+    missed: Missed,
     detections: People2D,
     parameters: BlazePose,
 ) -> People2D:
     """The detections of one image and the missed people that a second look finds.
 
-    Of two landmark passes the one is taken that agrees better with the projection: the second
-    may have slipped to the person in front. It must agree by ``parameters.agreement``.
+    The region is looked at as it is, and with the people in front painted over, which else draw
+    the landmark network to them. What agrees best with the projection is taken, if it agrees by
+    ``parameters.agreement``.
     """
     found = []
-    for index, points in enumerate(missed.points):
-        target = _chosen(missed, [index])
-        passes = [
-            (_disagreement(body, target, image.shape), body)
-            for body in estimator.look_again(image, region(points))
-        ]
-        disagreement, body = min(passes, key=lambda one: one[0], default=(np.inf, None))
-        if body is not None and disagreement < parameters.agreement:
-            found.append(body)
+    for person in missed.wanted:
+        target = _chosen(missed.everybody, [person])
+        best = min(
+            (
+                (_disagreement(body, target, image.shape), order, body)
+                for order, body in enumerate(_looks(estimator, image, missed.everybody, person))
+            ),
+            default=None,
+        )
+        if best is not None and best[0] < parameters.agreement:
+            found.append(best[2])
     return joined(detections, as_people(found, image.shape))
+
+
+def _looks(
+    estimator: MultiPersonBlazePose, image: NDArray[np.uint8], everybody: Projected, person: int
+) -> list[Body]:
+    roi = region(everybody.points[person])
+    bodies = estimator.look_again(image, roi)
+    nearer = np.flatnonzero(everybody.heights > everybody.heights[person])
+    if len(nearer):
+        bodies += estimator.look_again(painted_over(image, _chosen(everybody, nearer)), roi)
+    return bodies
+
+
+def painted_over(image: NDArray[np.uint8], people: Projected) -> NDArray[np.uint8]:
+    """The image with the people in it painted over, in the image's mean colour."""
+    painted = image.copy()
+    colour = image.reshape(-1, 3).mean(0).tolist()
+    for points, height in zip(people.points, people.heights, strict=True):
+        if not np.isfinite(points).all():
+            continue
+        pixels = np.round(points).astype(np.int32)
+        for a, b in BONES:
+            cv2.line(painted, pixels[a].tolist(), pixels[b].tolist(), colour, _width(height))
+        cv2.fillPoly(painted, [pixels[list(TRUNK)]], colour)
+        cv2.circle(painted, pixels[NOSE].tolist(), round(HEAD * height), colour, -1)
+    return painted
+
+
+def _width(height: float) -> int:
+    return max(1, round(LIMB * height))
 
 
 def region(points: NDArray[np.float64]) -> Roi:
@@ -121,5 +161,5 @@ def _panoptic(people: People2D) -> People2D:
     return People2D(points, scores, people.person_scores)
 
 
-def _chosen(view: Projected, rows: NDArray[np.bool_] | list[int]) -> Projected:
+def _chosen(view: Projected, rows: NDArray[np.int64] | list[int]) -> Projected:
     return Projected(view.points[rows], view.in_view[rows], view.heights[rows])
