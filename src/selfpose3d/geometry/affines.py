@@ -48,8 +48,11 @@ def random_affine(
 
 def apply_affine(affine: Array, pixels: Array) -> Array:
     """Map pixels (..., 2) by affines (..., 2, 3), leading axes broadcast; NumPy or torch."""
-    x, y = pixels[..., 0:1], pixels[..., 1:2]
-    return x * affine[..., :, 0] + y * affine[..., :, 1] + affine[..., :, 2]
+    x, y = pixels[..., 0], pixels[..., 1]
+    rows = [
+        affine[..., row, 0] * x + affine[..., row, 1] * y + affine[..., row, 2] for row in (0, 1)
+    ]
+    return torch.stack(rows, -1) if isinstance(pixels, Tensor) else np.stack(rows, -1)
 
 
 def invert_affine(affine: Tensor) -> Tensor:

@@ -104,8 +104,11 @@ def unproject_cuboids(
 
 
 def _augmented(pixels_BVN2: Tensor, affines_B23: Tensor, stride: int) -> Tensor:
-    affines = affines_B23.to(pixels_BVN2.dtype)[:, None, None]
-    return to_heatmap_pixels(apply_affine(affines, pixels_BVN2), stride)
+    """Heatmap px of the augmented image, from px of the plain one."""
+    affines = affines_B23.to(pixels_BVN2.dtype)
+    offsets = to_heatmap_pixels(affines[..., 2], stride)
+    affines = torch.cat([affines[..., :2] / stride, offsets[..., None]], dim=-1)
+    return apply_affine(affines[:, None, None], pixels_BVN2)
 
 
 @dataclass(frozen=True)
