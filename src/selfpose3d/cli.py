@@ -32,7 +32,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def command(name: str) -> Callable[[Command], Command]:
-    """Register a command whose ``InputError`` is printed without a traceback."""
+    """Register a command; wrong input, divergence and a full disk are told without a traceback."""
 
     def register(function: Command) -> Command:
         @app.command(name)
@@ -40,7 +40,7 @@ def command(name: str) -> Callable[[Command], Command]:
         def run(*args: Any, **kwargs: Any) -> None:
             try:
                 function(*args, **kwargs)
-            except (InputError, TrainingDivergedError) as error:
+            except (InputError, TrainingDivergedError, OSError) as error:
                 typer.echo(f"selfpose3d {name}: {error}", err=True)
                 raise typer.Exit(1) from error
 
@@ -122,6 +122,28 @@ def prepare_footage(
         network_size=given.data.network_size,
         scene=scene,
         cache=cache,
+    )
+
+
+@command("prepare-videos")
+def prepare_own_videos(
+    parameters: ParametersOption,
+    sequence: Annotated[str, typer.Option(help="name of the sequence, a key of videos.train/test")],
+    scene: Annotated[Path, typer.Option(help="scene folder to write")],
+) -> None:
+    """Make a folder of your own videos, <camera>.mp4 and a calibration, a scene."""
+    from selfpose3d.datasets.videos import prepare_videos
+
+    given = _parameters(parameters)
+    is_train = sequence in given.videos.train
+    prepare_videos(
+        folder=Path((given.videos.train if is_train else given.videos.test)[sequence]),
+        name=sequence,
+        cameras=given.data.cameras,
+        every=given.data.train_every if is_train else given.data.test_every,
+        stored_size=given.data.stored_size,
+        network_size=given.data.network_size,
+        scene=scene,
     )
 
 

@@ -93,7 +93,7 @@ class Stage(Node):
     Args:
         stage: "backbone", "root", "bodies", "pose_l2", "pose_l1" or "finetune".
         labels: it learns from.
-        reconstructions: of the training labels, where it needs them.
+        reconstructions: of the training labels: bodies to learn from, and to check the space.
         start: ids of the stages whose checkpoints it starts from, in training order.
         threads: of its process.
     """
@@ -272,16 +272,16 @@ def _add_stages(
         section = getattr(parameters.train, stage)
         kind = section.labels if isinstance(section, PoseStage) else "soft"
         labels = _add_labels(plan, parameters, soft.detections, kind)
-        bodies = reconstructions if stage == "bodies" else None
+        people = reconstructions if stage in ("root", "bodies") else None
         start = _start_of(stage, chain)
         reads = select(parameters, READS[stage])
-        needed = [labels.id, bodies.id if bodies else None]
+        needed = [labels.id, people.id if people else None]
         node = Stage(
             id=node_id(f"{stage}-{parameters.heatmaps.source}", reads, needed, start),
             parameters=reads,
             stage=stage,
             labels=labels,
-            reconstructions=bodies,
+            reconstructions=people,
             start=start,
             threads=section.threads,
         )

@@ -120,19 +120,23 @@ def train_stage(
     out: Path,
 ) -> None:
     """Run one training stage on scenes and their labels."""
+    from selfpose3d.datasets.preparation import check_space
     from selfpose3d.training import stages
 
     read = [read_scene(path) for path in scenes]
     views = [read_labels(labels, scene) for scene in read]
     if stage == "backbone":
         stages.train_backbone(parameters, read, views, weights, out)
-    elif stage == "root":
-        stages.train_root(parameters, read, views, start, out)
-    elif stage == "bodies":
+    elif stage in ("root", "bodies"):
         if reconstructions is None:
-            raise InputError("the stage bodies needs --reconstructions")
+            raise InputError(f"the stage {stage} needs --reconstructions")
         people = [read_poses3d(label_path(reconstructions, scene.name)) for scene in read]
-        stages.train_bodies(parameters, read, views, people, start, out)
+        everybody = {key: value for frames in people for key, value in frames.items()}
+        check_space(parameters.space.centre, parameters.space.size, everybody, str(reconstructions))
+        if stage == "root":
+            stages.train_root(parameters, read, views, start, out)
+        else:
+            stages.train_bodies(parameters, read, views, people, start, out)
     elif stage in ("pose_l2", "pose_l1", "finetune"):
         name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
         stages.train_pose(parameters, name, read, views, start, out)

@@ -20,6 +20,14 @@ def checked_plan(parameters):
 
 PARAMETERS = checked_parameters()
 PLAN = checked_plan(PARAMETERS)
+# Own videos come without truth: what is measured against it is left out.
+HAS_TRUTH = PARAMETERS.data.source != "videos"
+TABLES = list(PARAMETERS.tables) if HAS_TRUTH else []
+MEASURED_LABELS = [
+    labels
+    for labels in PLAN.labels.values()
+    if HAS_TRUTH and labels.detections.dataset.train
+]
 ENVIRONMENT = str(REPOSITORY / "environment.yml")
 
 # Jobs inherit these, in whatever environment and on whatever node they run: the package is found

@@ -24,14 +24,6 @@ def source_url(wildcards):
     )
 
 
-def data_priority(wildcards):
-    """Training sequences go first: training starts while the test sequences are prepared."""
-    return 2 if "train" in wildcards.sequence else 1
-
-
-TRAINING_FIRST = 50
-
-
 rule studio_bake:
     output:
         "data/studio/bodies.npz",
@@ -88,6 +80,8 @@ rule prepare:
         "results/logs/prepare/{dataset}/{sequence}.log",
     benchmark:
         "results/benchmarks/prepare/{dataset}/{sequence}.tsv"
+    wildcard_constraints:
+        dataset="(studio|panoptic)-[0-9a-f]{8}",
     conda:
         ENVIRONMENT
     threads: 1
@@ -114,6 +108,8 @@ rule prepare_footage:
         "results/logs/prepare_footage/{dataset}.log",
     benchmark:
         "results/benchmarks/prepare_footage/{dataset}.tsv"
+    wildcard_constraints:
+        dataset="pose2sim_demo-[0-9a-f]{8}",
     conda:
         ENVIRONMENT
     threads: 1
@@ -130,7 +126,28 @@ rule prepare_footage:
         " --cache data/cache > {log:q} 2>&1"
 
 
-ruleorder: prepare_footage > prepare
+rule prepare_videos:
+    output:
+        directory("data/scenes/{dataset}/{sequence}"),
+    log:
+        "results/logs/prepare_videos/{dataset}/{sequence}.log",
+    benchmark:
+        "results/benchmarks/prepare_videos/{dataset}/{sequence}.tsv"
+    wildcard_constraints:
+        dataset="videos-[0-9a-f]{8}",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        parameters=lambda wildcards: inline(dataset_of(wildcards)),
+    message:
+        "Make the videos of {wildcards.sequence} a scene"
+    shell:
+        COMMAND + " prepare-videos --parameters {params.parameters:q}"
+        " --sequence {wildcards.sequence} --scene {output:q} > {log:q} 2>&1"
 
 
 rule data:

@@ -250,22 +250,19 @@ rule track:
 
 
 def report_inputs(wildcards):
-    """The tables, every experiment, the label quality, and the footage where there is one."""
+    """Every experiment and the scenes; what needs the truth; the footage where there is one."""
     first = next(iter(PLAN.experiments.values()))
+    files = ["experiment.json", "predictions.parquet"] + ["metrics.json"] * HAS_TRUTH
     inputs = {
-        "tables": [f"results/tables/{table}.csv" for table in PARAMETERS.tables],
+        "tables": [f"results/tables/{table}.csv" for table in TABLES],
         "experiments": [
             f"results/experiments/{experiment}/{name}"
             for experiment in PLAN.experiments
-            for name in ("experiment.json", "predictions.parquet", "metrics.json")
+            for name in files
         ],
-        "quality": [
-            f"results/labels/{labels.id}.json"
-            for labels in PLAN.labels.values()
-            if labels.detections.dataset.train
-        ],
+        "quality": [f"results/labels/{labels.id}.json" for labels in MEASURED_LABELS],
         "scenes": scene_folders(first.dataset, first.dataset.test),
-        "truth": truth_files(first.dataset, first.dataset.test),
+        "truth": truth_files(first.dataset, first.dataset.test) if HAS_TRUTH else [],
         "stages": [f"results/stages/{stage}/checkpoint.pt" for stage in PLAN.stages],
     }
     if PLAN.footage:
@@ -280,13 +277,11 @@ def report_inputs(wildcards):
 
 def report_options(wildcards, input):
     tables = [
-        f"{PARAMETERS.tables[key].title}=results/tables/{key}.csv"
-        for key in PARAMETERS.tables
+        f"{PARAMETERS.tables[key].title}=results/tables/{key}.csv" for key in TABLES
     ]
     quality = [
         f"{labels.kind.capitalize()} labels=results/labels/{labels.id}.json"
-        for labels in PLAN.labels.values()
-        if labels.detections.dataset.train
+        for labels in MEASURED_LABELS
     ]
     options = [
         repeated("--table", map(shlex.quote, tables)),
