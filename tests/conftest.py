@@ -1,0 +1,39 @@
+"""What several test files share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def tool_path() -> str:
+    """PATH with the commands of the environment that runs the tests first."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+SNAKEFILE = REPOSITORY / "workflow" / "Snakefile"
+
+
+def run_snakemake(
+    *arguments: str, workdir: Path, snakefile: Path = SNAKEFILE, **environment: str
+) -> tuple[int, str]:
+    """Run a workflow, ours by default, on two cores; exit status and what it printed."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [
+            *("snakemake", "--cores", "2", "--nocolor"),
+            *("--snakefile", str(snakefile)),
+            *("--directory", str(workdir)),
+            *arguments,
+        ],
+        cwd=workdir,
+        env={**os.environ, "PATH": tool_path(), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
