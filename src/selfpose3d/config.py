@@ -178,8 +178,8 @@ class Networks(Section):
         True, description="head of 9 side-merged heatmaps and 6 side logits instead of 15 heatmaps"
     )
     attention: Literal["pose_resnet18", "small"] = "small"
-    v2v_width: Count = Field(8, description="channels of the root V2V's first layer; paper 16")
-    pose_v2v_width: Count = Field(12, description="of the pose V2V's; paper 16")
+    v2v_width: Count = Field(4, description="channels of the root V2V's first layer; paper 16")
+    pose_v2v_width: Count = Field(8, description="of the pose V2V's; paper 16")
     root_grid: tuple[Count, Count, Count] = Field((32, 32, 12), description="paper 80, 80, 20")
     cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
     cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
@@ -244,8 +244,8 @@ class BackboneStage(Stage):
 class RootStage(Stage):
     """root_net on synthetic roots and root consistency (eq. 2, 3)."""
 
-    iterations: Count | None = 100
-    batch_size: Count = 2
+    iterations: Count | None = 150
+    batch_size: Count = 4
     learning_rate: Positive = 3e-3
     synthetic_weight: NonNegative = Field(1.0, description="of l_root_syn; released code 100")
     consistency_weight: NonNegative = Field(1.0, description="of l_root_C")
@@ -276,7 +276,7 @@ class RootStage(Stage):
 class BodiesStage(Stage):
     """pose_net on synthetic bodies, made from the training-free reconstruction; no truth."""
 
-    iterations: Count | None = 450
+    iterations: Count | None = 350
     batch_size: Count = Field(1, description="rigs a step, each with its own bodies")
     learning_rate: Positive = 2e-3
     people: tuple[Count, Count] = Field((3, 5), description="bodies a rig")
