@@ -51,16 +51,33 @@ def sample_views(heatmaps_BVCHW: Tensor, pixels_BVN2: Tensor, visible_BVN: Tenso
     Returns:
         (B, C, N) in [0, 1]; 0 where no view counts.
     """
-    n_samples, n_views, channels, height, width = heatmaps_BVCHW.shape
-    last = pixels_BVN2.new_tensor([width - 1, height - 1]).clamp(min=1)
-    grid = (pixels_BVN2 * (2 / last) - 1).clamp(-3, 3).flatten(0, 1)[:, :, None]
-    sampled = F.grid_sample(
-        heatmaps_BVCHW.flatten(0, 1), grid.to(heatmaps_BVCHW.dtype), align_corners=True
+    scale, shift = _to_sampling(heatmaps_BVCHW)
+    return _mean_of_views(
+        heatmaps_BVCHW, (pixels_BVN2 * scale + shift).clamp(-3, 3), _shares(visible_BVN)
     )
-    sampled = sampled.view(n_samples, n_views, channels, -1)
-    counts = visible_BVN.to(sampled.dtype)
-    weights = counts / counts.sum(1, keepdim=True).clamp(min=1)
-    return (sampled * weights[:, :, None]).sum(1).clamp(0, 1)
+
+
+def _to_sampling(heatmaps_BVCHW: Tensor) -> tuple[Tensor, float]:
+    """Scale (2,) and shift from heatmap px to ``grid_sample``'s coordinates in [-1, 1]."""
+    height, width = heatmaps_BVCHW.shape[-2:]
+    return 2 / heatmaps_BVCHW.new_tensor([width - 1, height - 1]).clamp(min=1), -1.0
+
+
+def _shares(visible_BVN: Tensor) -> Tensor:
+    """(B, V, N) weights of the views in the mean."""
+    counts = visible_BVN.float()
+    return counts / counts.sum(1, keepdim=True).clamp(min=1)
+
+
+def _mean_of_views(heatmaps_BVCHW: Tensor, sampling_BVN2: Tensor, shares_BVN: Tensor) -> Tensor:
+    n_samples, n_views = heatmaps_BVCHW.shape[:2]
+    sampled = F.grid_sample(
+        heatmaps_BVCHW.flatten(0, 1),
+        sampling_BVN2.flatten(0, 1)[:, :, None].to(heatmaps_BVCHW.dtype),
+        align_corners=True,
+    )
+    weighted = sampled.unflatten(0, (n_samples, n_views))[..., 0] * shares_BVN[:, :, None]
+    return weighted.sum(1).clamp(0, 1)
 
 
 def unproject_cuboids(
@@ -92,31 +109,46 @@ def unproject_cuboids(
     for index in sorted(set(sample_P.tolist())):
         people = (sample_P == index).nonzero()[:, 0]
         points = (centres_P3[people, None] + offsets_N3).reshape(1, -1, 3)
-        pixels, depth = rig.select([index]).project(points)
-        evidence = sample_views(
+        alone = rig.select([index])
+        pixels, depth = alone.project(points)
+        evidence = _unproject(
             heatmaps_BVJHW[[index]],
-            _augmented(pixels, affines_B23[[index]], stride),
-            rig.select([index]).visible(pixels, depth),
+            pixels,
+            _shares(alone.visible(pixels, depth)),
+            affines_B23[[index]],
+            stride,
         )
         parts.append(evidence[0].unflatten(1, (len(people), -1)).transpose(0, 1))
         order.append(people)
     return torch.cat(parts)[torch.cat(order).argsort()]
 
 
-def _augmented(pixels_BVN2: Tensor, affines_B23: Tensor, stride: int) -> Tensor:
-    """Heatmap px of the augmented image, from px of the plain one."""
+def _unproject(
+    heatmaps_BVCHW: Tensor,
+    pixels_BVN2: Tensor,
+    shares_BVN: Tensor,
+    affines_B23: Tensor,
+    stride: int,
+) -> Tensor:
+    """Sample the heatmaps of augmented images at pixels of the plain ones: (B, C, N).
+
+    Affine, stride and sampling coordinates become one map, as each pass over the pixels counts.
+    """
+    scale, shift = _to_sampling(heatmaps_BVCHW)
     affines = affines_B23.to(pixels_BVN2.dtype)
-    offsets = to_heatmap_pixels(affines[..., 2], stride)
-    affines = torch.cat([affines[..., :2] / stride, offsets[..., None]], dim=-1)
-    return apply_affine(affines[:, None, None], pixels_BVN2)
+    linear = affines[..., :2] * (scale / stride)[:, None]
+    offset = to_heatmap_pixels(affines[..., 2], stride) * scale + shift
+    to_sampling = torch.cat([linear, offset[..., None]], dim=-1)
+    sampling = apply_affine(to_sampling[:, None, None], pixels_BVN2)
+    return _mean_of_views(heatmaps_BVCHW, sampling, shares_BVN)
 
 
 @dataclass(frozen=True)
 class _Projection:
-    """Of the space grid into one rig: plain pixels (V, N, 2) and visibility (V, N)."""
+    """Of the space grid into one rig: plain pixels (V, N, 2) and the views' shares (V, N)."""
 
     pixels: Tensor
-    visible: Tensor
+    shares: Tensor
 
 
 class RootGrid:
@@ -154,10 +186,8 @@ class RootGrid:
         """
         parts = [self._projection(rig, sample) for sample in range(len(rig))]
         pixels = torch.stack([part.pixels for part in parts])
-        visible = torch.stack([part.visible for part in parts])
-        evidence = sample_views(
-            heatmaps_BVCHW, _augmented(pixels, affines_B23, self.stride), visible
-        )
+        shares = torch.stack([part.shares for part in parts])
+        evidence = _unproject(heatmaps_BVCHW, pixels, shares, affines_B23, self.stride)
         return evidence.unflatten(-1, self.bins)
 
     def _projection(self, rig: Rig, sample: int) -> _Projection:
@@ -166,8 +196,8 @@ class RootGrid:
             alone = rig.select([sample])
             with torch.no_grad():
                 pixels, depth = alone.project(self.points.to(rig.R_BV33)[None])
-                visible = alone.visible(pixels, depth)
-            self._projections[key] = _Projection(pixels[0], visible[0])
+                shares = _shares(alone.visible(pixels, depth))
+            self._projections[key] = _Projection(pixels[0], shares[0])
             if len(self._projections) > CACHED_RIGS:
                 self._projections.popitem(last=False)
         self._projections.move_to_end(key)
