@@ -128,7 +128,7 @@ class BlazePose(Section):
     duplicate_distance: Positive = Field(0.1, description="of two people, in body extents")
     mirrored: bool = Field(True, description="mean with the mirrored crop in the last pass")
     agreement: Positive = Field(
-        0.1, description="second look: median joint distance from the other views', in heights"
+        0.08, description="second look: median joint distance from the other views', in heights"
     )
     max_people: Count = Field(20, description="candidates that get a landmark pass")
 
@@ -325,13 +325,13 @@ class Train(Section):
     backbone: BackboneStage = BackboneStage()
     root: RootStage = RootStage()
     bodies: BodiesStage = BodiesStage()
-    pose_l2: PoseStage = PoseStage(iterations=100, batch_size=1, learning_rate=5e-4)
+    pose_l2: PoseStage = PoseStage(iterations=60, batch_size=1, learning_rate=5e-4)
     pose_l1: PoseStage = PoseStage(
-        iterations=100, batch_size=1, learning_rate=2e-4, joint_weight=0.01
+        iterations=60, batch_size=1, learning_rate=2e-4, joint_weight=0.01
     )
     finetune: PoseStage = PoseStage(
         enabled=False,
-        iterations=40,
+        iterations=30,
         batch_size=1,
         learning_rate=1e-4,
         joint_weight=0.01,
