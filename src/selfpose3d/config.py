@@ -128,7 +128,7 @@ class BlazePose(Section):
     duplicate_distance: Positive = Field(0.1, description="of two people, in body extents")
     mirrored: bool = Field(True, description="mean with the mirrored crop in the last pass")
     agreement: Positive = Field(
-        0.08, description="second look: median joint distance from the other views', in heights"
+        0.1, description="second look: median joint distance from the other views', in heights"
     )
     max_people: Count = Field(20, description="candidates that get a landmark pass")
 
