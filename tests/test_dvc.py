@@ -227,3 +227,14 @@ def test_every_stage_of_the_project_is_a_target_of_the_workflow() -> None:
 def test_dvc_watches_every_section_of_the_parameters() -> None:
     watched = {name for stage in project_stages().values() for name in stage["params"]}
     assert watched == set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
+
+
+def test_every_stage_watches_what_the_stages_before_it_watch() -> None:
+    """A folder keeps all variants: going back to an earlier value leaves it as it is, and only
+    the parameters tell DVC that what follows has to change."""
+    before: set[object] = set()
+    for name, stage in project_stages().items():
+        assert before <= set(stage["params"]), (
+            f"dvc.yaml: {name}: add {before - {*stage['params']}}"
+        )
+        before = set(stage["params"])
