@@ -41,8 +41,8 @@ def detect_people(
     from selfpose3d.pseudo2d.filters import make_labels
 
     views, joints = detect_scene(scene, parameters.estimator, weights, workers)
-    if parameters.estimator.second_look:
-        labels = make_labels(views, parameters.labels, "soft")
+    if parameters.estimator.name == "blazepose" and parameters.estimator.second_look:
+        labels = make_labels(views, parameters.labels, "soft", joints)
         people = reconstruct_scene(scene, labels, parameters.training_free)
         views = detect_again(scene, views, people, parameters.estimator, weights, workers)
     return views, joints
