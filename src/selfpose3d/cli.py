@@ -218,6 +218,19 @@ def reconstruct(
     reconstruct_sequences(_parameters(parameters).training_free, scene, labels, out)
 
 
+@command("refine-cameras")
+def refine_cameras(
+    scene: Annotated[Path, typer.Option(help="scene folder, as calibrated")],
+    labels: Annotated[Path, typer.Option(help="its labels")],
+    people: Annotated[Path, typer.Option(help="its training-free reconstruction")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="scene folder to write")],
+) -> None:
+    """Copy a scene with its principal points refitted to its labels; held-out gain beside it."""
+    from selfpose3d.pipeline import refine_scene
+
+    refine_scene(scene, labels, people, out)
+
+
 @command("reprojection")
 def reprojection(
     scene: Annotated[Path, typer.Option(help="scene folder")],

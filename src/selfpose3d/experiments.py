@@ -22,7 +22,7 @@ READS: dict[str, tuple[str, ...]] = {
     "scenes": ("data",),
     "panoptic": ("panoptic",),
     "videos": ("videos",),
-    "footage": ("footage",),
+    "footage": ("footage.name", "footage.every", "footage.stored_size"),
     "detections": ("estimator", "labels", "training_free"),
     "labels": ("labels",),
     "reconstructions": ("training_free",),
@@ -51,12 +51,21 @@ class Node:
 
 @dataclass(frozen=True)
 class Dataset(Node):
-    """Sequences from one source at one size; ``host`` is the studio node that renders them."""
+    """Sequences from one source at one size.
+
+    Args:
+        source: as in the parameters.
+        train: names of the training sequences.
+        test: names of the test sequences.
+        host: the studio node that renders them.
+        refined_from: id of the reconstruction that its cameras are refitted with.
+    """
 
     source: str
     train: tuple[str, ...]
     test: tuple[str, ...]
     host: Node | None
+    refined_from: str | None = None
 
     @property
     def sequences(self) -> tuple[str, ...]:
@@ -234,12 +243,23 @@ def _numbered(name: str, count: int) -> tuple[str, ...]:
 
 
 def _add_footage(plan: Plan, parameters: Parameters) -> Reconstructions:
+    """The footage's reconstruction; once more with refitted cameras where that is asked for."""
     reads = select(parameters, (*READS["scenes"], *READS["footage"]))
     name = parameters.footage.name
     dataset = Dataset(node_id(name, reads), reads, name, (), (name,), None)
+    people = _add_people(plan, parameters, dataset)
+    if not parameters.footage.centre_refinement:
+        return people
+    id_ = node_id(f"{name}_refined", people.id)
+    refined = Dataset(id_, reads, name, (), (name,), None, refined_from=people.id)
+    return _add_people(plan, parameters, refined)
+
+
+def _add_people(plan: Plan, parameters: Parameters, dataset: Dataset) -> Reconstructions:
     plan.datasets[dataset.id] = dataset
     detections = _add_detections(plan, parameters, dataset)
-    return _add_reconstructions(plan, parameters, _add_labels(plan, parameters, detections, "soft"))
+    labels = _add_labels(plan, parameters, detections, "soft")
+    return _add_reconstructions(plan, parameters, labels)
 
 
 def _add_detections(plan: Plan, parameters: Parameters, dataset: Dataset) -> Detections:

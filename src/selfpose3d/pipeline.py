@@ -100,6 +100,14 @@ def measure_labels(scenes: Sequence[Path], labels: Path, truth: Path, out: Path)
     write_json(out, label_quality(views, truths, read))
 
 
+def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:
+    """Write a copy of a scene with its principal points refitted to its labels."""
+    from selfpose3d.baselines.refined_cameras import write_refined_scene
+
+    views, _ = read_poses2d(labels)
+    write_refined_scene(read_scene(scene), views, read_poses3d(people), out)
+
+
 def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path) -> None:
     """Write how well 3D people reproject onto the labels of a scene."""
     from selfpose3d.evaluation.reprojection import reprojection_report

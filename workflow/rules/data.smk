@@ -126,6 +126,42 @@ rule prepare_footage:
         " --cache data/cache > {log:q} 2>&1"
 
 
+def refined_from(wildcards):
+    """The scene, labels and people that a scene's cameras are refitted with."""
+    people = PLAN.reconstructions[dataset_of(wildcards).refined_from]
+    detections = people.labels.detections
+    return {
+        "scene": f"data/scenes/{detections.dataset.id}/{wildcards.sequence}",
+        "labels": f"data/labels/{people.labels.id}",
+        "people": f"data/reconstructions/{people.id}",
+    }
+
+
+rule refine_cameras:
+    input:
+        unpack(refined_from),
+    output:
+        directory("data/scenes/{dataset}/{sequence}"),
+    log:
+        "results/logs/refine_cameras/{dataset}/{sequence}.log",
+    benchmark:
+        "results/benchmarks/refine_cameras/{dataset}/{sequence}.tsv"
+    wildcard_constraints:
+        dataset="pose2sim_demo_refined-[0-9a-f]{8}",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    message:
+        "Refit the principal points of {wildcards.sequence}"
+    shell:
+        COMMAND + " refine-cameras --scene {input.scene:q}"
+        " --labels {input.labels:q}/{wildcards.sequence}.parquet"
+        " --people {input.people:q}/{wildcards.sequence}.parquet --out {output:q} > {log:q} 2>&1"
+
+
 rule prepare_videos:
     output:
         directory("data/scenes/{dataset}/{sequence}"),
