@@ -314,13 +314,15 @@ def evaluate(
 
 @command("metrics")
 def metrics(
-    row: Annotated[list[str], typer.Option(help="NAME=FOLDER,FOLDER: an experiment's seeds")],
     out: OutOption,
+    row: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER,FOLDER: an experiment's seeds")
+    ] = None,
 ) -> None:
     """Gather the headline metrics of experiments into one file."""
     from selfpose3d.pipeline import gather_metrics
 
-    named = [text.partition("=") for text in row]
+    named = [text.partition("=") for text in row or []]
     gather_metrics({name: _paths(folders) for name, _, folders in named}, out)
 
 
@@ -348,8 +350,10 @@ def report(
     title: Annotated[str, typer.Option(help="of the report")],
     dataset: Annotated[str, typer.Option(help="the data's name, as readers know it")],
     out: OutOption,
-    tables: Annotated[list[str], typer.Option("--table", help="TITLE=CSV of a results table")],
     experiment: Annotated[list[Path], typer.Option(help="experiment folder; repeat for more")],
+    tables: Annotated[
+        list[str] | None, typer.Option("--table", help="TITLE=CSV of a results table")
+    ] = None,
     stage: Annotated[list[Path] | None, typer.Option(help="training stage's folder")] = None,
     quality: Annotated[list[str] | None, typer.Option(help="TITLE=JSON of label quality")] = None,
     scene: Annotated[list[Path] | None, typer.Option(help="held-out scene folder")] = None,
@@ -368,7 +372,7 @@ def report(
     inputs = ReportInputs(
         title=title,
         dataset=dataset,
-        tables=_titled(tables),
+        tables=_titled(tables or []),
         experiments=experiment,
         stages=stage or [],
         scenes=scene or [],

@@ -1,28 +1,6 @@
 """From scenes to detections, labels and training-free reconstructions."""
 
 
-def weights_input(wildcards):
-    """Only BlazePose has weights to fetch."""
-    is_blazepose = wildcards.detections.startswith("blazepose-")
-    return ["data/weights/blazepose"] if is_blazepose else []
-
-
-def detections_dataset(wildcards):
-    return PLAN.detections[wildcards.detections].dataset
-
-
-def labels_dataset(wildcards):
-    return PLAN.labels[wildcards.labels].detections.dataset
-
-
-def detection_files(wildcards):
-    detections = PLAN.labels[wildcards.labels].detections
-    return [
-        f"data/detections/{detections.id}/{sequence}.parquet"
-        for sequence in detections.dataset.sequences
-    ]
-
-
 rule fetch_weights:
     output:
         directory("data/weights/{name}"),
@@ -41,13 +19,15 @@ rule fetch_weights:
     message:
         "Fetch the {wildcards.name} weights"
     shell:
-        COMMAND + " fetch-weights {wildcards.name} --out {output:q} > {log:q} 2>&1"
+        "python -m selfpose3d fetch-weights {wildcards.name} --out {output:q} > {log:q} 2>&1"
 
 
 rule detect:
     input:
-        weights=weights_input,
-        scene=lambda wildcards: f"data/scenes/{detections_dataset(wildcards).id}/{wildcards.sequence}",
+        weights=lambda wildcards: wiring.estimator_weights(wildcards.detections),
+        scene=lambda wildcards: wiring.scene_folder(
+            PLAN.detections[wildcards.detections].dataset, wildcards.sequence
+        ),
     output:
         "data/detections/{detections}/{sequence}.parquet",
     log:
@@ -61,17 +41,21 @@ rule detect:
         mem_mb=2000,
         runtime=1440,
     params:
-        parameters=lambda wildcards: inline(PLAN.detections[wildcards.detections]),
+        parameters=lambda wildcards: PLAN.detections[
+            wildcards.detections
+        ].parameters_json,
     message:
         "Estimate the 2D people of {wildcards.sequence}"
     shell:
-        COMMAND + " detect --parameters {params.parameters:q} --scene {input.scene:q}"
+        "python -m selfpose3d detect --parameters {params.parameters:q} --scene {input.scene:q}"
         " --weights data/weights/blazepose --workers {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule label:
     input:
-        detection_files,
+        lambda wildcards: wiring.detection_files(
+            PLAN.labels[wildcards.labels].detections
+        ),
     output:
         directory("data/labels/{labels}"),
     log:
@@ -85,24 +69,22 @@ rule label:
         mem_mb=2000,
         runtime=60,
     params:
-        parameters=lambda wildcards: inline(PLAN.labels[wildcards.labels]),
+        parameters=lambda wildcards: PLAN.labels[wildcards.labels].parameters_json,
         kind=lambda wildcards: PLAN.labels[wildcards.labels].kind,
-        detections=lambda wildcards, input: repeated("--detections", input),
+        detections=lambda wildcards, input: wiring.repeated("--detections", input),
     message:
         "Filter detections into {params.kind} labels"
     shell:
-        COMMAND + " label --parameters {params.parameters:q} --kind {params.kind}"
+        "python -m selfpose3d label --parameters {params.parameters:q} --kind {params.kind}"
         " {params.detections} --out {output:q} > {log:q} 2>&1"
 
 
 rule reconstruct:
     input:
-        labels=lambda wildcards: f"data/labels/{PLAN.reconstructions[wildcards.reconstructions].labels.id}",
-        scenes=lambda wildcards: scene_folders(
-            PLAN.reconstructions[wildcards.reconstructions].labels.detections.dataset,
-            PLAN.reconstructions[
-                wildcards.reconstructions
-            ].labels.detections.dataset.sequences,
+        unpack(
+            lambda wildcards: wiring.reconstruction_inputs(
+                PLAN.reconstructions[wildcards.reconstructions]
+            )
         ),
     output:
         directory("data/reconstructions/{reconstructions}"),
@@ -117,26 +99,20 @@ rule reconstruct:
         mem_mb=2000,
         runtime=240,
     params:
-        parameters=lambda wildcards: inline(
-            PLAN.reconstructions[wildcards.reconstructions]
-        ),
-        scenes=lambda wildcards, input: repeated("--scene", input.scenes),
+        parameters=lambda wildcards: PLAN.reconstructions[
+            wildcards.reconstructions
+        ].parameters_json,
+        scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
     message:
         "Reconstruct 3D people from labels without training"
     shell:
-        COMMAND + " reconstruct --parameters {params.parameters:q} {params.scenes}"
+        "python -m selfpose3d reconstruct --parameters {params.parameters:q} {params.scenes}"
         " --labels {input.labels:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule label_quality:
     input:
-        labels="data/labels/{labels}",
-        scenes=lambda wildcards: scene_folders(
-            labels_dataset(wildcards), labels_dataset(wildcards).test
-        ),
-        truth=lambda wildcards: truth_files(
-            labels_dataset(wildcards), labels_dataset(wildcards).test
-        ),
+        unpack(lambda wildcards: wiring.quality_inputs(PLAN.labels[wildcards.labels])),
     output:
         "results/labels/{labels}.json",
     log:
@@ -150,24 +126,21 @@ rule label_quality:
         mem_mb=2000,
         runtime=60,
     params:
-        scenes=lambda wildcards, input: repeated("--scene", input.scenes),
-        truth=lambda wildcards: f"data/truth/{labels_dataset(wildcards).id}",
+        scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
+        truth=lambda wildcards, input: str(Path(input.truth[0]).parent),
     message:
         "Compare labels with the exact projections of the test sequences"
     shell:
-        COMMAND + " label-quality --labels {input.labels:q} --truth {params.truth:q}"
+        "python -m selfpose3d label-quality --labels {input.labels:q} --truth {params.truth:q}"
         " {params.scenes} --out {output:q} > {log:q} 2>&1"
 
 
 rule reprojection:
     input:
-        labels=lambda wildcards: f"data/labels/{PLAN.reconstructions[wildcards.reconstructions].labels.id}",
-        predictions="data/reconstructions/{reconstructions}",
-        scene=lambda wildcards: "data/scenes/{}/{}".format(
-            PLAN.reconstructions[
-                wildcards.reconstructions
-            ].labels.detections.dataset.id,
-            wildcards.sequence,
+        unpack(
+            lambda wildcards: wiring.reconstructed_inputs(
+                PLAN.reconstructions[wildcards.reconstructions], wildcards.sequence
+            )
         ),
     output:
         "results/reprojection/{reconstructions}/{sequence}.json",
@@ -184,18 +157,45 @@ rule reprojection:
     message:
         "Report how well the 3D people reproject onto {wildcards.sequence}"
     shell:
-        COMMAND + " reprojection --scene {input.scene:q}"
+        "python -m selfpose3d reprojection --scene {input.scene:q}"
         " --labels {input.labels:q}/{wildcards.sequence}.parquet"
-        " --predictions {input.predictions:q}/{wildcards.sequence}.parquet"
+        " --predictions {input.people:q}/{wildcards.sequence}.parquet"
         " --out {output:q} > {log:q} 2>&1"
+
+
+rule refine_cameras:
+    input:
+        unpack(
+            lambda wildcards: wiring.reconstructed_inputs(
+                PLAN.reconstructions[PLAN.datasets[wildcards.dataset].refined_from],
+                wildcards.sequence,
+            )
+        ),
+    output:
+        directory("data/refined/{dataset}/{sequence}"),
+    log:
+        "results/logs/refine_cameras/{dataset}/{sequence}.log",
+    benchmark:
+        "results/benchmarks/refine_cameras/{dataset}/{sequence}.tsv"
+    wildcard_constraints:
+        dataset="pose2sim_demo_refined-[0-9a-f]{8}",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    message:
+        "Refit the principal points of {wildcards.sequence}"
+    shell:
+        "python -m selfpose3d refine-cameras --scene {input.scene:q}"
+        " --labels {input.labels:q}/{wildcards.sequence}.parquet"
+        " --people {input.people:q}/{wildcards.sequence}.parquet --out {output:q} > {log:q} 2>&1"
 
 
 rule labels:
     input:
-        [f"data/labels/{labels}" for labels in PLAN.labels],
-        [
-            f"data/reconstructions/{reconstructions}"
-            for reconstructions in PLAN.reconstructions
-        ],
+        [wiring.labels_folder(labels) for labels in PLAN.labels.values()],
+        [wiring.people_folder(people) for people in PLAN.reconstructions.values()],
     message:
         "All labels are there"

@@ -1,63 +1,13 @@
 """From checkpoints to predictions, metrics, tables, the report and MLflow."""
 
 
-def experiment_of(wildcards):
-    return PLAN.experiments[wildcards.experiment]
-
-
-def test_scenes(wildcards):
-    dataset = experiment_of(wildcards).dataset
-    return scene_folders(dataset, dataset.test)
-
-
-def prediction_inputs(wildcards):
-    """A learnt experiment's checkpoints; a training-free one's reconstructions."""
-    experiment = experiment_of(wildcards)
-    if experiment.method == "training_free":
-        return {
-            "reconstructions": f"data/reconstructions/{experiment.reconstructions.id}"
-        }
-    return {
-        "checkpoints": [
-            f"results/stages/{stage.id}/checkpoint.pt" for stage in experiment.stages
-        ],
-        "scenes": test_scenes(wildcards),
-        "labels": f"data/labels/{experiment.labels.id}",
-    }
-
-
-def prediction_command(wildcards, input):
-    experiment = experiment_of(wildcards)
-    if experiment.method == "training_free":
-        files = [
-            f"{input.reconstructions}/{name}.parquet"
-            for name in experiment.dataset.test
-        ]
-        return "gather " + " ".join(files)
-    return " ".join(
-        [
-            f"predict --parameters '{inline(experiment)}' --labels {input.labels}",
-            repeated("--checkpoint", input.checkpoints),
-            repeated("--scene", input.scenes),
-        ]
-    )
-
-
-def experiment_folders(name):
-    return [f"results/experiments/{run.id}" for run in PLAN.by_name[name]]
-
-
-def table_inputs(wildcards):
-    return [
-        f"{folder}/metrics.json"
-        for row in PARAMETERS.tables[wildcards.table].rows
-        for folder in experiment_folders(row)
-    ]
-
-
 rule predict:
     input:
-        unpack(prediction_inputs),
+        unpack(
+            lambda wildcards: wiring.prediction_inputs(
+                PLAN.experiments[wildcards.experiment]
+            )
+        ),
     output:
         "results/experiments/{experiment}/predictions.parquet",
     log:
@@ -68,22 +18,24 @@ rule predict:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=lambda wildcards: int(experiment_of(wildcards).method == "selfpose3d"),
+        gpu=lambda wildcards: int(bool(PLAN.experiments[wildcards.experiment].stages)),
         mem_mb=4000,
         runtime=480,
     params:
-        command=prediction_command,
+        command=lambda wildcards, input: wiring.prediction_command(
+            PLAN.experiments[wildcards.experiment], input
+        ),
     message:
         "Export the predictions of {wildcards.experiment}"
     shell:
-        COMMAND + " {params.command} --out {output:q} > {log:q} 2>&1"
+        "python -m selfpose3d {params.command} --out {output:q} > {log:q} 2>&1"
 
 
 rule evaluate:
     input:
         predictions="results/experiments/{experiment}/predictions.parquet",
-        truth=lambda wildcards: truth_files(
-            experiment_of(wildcards).dataset, experiment_of(wildcards).dataset.test
+        truth=lambda wildcards: wiring.test_truth(
+            PLAN.experiments[wildcards.experiment].dataset
         ),
     output:
         "results/experiments/{experiment}/metrics.json",
@@ -98,11 +50,11 @@ rule evaluate:
         mem_mb=2000,
         runtime=60,
     params:
-        truth=lambda wildcards, input: repeated("--ground-truth", input.truth),
+        truth=lambda wildcards, input: wiring.repeated("--ground-truth", input.truth),
     message:
         "Evaluate {wildcards.experiment} by the published protocol"
     shell:
-        COMMAND + " evaluate --predictions {input.predictions:q} {params.truth}"
+        "python -m selfpose3d evaluate --predictions {input.predictions:q} {params.truth}"
         " --out {output:q} > {log:q} 2>&1"
 
 
@@ -120,7 +72,9 @@ rule describe:
         mem_mb=500,
         runtime=10,
     params:
-        description=lambda wildcards: describe_experiment(experiment_of(wildcards)),
+        description=lambda wildcards: wiring.describe_experiment(
+            PLAN.experiments[wildcards.experiment], PARAMETERS
+        ),
     message:
         "Write down what {wildcards.experiment} is"
     shell:
@@ -129,12 +83,13 @@ rule describe:
 
 rule table:
     input:
-        metrics=table_inputs,
-        descriptions=lambda wildcards: [
-            f"{folder}/experiment.json"
-            for row in PARAMETERS.tables[wildcards.table].rows
-            for folder in experiment_folders(row)
-        ],
+        metrics=lambda wildcards: wiring.experiment_files(
+            wiring.table_experiments(PARAMETERS, PLAN, wildcards.table), "metrics.json"
+        ),
+        descriptions=lambda wildcards: wiring.experiment_files(
+            wiring.table_experiments(PARAMETERS, PLAN, wildcards.table),
+            "experiment.json",
+        ),
         published=lambda wildcards: [
             str(REPOSITORY / f"results/reference/{name}.csv")
             for name in PARAMETERS.tables[wildcards.table].published
@@ -153,24 +108,20 @@ rule table:
         runtime=10,
     params:
         title=lambda wildcards: PARAMETERS.tables[wildcards.table].title,
-        rows=lambda wildcards: " ".join(
-            "--row " + ",".join(experiment_folders(row))
-            for row in PARAMETERS.tables[wildcards.table].rows
+        rows=lambda wildcards: wiring.table_rows(PARAMETERS, PLAN, wildcards.table),
+        published=lambda wildcards, input: wiring.repeated(
+            "--published", input.published
         ),
-        published=lambda wildcards, input: repeated("--published", input.published),
     message:
         "Write the table '{params.title}'"
     shell:
-        COMMAND + " table --title {params.title:q} {params.rows}"
+        "python -m selfpose3d table --title {params.title:q} {params.rows}"
         " {params.published} --out results/tables/{wildcards.table} > {log:q} 2>&1"
 
 
 rule metrics:
     input:
-        expand(
-            "results/experiments/{experiment}/metrics.json",
-            experiment=PLAN.experiments,
-        ),
+        wiring.experiment_files(wiring.measured(PARAMETERS, PLAN), "metrics.json"),
     output:
         "results/metrics.json",
     log:
@@ -184,14 +135,11 @@ rule metrics:
         mem_mb=500,
         runtime=10,
     params:
-        rows=" ".join(
-            f"--row {name}=" + ",".join(experiment_folders(name))
-            for name in PLAN.by_name
-        ),
+        rows=wiring.headline_rows(PARAMETERS, PLAN),
     message:
         "Gather the headline metrics of all experiments"
     shell:
-        COMMAND + " metrics {params.rows} --out {output:q} > {log:q} 2>&1"
+        "python -m selfpose3d metrics {params.rows} --out {output:q} > {log:q} 2>&1"
 
 
 rule mlflow_store:
@@ -212,20 +160,21 @@ rule mlflow_store:
     message:
         "Create or migrate the MLflow store"
     shell:
-        COMMAND + " track-prepare --experiment {params.tracking:q} > {log:q} 2>&1"
+        "python -m selfpose3d track-prepare --experiment {params.tracking:q} > {log:q} 2>&1"
 
 
 rule track:
     input:
         "results/mlflow.ready",
-        lambda wildcards: [
-            f"results/stages/{stage.id}/checkpoint.pt"
-            for stage in experiment_of(wildcards).stages
-        ],
+        lambda wildcards: wiring.checkpoints(
+            stage.id for stage in PLAN.experiments[wildcards.experiment].stages
+        ),
         description="results/experiments/{experiment}/experiment.json",
         predictions="results/experiments/{experiment}/predictions.parquet",
         metrics="results/experiments/{experiment}/metrics.json",
-        scene=lambda wildcards: test_scenes(wildcards)[0],
+        scene=lambda wildcards: wiring.test_scenes(
+            PLAN.experiments[wildcards.experiment].dataset
+        )[0],
     output:
         "results/experiments/{experiment}/mlflow.json",
     log:
@@ -244,75 +193,13 @@ rule track:
     message:
         "Record {wildcards.experiment} in MLflow"
     shell:
-        COMMAND
-        + " track results/experiments/{wildcards.experiment} --scene {input.scene:q}"
+        "python -m selfpose3d track results/experiments/{wildcards.experiment} --scene {input.scene:q}"
         " --experiment {params.tracking:q} --out {output:q} > {log:q} 2>&1"
-
-
-def report_inputs(wildcards):
-    """Every experiment and the scenes; what needs the truth; the footage where there is one."""
-    first = next(iter(PLAN.experiments.values()))
-    files = ["experiment.json", "predictions.parquet"] + ["metrics.json"] * HAS_TRUTH
-    inputs = {
-        "tables": [f"results/tables/{table}.csv" for table in TABLES],
-        "experiments": [
-            f"results/experiments/{experiment}/{name}"
-            for experiment in PLAN.experiments
-            for name in files
-        ],
-        "quality": [f"results/labels/{labels.id}.json" for labels in MEASURED_LABELS],
-        "scenes": scene_folders(first.dataset, first.dataset.test),
-        "truth": truth_files(first.dataset, first.dataset.test) if HAS_TRUTH else [],
-        "stages": [f"results/stages/{stage}/checkpoint.pt" for stage in PLAN.stages],
-    }
-    if PLAN.footage:
-        dataset = PLAN.footage.labels.detections.dataset
-        inputs["footage_scene"] = scene_folders(dataset, dataset.test)
-        inputs["footage_people"] = f"data/reconstructions/{PLAN.footage.id}"
-        inputs["footage_report"] = (
-            f"results/reprojection/{PLAN.footage.id}/{dataset.test[0]}.json"
-        )
-    return inputs
-
-
-def report_options(wildcards, input):
-    tables = [
-        f"{PARAMETERS.tables[key].title}=results/tables/{key}.csv" for key in TABLES
-    ]
-    quality = [
-        f"{labels.kind.capitalize()} labels=results/labels/{labels.id}.json"
-        for labels in MEASURED_LABELS
-    ]
-    options = [
-        repeated("--table", map(shlex.quote, tables)),
-        repeated(
-            "--experiment", [f"results/experiments/{name}" for name in PLAN.experiments]
-        ),
-        repeated("--stage", [f"results/stages/{stage}" for stage in PLAN.stages]),
-        repeated("--quality", map(shlex.quote, quality)),
-        repeated("--scene", input.scenes),
-        repeated("--truth", input.truth),
-    ]
-    if PLAN.footage:
-        name = PLAN.footage.labels.detections.dataset.test[0]
-        options += [
-            f"--footage-scene {input.footage_scene}",
-            f"--footage-people {input.footage_people}/{name}.parquet",
-            f"--footage-report {input.footage_report}",
-        ]
-    return " ".join(options)
-
-
-DATASET_TITLES = {
-    "studio": "Studio (rendered people)",
-    "panoptic": "CMU Panoptic",
-    "videos": "Own cameras",
-}
 
 
 rule report:
     input:
-        unpack(report_inputs),
+        **wiring.report_inputs(PARAMETERS, PLAN),
     output:
         "results/report.html",
     log:
@@ -326,11 +213,10 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        options=report_options,
-        dataset=DATASET_TITLES[PARAMETERS.data.source],
+        options=lambda wildcards, input: wiring.report_options(PARAMETERS, PLAN, input),
+        dataset=wiring.DATASET_TITLES[PARAMETERS.data.source],
     message:
         "Write results/report.html"
     shell:
-        COMMAND
-        + " report --title 'SelfPose3d' --dataset {params.dataset:q} {params.options}"
+        "python -m selfpose3d report --title 'SelfPose3d' --dataset {params.dataset:q} {params.options}"
         " --benchmarks results/benchmarks --out {output:q} > {log:q} 2>&1"
