@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -89,10 +90,10 @@ def assert_nothing_to_do(folder: Path) -> None:
     assert jobs(folder) == []
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of the tiny workflow that has been run by both."""
-    folder = tmp_path / "project"
+    folder = tmp_path_factory.mktemp("finished") / "project"
     shutil.copytree(TINY, folder)
     (folder / ".gitignore").write_text("/data/\n/results/*\n.snakemake/\n/ran\n")
     run(folder, "git init --quiet")
@@ -104,6 +105,12 @@ def project(tmp_path: Path) -> Path:
     assert jobs(folder) == []
     commit(folder)
     return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, times of files included."""
+    return shutil.copytree(finished, tmp_path / "project")
 
 
 def test_after_a_run_neither_has_anything_to_do(project: Path) -> None:
@@ -178,6 +185,7 @@ def assert_a_clone_settles(project: Path) -> None:
     clone = project.parent / "clone"
     run(project, f"git clone --quiet . {clone}")
     run(clone, "dvc pull")
+    assert (clone / "data" / "truth").is_dir()
     metrics = Path("results/metrics.json")
     assert (clone / metrics).read_text() == (project / metrics).read_text()
 
@@ -200,10 +208,10 @@ def test_push_and_pull_with_s3(project: Path, s3: str) -> None:
     assert_a_clone_settles(project)
 
 
-def project_stages() -> dict[str, dict[str, list[object]]]:
-    stages: dict[str, dict[str, list[object]]] = yaml.safe_load(
-        (REPOSITORY / "dvc.yaml").read_text()
-    )["stages"]
+def project_stages() -> dict[str, dict[str, Any]]:
+    stages: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())[
+        "stages"
+    ]
     return stages
 
 
@@ -220,7 +228,7 @@ def test_every_stage_of_the_project_is_a_target_of_the_workflow() -> None:
     files = [REPOSITORY / "workflow" / "Snakefile", *rules]
     workflow = "".join(path.read_text() for path in files)
     for stage in project_stages().values():
-        target = str(stage["cmd"]).removeprefix("snakemake --cores all").strip() or "all"
+        target = stage["cmd"][-1].removeprefix("snakemake --cores all").strip() or "all"
         assert re.search(rf"^rule {target}:", workflow, re.MULTILINE), target
 
 
@@ -232,7 +240,7 @@ def test_dvc_watches_every_section_of_the_parameters() -> None:
 def test_every_stage_watches_what_the_stages_before_it_watch() -> None:
     """A folder keeps all variants: going back to an earlier value leaves it as it is, and only
     the parameters tell DVC that what follows has to change."""
-    before: set[object] = set()
+    before: set[str] = set()
     for name, stage in project_stages().items():
         assert before <= set(stage["params"]), (
             f"dvc.yaml: {name}: add {before - {*stage['params']}}"
