@@ -97,5 +97,5 @@ def test_joint_loss_has_the_right_gradient():
 
 def test_body_loss_is_the_mean_distance():
     joints = torch.zeros(1, 2, 3)
-    truth = torch.tensor([[[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]]])
-    assert losses.body_loss(joints, truth).item() == pytest.approx(3.0)
+    target = torch.tensor([[[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]]])
+    assert losses.body_loss(joints, target).item() == pytest.approx(3.0)

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "datasets": COMMON,
     "pseudo2d": COMMON,
     "models": COMMON,
-    "training": COMMON | {"datasets", "pseudo2d", "models"},
+    "training": COMMON | {"datasets", "pseudo2d", "models", "inference"},
     "inference": COMMON | {"datasets", "pseudo2d", "models"},
     "baselines": COMMON | {"datasets", "pseudo2d", "models"},
     "evaluation": {"errors", "files", "skeletons", "geometry"},

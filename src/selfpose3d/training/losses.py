@@ -158,6 +158,6 @@ def _sample_joint_loss(
     return per_view.mean()
 
 
-def body_loss(joints: Tensor, truth: Tensor) -> Tensor:
+def body_loss(joints: Tensor, target: Tensor) -> Tensor:
     """Direct 3D error of synthetic bodies: (P, J, 3) mm to a scalar, the mean distance in mm."""
-    return (joints - truth).norm(dim=-1).mean()
+    return (joints - target).norm(dim=-1).mean()
