@@ -1,0 +1,150 @@
+"""The graph of jobs: what runs for which parameters, and that the truth goes to measuring alone."""
+
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import REPOSITORY, run_snakemake
+from selfpose3d.config import Parameters, parse_parameters
+from selfpose3d.experiments import Plan, make_plan
+
+sys.path.insert(0, str(REPOSITORY / "workflow"))
+
+import wiring
+
+FOOTAGE = ("prepare_footage", "reprojection")
+MEASURING = ("evaluate", "label_quality", "table", "track")
+
+
+def planned(workdir: Path, *arguments: str) -> Counter[str]:
+    """How many jobs of each rule a dry run counts."""
+    status, output = run_snakemake("--dry-run", "--quiet", "rules", *arguments, workdir=workdir)
+    assert status == 0, output
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})
+
+
+def read_parameters(*overlays: dict[str, object]) -> Parameters:
+    given = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for overlay in overlays:
+        for section, values in overlay.items():
+            given[section].update(values)
+    return parse_parameters(given, "test")
+
+
+@pytest.fixture(scope="module")
+def demo() -> tuple[Parameters, Plan]:
+    parameters = read_parameters()
+    return parameters, make_plan(parameters)
+
+
+def assert_a_job_for_each_node(counts: Counter[str], parameters: Parameters, plan: Plan) -> None:
+    trained = Counter(f"train_{stage.stage}" for stage in plan.stages.values())
+    assert trained.items() <= counts.items()
+    assert counts["predict"] == len(plan.experiments)
+    assert counts["label"] == len(plan.labels)
+    assert counts["reconstruct"] == len(plan.reconstructions)
+    scenes = sum(len(dataset.sequences) for dataset in plan.datasets.values())
+    assert counts["detect"] == scenes
+
+
+def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], tmp_path: Path) -> None:
+    counts = planned(tmp_path)
+
+    assert_a_job_for_each_node(counts, *demo)
+    assert all(counts[rule] for rule in (*FOOTAGE, *MEASURING))
+    assert counts["table"] == len(demo[0].tables)
+    assert counts["track"] == counts["evaluate"] == len(demo[1].experiments)
+
+
+@pytest.mark.parametrize("overlay", ["smoke", "cpu", "paper"])
+def test_every_overlay_makes_a_graph(overlay: str, tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--configfile", str(REPOSITORY / "config" / f"{overlay}.yaml"))
+
+    assert counts["report"] == 1
+    assert counts["evaluate"] == counts["predict"] > 1
+
+
+def test_refitted_cameras_add_a_second_pass_over_the_footage(tmp_path: Path) -> None:
+    refined = read_parameters({"footage": {"centre_refinement": True}})
+
+    counts = planned(tmp_path, "--config", 'footage={"centre_refinement": true}')
+
+    assert_a_job_for_each_node(counts, refined, make_plan(refined))
+    assert counts["refine_cameras"] == 1
+    assert counts["reprojection"] == 1
+
+
+def test_without_footage_nothing_is_fetched_for_it(tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--config", 'footage={"name": "none"}')
+
+    assert not any(counts[rule] for rule in FOOTAGE)
+    assert counts["report"] == 1
+
+
+def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
+    videos = {name: {f"my_{name}": str(tmp_path / name)} for name in ("train", "test")}
+    for name in videos:
+        (tmp_path / name).mkdir()
+    overlay = tmp_path / "videos.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"source": "videos"}, "videos": videos}))
+
+    counts = planned(tmp_path, "--configfile", str(overlay))
+
+    assert counts["prepare_videos"] == 2
+    assert counts["predict"] > 1
+    assert counts["report"] == counts["metrics"] == 1
+    assert not any(counts[rule] for rule in MEASURING)
+
+
+def test_missing_videos_are_named(tmp_path: Path) -> None:
+    videos = {name: {f"my_{name}": str(tmp_path / "nowhere")} for name in ("train", "test")}
+    overlay = tmp_path / "videos.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"source": "videos"}, "videos": videos}))
+
+    status, output = run_snakemake(
+        "--dry-run", "--configfile", str(overlay), workdir=tmp_path / "run"
+    )
+
+    assert status != 0
+    assert str(tmp_path / "nowhere") in output
+
+
+def test_a_wrong_parameter_is_told_without_a_traceback(tmp_path: Path) -> None:
+    status, output = run_snakemake("--dry-run", "--config", "seeds=x", workdir=tmp_path)
+
+    assert status != 0
+    assert "seeds" in output
+    assert "Traceback" not in output
+
+
+def test_only_measuring_is_given_the_truth(demo: tuple[Parameters, Plan]) -> None:
+    parameters, plan = demo
+    given = [
+        *map(wiring.stage_inputs, plan.stages.values()),
+        *map(wiring.prediction_inputs, plan.experiments.values()),
+        *map(wiring.reconstruction_inputs, plan.reconstructions.values()),
+    ]
+    paths = [path for inputs in given for value in inputs.values() for path in _listed(value)]
+    assert len(paths) > len(given)
+    assert not [path for path in paths if "truth" in path]
+    assert not [
+        path
+        for each in plan.labels.values()
+        for path in wiring.detection_files(each.detections)
+        if "truth" in path
+    ]
+    assert wiring.report_inputs(parameters, plan)["truth"]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_options_are_quoted_for_the_shell() -> None:
+    assert wiring.repeated("--scene", ["a b", "c"]) == "--scene 'a b' --scene c"
+    assert wiring.repeated("--scene", []) == ""
