@@ -141,6 +141,17 @@ def test_only_measuring_is_given_the_truth(demo: tuple[Parameters, Plan]) -> Non
     assert wiring.report_inputs(parameters, plan)["truth"]
 
 
+def test_a_given_file_of_2d_people_is_an_input() -> None:
+    given = {"name": "file", "files": "poses/{sequence}.json"}
+    plan = make_plan(read_parameters({"estimator": given, "footage": {"name": "none"}}))
+    (detections,) = plan.detections.values()
+
+    inputs = wiring.detect_inputs(detections, "studio_test_00")
+
+    assert inputs["files"] == ["poses/studio_test_00.json"]
+    assert not inputs["weights"]
+
+
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 

@@ -159,9 +159,15 @@ def video_folder(videos: Videos, sequence: str) -> str:
     return {**videos.train, **videos.test}[sequence]
 
 
-def estimator_weights(detections: str) -> list[str]:
-    """The weights of an estimator by its detections' id; only BlazePose has any."""
-    return ["data/weights/blazepose"] if detections.startswith("blazepose-") else []
+def detect_inputs(detections: Detections, sequence: str) -> Given:
+    """The scene, BlazePose's weights, and the file of an estimator that reads one."""
+    estimator = detections.parameters["estimator"]
+    files = estimator["files"]
+    return {
+        "scene": scene_folder(detections.dataset, sequence),
+        "weights": ["data/weights/blazepose"] if estimator["name"] == "blazepose" else [],
+        "files": [files.replace("{sequence}", sequence)] if files else [],
+    }
 
 
 def split_of(dataset: Dataset, sequence: str) -> str:

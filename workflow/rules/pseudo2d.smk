@@ -24,9 +24,10 @@ rule fetch_weights:
 
 rule detect:
     input:
-        weights=lambda wildcards: wiring.estimator_weights(wildcards.detections),
-        scene=lambda wildcards: wiring.scene_folder(
-            PLAN.detections[wildcards.detections].dataset, wildcards.sequence
+        unpack(
+            lambda wildcards: wiring.detect_inputs(
+                PLAN.detections[wildcards.detections], wildcards.sequence
+            )
         ),
     output:
         "data/detections/{detections}/{sequence}.parquet",
