@@ -30,8 +30,8 @@ demo: $(INSTALLED) ## set up, then run the whole pipeline (about 20 minutes on 2
 smoke: $(INSTALLED) ## the same at its smallest (about 3 minutes); no figure in it means anything
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
 
-test: $(INSTALLED_DEV) ## set up, then run all tests
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pytest
+test: $(INSTALLED_DEV) ## set up, then run all tests, files side by side
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED_DEV) ## formats, lints and types, as pre-commit runs them
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pre-commit run --all-files
