@@ -205,6 +205,21 @@ def label_quality(
     measure_labels(scene, labels, truth, out)
 
 
+@command("heatmap-quality")
+def heatmap_quality(
+    parameters: ParametersOption,
+    checkpoint: Annotated[Path, typer.Option(help="of the backbone stage")],
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of labels")],
+    truth: Annotated[Path, typer.Option(help="folder of 3D truth")],
+    out: OutOption,
+) -> None:
+    """Compare learnt heatmaps with the exact projections: a report, never training."""
+    from selfpose3d.pipeline import measure_heatmaps
+
+    measure_heatmaps(_parameters(parameters), checkpoint, scene, labels, truth, out)
+
+
 @command("reconstruct")
 def reconstruct(
     parameters: ParametersOption,

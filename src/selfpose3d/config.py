@@ -252,6 +252,9 @@ class RootStage(Stage):
     positive_weight: NonNegative = Field(
         10.0, description="extra weight of the target volume's peaks; paper 0"
     )
+    real_frames: Count | None = Field(
+        1, description="of a batch, seen for l_root_C; null: as many as synthetic samples (paper)"
+    )
     people: tuple[Count, Count] = Field((1, 9), description="synthetic roots a sample")
     heights: tuple[float, float] = Field(
         (450.0, 1100.0), description="of the synthetic roots, mm; released code 50, 1500"
@@ -325,15 +328,15 @@ class Train(Section):
     backbone: BackboneStage = BackboneStage()
     root: RootStage = RootStage()
     bodies: BodiesStage = BodiesStage()
-    pose_l2: PoseStage = PoseStage(iterations=60, batch_size=1, learning_rate=5e-4)
+    pose_l2: PoseStage = PoseStage(iterations=50, batch_size=1, learning_rate=1e-4)
     pose_l1: PoseStage = PoseStage(
-        iterations=60, batch_size=1, learning_rate=2e-4, joint_weight=0.01
+        iterations=50, batch_size=1, learning_rate=5e-5, joint_weight=0.01
     )
     finetune: PoseStage = PoseStage(
         enabled=False,
         iterations=30,
         batch_size=1,
-        learning_rate=1e-4,
+        learning_rate=5e-5,
         joint_weight=0.01,
         labels="hard",
     )

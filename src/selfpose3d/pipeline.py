@@ -13,7 +13,7 @@ from typing import Literal, cast
 from selfpose3d.config import Labels, Parameters, TrainingFree
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, whole_folder, write_json
-from selfpose3d.files.poses2d import Views, read_poses2d, write_poses2d
+from selfpose3d.files.poses2d import People2D, Views, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.progress import track
@@ -98,6 +98,37 @@ def measure_labels(scenes: Sequence[Path], labels: Path, truth: Path, out: Path)
     views = [read_labels(labels, scene) for scene in read]
     truths = [read_poses3d(label_path(truth, scene.name)) for scene in read]
     write_json(out, label_quality(views, truths, read))
+
+
+def measure_heatmaps(
+    parameters: Parameters,
+    checkpoint: Path,
+    scenes: Sequence[Path],
+    labels: Path,
+    truth: Path,
+    out: Path,
+) -> None:
+    """Write how good a trained backbone's heatmaps are against exact projections."""
+    from selfpose3d.evaluation.heatmaps import HeatmapTally
+    from selfpose3d.inference.people import scene_people
+    from selfpose3d.inference.predict import scene_heatmaps
+
+    tally = HeatmapTally()
+    for scene in [read_scene(path) for path in scenes]:
+        people = scene_people(scene, read_labels(labels, scene))
+        true = read_poses3d(label_path(truth, scene.name))
+        cameras = scene.network_cameras()
+        for index, maps in enumerate(scene_heatmaps(parameters, scene, [checkpoint])):
+            for view, camera in enumerate(cameras):
+                present = true.get((scene.name, scene.frames[index]))
+                if present is not None:
+                    seen = People2D(
+                        people.points[index, view],
+                        people.scores[index, view],
+                        people.scores[index, view].max(-1),
+                    )
+                    tally.add(maps[view], parameters.heatmaps.stride, camera, present, seen)
+    write_json(out, tally.summary())
 
 
 def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:

@@ -123,6 +123,15 @@ def undistort(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64
     return np.asarray(normalised, dtype=np.float64).reshape(np.shape(pixels))
 
 
+def ray_directions(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors (..., 3) in the world, from the camera's centre through its pixels (..., 2)."""
+    normalised = undistort(camera, pixels)
+    in_camera = np.concatenate([normalised, np.ones((*normalised.shape[:-1], 1))], axis=-1)
+    directions = in_camera @ camera.R
+    unit: NDArray[np.float64] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    return unit
+
+
 def in_image(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which pixels (..., 2) lie inside the camera's image; NaN does not."""
     with np.errstate(invalid="ignore"):

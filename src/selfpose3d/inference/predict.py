@@ -1,6 +1,6 @@
 """Inference: the frames of a scene to 3D people with scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +57,21 @@ def predict_scene(
             return predictor.predict(scene, labels)
     finally:
         torch.set_num_threads(threads)
+
+
+def scene_heatmaps(
+    parameters: Parameters, scene: Scene, checkpoints: Sequence[Path]
+) -> Iterator[NDArray[np.float32]]:
+    """heatmap_net_2d's heatmaps (V, J, h, w) of a scene, frame by frame."""
+    fabric = start_fabric(parameters.compute, devices=1)
+    backbone = build_backbone(parameters.networks)
+    where = ", ".join(str(path) for path in checkpoints)
+    load_network(backbone, merged_networks(checkpoints), "backbone", where)
+    backbone.to(fabric.device).eval()
+    with torch.inference_mode():
+        for images in track(scene.network_frames, f"heatmaps of {scene.name}", unit="frames"):
+            batch = torch.from_numpy(np.array(images))[None].to(fabric.device)
+            yield image_heatmaps(backbone, batch)[0].float().cpu().numpy()
 
 
 def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":

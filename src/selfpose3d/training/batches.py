@@ -228,7 +228,9 @@ class RootBatches:
         )
         noise = rng.normal(0, self.settings.noise, heatmaps.shape).astype(np.float32)
         target = self.lifting.root_target(roots.to(self.device), self.settings.target_sigma)
-        return SyntheticRoots(affines, heatmaps + torch.from_numpy(noise).to(self.device), target)
+        rig = Rig.from_cameras([self.data.scenes[s].cameras for s, _ in frames]).to(self.device)
+        noisy = heatmaps + torch.from_numpy(noise).to(self.device)
+        return SyntheticRoots(rig, affines, noisy, target)
 
     def _one(
         self, frame: FrameIndex, count: int, most: int, rng: np.random.Generator

@@ -107,7 +107,8 @@ def train_root(
 
         def draw(number: int, rng: np.random.Generator) -> RootBatch:
             frames = batches.at(number)
-            return RootBatch(inputs.draw(frames, rng), roots.draw(frames, rng))
+            real = frames[: settings.real_frames]
+            return RootBatch(inputs.draw(real, rng), roots.draw(frames, rng))
 
         run = _run(parameters, "root", settings, data, out, batches.length, *start)
         run.carried = networks

@@ -82,11 +82,13 @@ class SyntheticRoots:
     """Random roots and their root heatmaps, one set a sample.
 
     Args:
+        rig: the cameras they are seen by.
         affines: (B, 2, 3).
         heatmaps: (B, V, 1, h, w).
         target: (B, X, Y, Z) the volume that root_net should give.
     """
 
+    rig: Rig
     affines: Tensor
     heatmaps: Tensor
     target: Tensor
@@ -94,7 +96,7 @@ class SyntheticRoots:
 
 @dataclass(frozen=True)
 class RootBatch:
-    """Real frames with synthetic roots in the same rigs."""
+    """Real frames, and synthetic roots in the rigs of these and further frames."""
 
     frames: FrameBatch
     synthetic: SyntheticRoots
@@ -123,11 +125,13 @@ def root_losses(
     settings: RootStage,
 ) -> dict[str, Tensor]:
     """l_root_syn and l_root_C, weighted; (K, B, V, J, h, w) heatmaps of the frames."""
-    parts = [(heatmaps[k][:, :, [ROOT]], frames.affines[k]) for k in range(len(heatmaps))]
-    parts.append((synthetic.heatmaps, synthetic.affines))
-    evidence = [lifting.root_evidence(maps, frames.rig, affines) for maps, affines in parts]
+    evidence = [
+        lifting.root_evidence(heatmaps[k][:, :, [ROOT]], frames.rig, frames.affines[k])
+        for k in range(len(heatmaps))
+    ]
+    evidence.append(lifting.root_evidence(synthetic.heatmaps, synthetic.rig, synthetic.affines))
     volumes = step.run(lifting.root_net, torch.cat(evidence))[:, 0]
-    plain, first, second, known = volumes.chunk(4)
+    plain, first, second, known = volumes.split([len(part) for part in evidence])
     return {
         "root_synthetic": settings.synthetic_weight
         * root_synthetic_loss(known, synthetic.target, settings.positive_weight),

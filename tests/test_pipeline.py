@@ -1,0 +1,163 @@
+"""The whole graph on the smoke configuration: what a user does with it, and what may go wrong."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import torch
+
+from browser import console_errors, open_browser
+from conftest import REPOSITORY, SNAKEFILE, run_snakemake, tool_path
+
+SMOKE = ("--configfile", str(REPOSITORY / "config" / "smoke.yaml"))
+NOTHING = "Nothing to be done"
+TRAINING = ("train_backbone", "train_root", "train_bodies", "train_pose_l2", "train_pose_l1")
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One undisturbed run of everything."""
+    workdir = tmp_path_factory.mktemp("smoke")
+    status, output = run_snakemake(*SMOKE, workdir=workdir)
+    assert status == 0, output[-4000:]
+    return workdir
+
+
+def rules_to_run(workdir: Path, *arguments: str) -> set[str]:
+    """The rules that Snakemake would run."""
+    status, output = run_snakemake(*SMOKE, "--dry-run", "--quiet", *arguments, workdir=workdir)
+    assert status == 0, output[-4000:]
+    known = subprocess.run(
+        ["snakemake", "--list-rules", "--snakefile", str(SNAKEFILE)],
+        cwd=REPOSITORY,
+        env={**os.environ, "PATH": tool_path()},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    _, full = run_snakemake(*SMOKE, "--dry-run", *arguments, workdir=workdir)
+    table = full.split("Job stats:")[-1].splitlines()
+    return {line.split()[0] for line in table if line.strip() and line.split()[0] in known}
+
+
+def weights_of(workdir: Path) -> dict[str, dict[str, torch.Tensor]]:
+    return {
+        path.parent.name: {
+            f"{network}.{name}": tensor
+            for network, state in torch.load(path, weights_only=True)["networks"].items()
+            for name, tensor in state.items()
+        }
+        for path in sorted((workdir / "results" / "stages").glob("*/checkpoint.pt"))
+    }
+
+
+def test_everything_is_there(smoke: Path) -> None:
+    metrics = json.loads((smoke / "results" / "metrics.json").read_text())
+    assert {"training_free", "estimator", "images"} <= set(metrics)
+    table = pd.read_csv(smoke / "results" / "tables" / "methods.csv")
+    assert len(table) > 3 and "MPJPE" in table
+    assert (smoke / "mlflow.db").stat().st_size > 0
+
+
+def test_the_report_opens_offline(smoke: Path) -> None:
+    with open_browser() as browser:
+        browser.get((smoke / "results" / "report.html").as_uri())
+        assert browser.find_elements("css selector", "table")
+        assert browser.find_elements("css selector", "canvas")
+        assert console_errors(browser) == []
+
+
+def test_a_second_run_does_nothing(smoke: Path) -> None:
+    _, output = run_snakemake(*SMOKE, "--dry-run", workdir=smoke)
+    assert NOTHING in output
+
+
+def test_a_changed_parameter_runs_what_depends_on_it_and_nothing_else(smoke: Path) -> None:
+    changed = rules_to_run(smoke, "--config", "train={pose_l1: {learning_rate: 0.0003}}")
+    assert {"train_pose_l1", "train_finetune", "predict", "evaluate", "report"} <= changed
+    untouched = {"studio_render", "prepare", "detect", "label", "reconstruct", "train_backbone"}
+    assert not changed & (untouched | {"train_root", "train_bodies", "train_pose_l2"})
+
+
+def test_a_changed_label_filter_leaves_data_and_backbone_alone(smoke: Path) -> None:
+    changed = rules_to_run(smoke, "--config", "inference={refine_radius: 5.0}")
+    assert "predict" in changed
+    assert not changed & {*TRAINING, "detect", "label", "prepare"}
+
+
+def test_a_wrong_value_is_refused_before_any_job_starts(tmp_path: Path) -> None:
+    status, output = run_snakemake(
+        "--config", "train={root: {learning_rate: -1}}", workdir=tmp_path / "wrong"
+    )
+    assert status != 0
+    assert "train.root.learning_rate" in output and "greater than 0" in output
+    assert not (tmp_path / "wrong" / "data").exists()
+
+
+def test_killed_and_without_truth_it_ends_with_the_same_weights_and_metrics(
+    smoke: Path, tmp_path: Path
+) -> None:
+    """Training again from the same data: a stage is killed, and the truth is noise all along."""
+    workdir = tmp_path / "again"
+    shutil.copytree(smoke / "data", workdir / "data")
+    truths = sorted((workdir / "data" / "truth").rglob("*.parquet"))
+    assert truths
+    for path in truths:
+        drown_in_noise(path)
+    kill_a_training_stage(workdir)
+    status, output = run_snakemake(*SMOKE, "trained", workdir=workdir)
+    assert status == 0, output[-4000:]
+    first, again = weights_of(smoke), weights_of(workdir)
+    assert first.keys() == again.keys() and first
+    for stage, weights in first.items():
+        assert all(torch.equal(weights[name], again[stage][name]) for name in weights), stage
+    for path in truths:
+        shutil.copy2(smoke / path.relative_to(workdir), path)
+    status, output = run_snakemake(*SMOKE, "results/metrics.json", workdir=workdir)
+    assert status == 0, output[-4000:]
+    same = [(folder / "results" / "metrics.json").read_text() for folder in (smoke, workdir)]
+    assert same[0] == same[1]
+
+
+def drown_in_noise(path: Path) -> None:
+    """Replace the coordinates of the truth by noise, the file's time kept."""
+    times = path.stat()
+    table = pd.read_parquet(path)
+    rng = np.random.default_rng(0)
+    table[["x", "y", "z"]] = rng.normal(0, 2000, (len(table), 3))
+    table.to_parquet(path, index=False)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def kill_a_training_stage(workdir: Path) -> None:
+    """Start the training and kill the first stage that has kept a state."""
+    with subprocess.Popen(
+        ["snakemake", "--cores", "2", *SMOKE, "--snakefile", str(SNAKEFILE), "trained"],
+        cwd=workdir,
+        env={**os.environ, "PATH": tool_path()},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    ) as snakemake:
+        states = workdir / "results" / "stages"
+        deadline = time.monotonic() + 300
+        while not (kept := list(states.glob("*/resume.pt"))):
+            assert snakemake.poll() is None and time.monotonic() < deadline, "no state was kept"
+            time.sleep(0.02)
+        killed = [
+            process
+            for process in psutil.Process(snakemake.pid).children(recursive=True)
+            if kept[0].parent.name in " ".join(process.cmdline()) and "train" in process.cmdline()
+        ]
+        for process in killed:
+            process.send_signal(signal.SIGKILL)
+        assert killed and snakemake.wait(timeout=300) != 0
+    assert not (kept[0].parent / "checkpoint.pt").exists()
