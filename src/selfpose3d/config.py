@@ -285,10 +285,10 @@ class BodiesStage(Stage):
     people: tuple[Count, Count] = Field((3, 5), description="bodies a rig")
     root_noise: NonNegative = Field(60.0, description="of the cuboids' centres, mm")
     augmented: Fraction = Field(0.3, description="share of the samples with an affine map")
-    corruption: Literal["auto", "bank", "generic"] = Field(
-        "auto",
-        description="errors of the 2D people: drawn from the labels' own, or hand-made; "
-        "auto: bank for estimator heatmaps, generic for the backbone's",
+    corruption: Literal["bank", "generic"] = Field(
+        "bank",
+        description="errors of the 2D people: as the labels, or the backbone's heatmaps, have them "
+        "on training frames; or hand-made",
     )
     spread: tuple[Positive, Positive] = Field(
         (0.8, 1.3), description="range of the factor on the bank's residuals"

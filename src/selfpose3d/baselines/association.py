@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.geometry.cameras import Camera, undistort
 from selfpose3d.skeletons import SWAP_SIDES
 
 FARTHEST_MM = 500.0
@@ -45,14 +44,6 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.view)
-
-
-def ray_directions(camera: Camera, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors (..., 3) in the world through the pixels (..., 2) of a camera's image."""
-    normalised = undistort(camera, points)
-    in_camera = np.concatenate([normalised, np.ones((*normalised.shape[:-1], 1))], axis=-1)
-    directions = in_camera @ camera.R
-    return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
 
 
 def with_sides_swapped(detections: Detections) -> Detections:

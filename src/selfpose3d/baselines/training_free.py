@@ -23,7 +23,6 @@ from selfpose3d.baselines.association import (
     distances_to_people,
     group,
     joint_weights,
-    ray_directions,
     ray_distances,
     weighted_mean,
     with_sides_swapped,
@@ -34,7 +33,8 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
-from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.bodies import distinct_people
+from selfpose3d.geometry.cameras import Camera, ray_directions
 from selfpose3d.geometry.triangulation import intersect_rays
 from selfpose3d.progress import track
 from selfpose3d.skeletons import N_JOINTS
@@ -174,11 +174,11 @@ def _reconstruct(detections: Detections, parameters: TrainingFree) -> People3D:
         return People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
     solution = _triangulate(detections, assignment, parameters)
     for _ in range(ROUNDS):
-        solution = _without_doubles(solution, parameters.merge_distance)
+        solution = _distinct(solution, parameters.merge_distance)
         detections, assignment = _reassign(detections, solution.joints, parameters)
         seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
         solution = _triangulate(detections, assignment[seen], parameters, solution.joints[seen])
-    solution = _without_doubles(solution, parameters.merge_distance)
+    solution = _distinct(solution, parameters.merge_distance)
     joints = complete(solution.joints, _n_supporting(solution) >= parameters.min_views)
     return People3D.predicted(joints, solution.scores)
 
@@ -250,21 +250,8 @@ def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detecti
     )
 
 
-def _without_doubles(solution: _Solution, distance: float) -> _Solution:
-    """People by falling score, without those that stand where a better one does.
-
-    Args:
-        solution: people.
-        distance: two people whose joints lie nearer than this on average are one, mm.
-    """
-    order = np.argsort(-solution.scores, kind="stable")
-    gap = solution.joints[:, None] - solution.joints[None]
-    near = np.linalg.norm(gap, axis=-1).mean(axis=-1) < distance
-    kept: list[int] = []
-    for person in order:
-        if not near[person, kept].any():
-            kept.append(int(person))
-    return solution.where(np.array(kept, dtype=np.int64))
+def _distinct(solution: _Solution, distance: float) -> _Solution:
+    return solution.where(distinct_people(solution.joints, solution.scores, distance))
 
 
 def _n_supporting(solution: _Solution) -> NDArray[np.int64]:

@@ -1,7 +1,8 @@
 """How well 3D people reproject onto 2D labels: for footage that has no ground truth.
 
 A small error says that people and labels agree, not that either is right. A person's height in
-an image is that of 1700 mm at the depth of the root. Letters: P people, L labels, J joints.
+an image is that of 1700 mm at the depth of the root: predictions always have one, and limbs do
+not move it. Letters: P people, L labels, J joints.
 """
 
 from collections.abc import Sequence
@@ -16,10 +17,10 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.bodies import height_in_pixels
 from selfpose3d.geometry.cameras import Camera, in_image, project
 from selfpose3d.skeletons import PANOPTIC_15, ROOT
 
-STATURE_MM = 1700.0
 MATCH = 0.2
 """A label is a person's when its mean error is below this share of the person's height."""
 CONFIDENT = 0.3
@@ -94,7 +95,7 @@ def _check(scene: Scene, labels: Views, frames: Sequence[int]) -> None:
 
 def _compare(people: People3D, labels: People2D, camera: Camera, tally: _Tally) -> None:
     projected, depth = project(camera, people.joints)
-    height = camera.K[0, 0] * STATURE_MM / np.maximum(depth[:, ROOT], 1.0)
+    height = height_in_pixels(camera.K[0, 0], depth[:, ROOT])
     pixels, share = _errors(projected, height, labels)
     used = np.broadcast_to(np.isfinite(projected).all(axis=-1), people.valid.shape) & people.valid
     cost = _costs(share, used, labels)

@@ -13,7 +13,7 @@ from scipy.optimize import least_squares
 from scipy.sparse import lil_matrix
 
 from selfpose3d.errors import InputError
-from selfpose3d.geometry.cameras import Camera, project, undistort
+from selfpose3d.geometry.cameras import Camera, project, ray_directions
 
 MIN_POINTS = 20
 ROBUST_PX = 5.0
@@ -150,10 +150,8 @@ def _linear_points(
     A_N33, b_N3 = np.zeros((pixels_VN2.shape[1], 3, 3)), np.zeros((pixels_VN2.shape[1], 3))
     for camera, pixels_N2 in zip(cameras, pixels_VN2, strict=True):
         seen = np.isfinite(pixels_N2).all(-1)
-        flat = undistort(camera, pixels_N2[seen])
-        rays = np.concatenate([flat, np.ones((len(flat), 1))], axis=1) @ camera.R
-        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        across = np.eye(3) - rays[:, :, None] * rays[:, None, :]
+        rays_N3 = ray_directions(camera, pixels_N2[seen])
+        across = np.eye(3) - rays_N3[:, :, None] * rays_N3[:, None, :]
         A_N33[seen] += across
         b_N3[seen] += across @ camera.centre
     return np.asarray(np.linalg.solve(A_N33, b_N3[..., None])[..., 0], dtype=np.float64)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from selfpose3d.geometry.bodies import height_in_pixels
 from selfpose3d.geometry.cameras import Camera, project
 
-BODY_HEIGHT_MM = 1700.0
-"""Image distances are judged relative to a body of this height at the person's depth."""
+NEAREST_MM = 500.0
+"""Proposals may lie at a camera or behind it: nearer than this a body looks no larger."""
 FAR = 0.4
 """Joint distances in body heights are cut here: one wrong joint does not undo a match."""
 SMALL_WEIGHT = 0.02
@@ -26,7 +27,7 @@ class Projected:
     Args:
         pixels: (V, P, J, 2); a joint without projection lies far outside.
         depths: (V, P, J) mm.
-        heights: (V, P) what ``BODY_HEIGHT_MM`` is in px at the person's depth.
+        heights: (V, P) ``height_in_pixels`` at the mean depth of the joints.
     """
 
     pixels: NDArray[np.float64]
@@ -40,7 +41,7 @@ def project_people(cameras: Sequence[Camera], joints: NDArray[np.float64]) -> Pr
     pixels = np.nan_to_num(np.stack([p for p, _ in both]), nan=-1e5)
     depths = np.stack([d for _, d in both])
     focal = np.array([camera.K[0, 0] for camera in cameras])
-    heights = focal[:, None] * BODY_HEIGHT_MM / np.maximum(depths.mean(-1), 500.0)
+    heights = height_in_pixels(focal[:, None], depths.mean(-1), NEAREST_MM)
     return Projected(pixels, depths, heights)
 
 

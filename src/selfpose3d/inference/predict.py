@@ -16,6 +16,7 @@ from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.affines import identity_affine
+from selfpose3d.geometry.bodies import distinct_people
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.devices import start_fabric
@@ -26,7 +27,6 @@ from selfpose3d.inference.refine import (
     heatmap_evidence,
     people_evidence,
     refine_joints,
-    without_duplicates,
 )
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.progress import track
@@ -178,5 +178,5 @@ class _Predictor:
                 )
             joints, support = refine_joints(cameras, joints, evidence, settings.prior_weight)
             scores = scores * support / (support + 1)
-        keep = without_duplicates(joints, scores, settings.duplicate_distance)
+        keep = distinct_people(joints, scores, settings.duplicate_distance)
         return People3D.predicted(joints[keep], scores[keep])

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfpose3d.geometry.cameras import Camera, undistort
+from selfpose3d.geometry.cameras import Camera, ray_directions
 from selfpose3d.geometry.heatmaps import from_heatmap_pixels, local_maxima, to_heatmap_pixels
 from selfpose3d.geometry.triangulation import intersect_rays
 from selfpose3d.inference.assignment import assign_people, project_people
@@ -100,7 +100,7 @@ def refine_joints(
     seen = evidence.weights[..., None] > 0
     directions = np.stack(
         [
-            _rays(camera, np.where(seen[v], evidence.pixels[v], camera.K[:2, 2]))
+            ray_directions(camera, np.where(seen[v], evidence.pixels[v], camera.K[:2, 2]))
             for v, camera in enumerate(cameras)
         ]
     )
@@ -109,23 +109,3 @@ def refine_joints(
         centres, directions, evidence.weights, prior=joints, prior_weight=prior_weight
     )
     return Refined(points, weights.sum(0).mean(-1))
-
-
-def _rays(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 3) unit directions in the world."""
-    normalised = undistort(camera, pixels)
-    rays = np.concatenate([normalised, np.ones_like(normalised[..., :1])], axis=-1) @ camera.R
-    unit: NDArray[np.float64] = rays / np.linalg.norm(rays, axis=-1, keepdims=True)
-    return unit
-
-
-def without_duplicates(
-    joints: NDArray[np.float64], scores: NDArray[np.float64], distance: float
-) -> NDArray[np.int64]:
-    """Indices of people to keep, best first: of those nearer than ``distance`` mm the best."""
-    kept: list[int] = []
-    for person in np.argsort(-scores, kind="stable"):
-        apart = [np.linalg.norm(joints[person] - joints[k], axis=-1).mean() for k in kept]
-        if all(mean >= distance for mean in apart):
-            kept.append(int(person))
-    return np.array(kept, dtype=np.int64)

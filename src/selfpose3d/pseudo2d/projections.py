@@ -1,7 +1,7 @@
 """3D people as one camera sees them, and how far 2D people are from them.
 
-A person's height in an image is that of 1700 mm at the mean depth of the joints: f * 1700 / depth
-pixels, f the mean of the two focal lengths. It doesn't shrink when somebody crouches.
+A person's height in an image is that of 1700 mm at the mean depth of the valid joints (a truth may
+lack the root), with the mean of the two focal lengths. It doesn't shrink when somebody crouches.
 
 Letters: P people, J joints (Panoptic-15), N 2D people.
 """
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
+from selfpose3d.geometry.bodies import height_in_pixels
 from selfpose3d.geometry.cameras import Camera, in_image, project
-
-STATURE_MM = 1700.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def project_people(people: People3D, camera: Camera) -> Projected:
     in_view = in_image(camera, points) & people.valid
     depth = (depths * people.valid).sum(1) / np.maximum(people.valid.sum(1), 1)
     focal = (camera.K[0, 0] + camera.K[1, 1]) / 2
-    return Projected(points, in_view, focal * STATURE_MM / np.maximum(depth, 1.0))
+    return Projected(points, in_view, height_in_pixels(focal, depth))
 
 
 def joint_gaps(people: People2D, projected: Projected) -> NDArray[np.float64]:

@@ -17,9 +17,10 @@ from selfpose3d.geometry.affines import identity_affine, random_affine
 from selfpose3d.geometry.cameras import in_image
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.assignment import project_people
-from selfpose3d.inference.heatmaps import people_heatmaps
+from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
 from selfpose3d.inference.lifting import Lifting
 from selfpose3d.inference.people import NOWHERE
+from selfpose3d.models.backbone import Backbone
 from selfpose3d.skeletons import ROOT, SWAP_SIDES
 from selfpose3d.training.augmentation import augment_images
 from selfpose3d.training.bodies import (
@@ -28,6 +29,7 @@ from selfpose3d.training.bodies import (
     corrupt_generic,
     corrupt_like_bank,
     error_bank,
+    heatmap_bank,
     sample_bodies,
     see_bodies,
 )
@@ -264,6 +266,7 @@ class BodyBatches:
         settings: BodiesStage,
         data: TrainingData,
         reconstructions: Sequence[Frames],
+        backbone: Backbone | None,
         device: torch.device,
     ) -> None:
         self.settings, self.data, self.device = settings, data, device
@@ -273,10 +276,21 @@ class BodyBatches:
         self.space = (centre - size / 2, centre + size / 2)
         self.pool = body_pool(data, reconstructions)
         _check_space(self.pool, self.space)
-        bank = settings.corruption == "bank" or (
-            settings.corruption == "auto" and parameters.heatmaps.source == "estimator"
-        )
-        self.bank: ErrorBank | None = error_bank(data, reconstructions) if bank else None
+        self.bank: ErrorBank | None = None
+        if settings.corruption == "bank":
+            self.bank = self._bank(reconstructions, backbone)
+
+    def _bank(self, reconstructions: Sequence[Frames], backbone: Backbone | None) -> ErrorBank:
+        if backbone is None:
+            return error_bank(self.data, reconstructions)
+
+        def heatmaps_of(frame: FrameIndex) -> Tensor:
+            images = np.array(self.data.scenes[frame[0]].images[frame[1]])
+            batch = torch.from_numpy(images)[None].to(self.device)
+            return image_heatmaps(backbone, batch)[0].float().cpu()
+
+        with torch.no_grad():
+            return heatmap_bank(self.data, reconstructions, heatmaps_of, self.stride)
 
     def draw(self, number: int, rng: np.random.Generator) -> BodyBatch:
         """``batch_size`` rigs of equally many views, each with its own bodies."""

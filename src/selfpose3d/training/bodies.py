@@ -6,19 +6,21 @@ errors those of the labels against it.
 Shapes: N bodies of the pool, P people of one sample, V views, J joints.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.geometry.heatmaps import from_heatmap_pixels, local_maxima, to_heatmap_pixels
 from selfpose3d.inference.assignment import Projected, assign_people, project_people
 from selfpose3d.inference.people import NOWHERE
 from selfpose3d.skeletons import BONES, LEFT, N_JOINTS, RIGHT, ROOT, SWAP_SIDES
-from selfpose3d.training.data import LabelledScene, TrainingData
+from selfpose3d.training.data import FrameIndex, LabelledScene, TrainingData
 
 SWAP = list(SWAP_SIDES)
 BONE_TOLERANCE = 0.35
@@ -35,6 +37,10 @@ ENOUGH = 25
 """Patterns that a bin's neighbourhood must hold before it is used."""
 MIN_INSIDE = 8
 """Joints inside the image for a body to count as in view."""
+HEATMAP_FRAMES = 64
+"""Frames, evenly taken, whose learnt heatmaps a bank is made from."""
+PEAK_RADIUS = 3.0
+"""A joint's peak is sought so far from its reprojection, heatmap px."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +62,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class ErrorBank:
-    """Errors of real detections, label minus reprojection, with what they depend on.
+    """How bodies really appear, against their reprojection, with what it depends on.
 
     Args:
         missing: (N,) the body has no label in that view.
         residuals: (N, J, 2) in body heights.
-        scores: (N, J) of the label's joints, 0 where missing.
+        scores: (N, J) of the label's joints, or heights of the heatmaps' peaks; 0 where missing.
+        crossed: (N, J) heights of the peaks of each joint's other side at the same place; 0 for
+            labels.
         candidates: patterns fit for each direction bin and overlap class.
         false_people: unmatched labels an image.
     """
@@ -69,6 +77,7 @@ class ErrorBank:
     missing: NDArray[np.bool_]
     residuals: NDArray[np.float64]
     scores: NDArray[np.float64]
+    crossed: NDArray[np.float64]
     candidates: tuple[tuple[NDArray[np.int64], ...], ...]
     false_people: float
 
@@ -168,9 +177,48 @@ def _labels_of(
     return assign_people(seen.projected, people.points[f], people.scores[f], MATCH_LIMIT), seen
 
 
+@dataclass
+class _Patterns:
+    """What is collected for a bank: one entry a supported body in a view it is in."""
+
+    directions: list[NDArray[np.float64]] = field(default_factory=list)
+    overlaps: list[NDArray[np.int64]] = field(default_factory=list)
+    missing: list[NDArray[np.bool_]] = field(default_factory=list)
+    residuals: list[NDArray[np.float64]] = field(default_factory=list)
+    scores: list[NDArray[np.float64]] = field(default_factory=list)
+    crossed: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def bank(self, false_people: float) -> ErrorBank:
+        """The bank of the patterns and their mirror images."""
+        if sum(len(d) for d in self.directions) == 0:
+            raise InputError(
+                "no reconstructed person of the training scenes is supported by labels in enough "
+                "views; set train.bodies.corruption: generic"
+            )
+        directions, overlaps = np.concatenate(self.directions), np.concatenate(self.overlaps)
+        residuals, scores = np.concatenate(self.residuals), np.concatenate(self.scores)
+        missing, crossed = np.concatenate(self.missing), np.concatenate(self.crossed)
+        directions = np.concatenate([directions, -directions])
+        overlaps = np.concatenate([overlaps, overlaps])
+        centres = -np.pi + (np.arange(DIRECTIONS) + 0.5) * 2 * np.pi / DIRECTIONS
+        distance = np.abs((directions - centres[:, None] + np.pi) % (2 * np.pi) - np.pi)
+        candidates = tuple(
+            tuple(_candidates(distance[k], overlaps == o) for o in range(len(OVERLAPS) + 1))
+            for k in range(DIRECTIONS)
+        )
+        return ErrorBank(
+            missing=np.concatenate([missing, missing]),
+            residuals=np.concatenate([residuals, residuals[:, SWAP] * [-1.0, 1.0]]),
+            scores=np.concatenate([scores, scores[:, SWAP]]),
+            crossed=np.concatenate([crossed, crossed[:, SWAP]]),
+            candidates=candidates,
+            false_people=false_people,
+        )
+
+
 def error_bank(data: TrainingData, reconstructions: Sequence[Frames]) -> ErrorBank:
     """Collect the estimator's errors: every supported body in every view it is in."""
-    directions, overlaps, missing, residuals, scores = [], [], [], [], []
+    patterns = _Patterns()
     unmatched = images = 0
     for scene, frames in _pairs(data, reconstructions):
         for f in range(len(scene.scene.frames)):
@@ -181,56 +229,81 @@ def error_bank(data: TrainingData, reconstructions: Sequence[Frames]) -> ErrorBa
             images += len(assigned)
             labelled = (scene.people.scores[f] > 0).any(-1).sum()
             unmatched += int(labelled - (assigned >= 0).sum())
-            supported = (assigned >= 0).sum(0) >= min(3, len(scene.cameras))
-            view, person = np.nonzero((seen.inside >= MIN_INSIDE) & supported[None])
+            view, person = _in_view(scene, assigned, seen)
             label = assigned[view, person]
             score = np.where((label < 0)[:, None], 0.0, scene.people.scores[f][view, label])
             off = scene.people.points[f][view, label] - seen.projected.pixels[view, person]
             off = off / seen.projected.heights[view, person][:, None, None]
-            directions.append(seen.directions[view, person])
-            overlaps.append(seen.overlaps[view, person])
-            missing.append(label < 0)
-            residuals.append(np.where(score[..., None] > 0, off, 0.0))
-            scores.append(score)
-    if not directions or sum(len(d) for d in directions) == 0:
-        raise InputError(
-            "no reconstructed person of the training scenes is supported by labels in enough "
-            "views; set train.bodies.corruption: generic"
-        )
-    return _with_mirrored(
-        np.concatenate(directions),
-        np.concatenate(overlaps),
-        np.concatenate(missing),
-        np.concatenate(residuals),
-        np.concatenate(scores),
-        unmatched / max(images, 1),
-    )
+            patterns.directions.append(seen.directions[view, person])
+            patterns.overlaps.append(seen.overlaps[view, person])
+            patterns.missing.append(label < 0)
+            patterns.residuals.append(np.where(score[..., None] > 0, off, 0.0))
+            patterns.scores.append(score)
+            patterns.crossed.append(np.zeros_like(score))
+    return patterns.bank(unmatched / max(images, 1))
 
 
-def _with_mirrored(
-    directions: NDArray[np.float64],
-    overlaps: NDArray[np.int64],
-    missing: NDArray[np.bool_],
-    residuals: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    false_people: float,
+def heatmap_bank(
+    data: TrainingData,
+    reconstructions: Sequence[Frames],
+    heatmaps_of: Callable[[FrameIndex], torch.Tensor],
+    stride: int,
 ) -> ErrorBank:
-    """The bank of the patterns and their mirror images."""
-    directions = np.concatenate([directions, -directions])
-    overlaps = np.concatenate([overlaps, overlaps])
-    centres = -np.pi + (np.arange(DIRECTIONS) + 0.5) * 2 * np.pi / DIRECTIONS
-    distance = np.abs((directions - centres[:, None] + np.pi) % (2 * np.pi) - np.pi)
-    candidates = tuple(
-        tuple(_candidates(distance[k], overlaps == o) for o in range(len(OVERLAPS) + 1))
-        for k in range(DIRECTIONS)
-    )
-    return ErrorBank(
-        missing=np.concatenate([missing, missing]),
-        residuals=np.concatenate([residuals, residuals[:, SWAP] * [-1.0, 1.0]]),
-        scores=np.concatenate([scores, scores[:, SWAP]]),
-        candidates=candidates,
-        false_people=false_people,
-    )
+    """Collect how learnt heatmaps show the training bodies: where, how high, on which side.
+
+    Args:
+        data: the training scenes.
+        reconstructions: the 3D people of each.
+        heatmaps_of: (V, J, h, w) of a frame, on the CPU.
+        stride: input px per heatmap px.
+    """
+    patterns = _Patterns()
+    pairs = _pairs(data, reconstructions)
+    for s, f in data.frames[:: max(1, len(data.frames) // HEATMAP_FRAMES)]:
+        scene, frames = pairs[s]
+        bodies = _bodies_of(scene, frames, f)
+        if len(bodies) == 0:
+            continue
+        assigned, seen = _labels_of(scene, f, bodies)
+        view, person = _in_view(scene, assigned, seen)
+        pixels, own, crossed = _peaks(heatmaps_of((s, f)), seen, stride)
+        off = (pixels - seen.projected.pixels) / seen.projected.heights[..., None, None]
+        patterns.directions.append(seen.directions[view, person])
+        patterns.overlaps.append(seen.overlaps[view, person])
+        patterns.missing.append(np.zeros(len(view), dtype=bool))
+        patterns.residuals.append(off[view, person])
+        patterns.scores.append(own[view, person])
+        patterns.crossed.append(crossed[view, person])
+    return patterns.bank(false_people=0.0)
+
+
+def _in_view(
+    scene: LabelledScene, assigned: NDArray[np.int64], seen: Seen
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Views and persons of the supported bodies that are in them."""
+    supported = (assigned >= 0).sum(0) >= min(3, len(scene.cameras))
+    view, person = np.nonzero((seen.inside >= MIN_INSIDE) & supported[None])
+    return view, person
+
+
+def _peaks(
+    heatmaps: torch.Tensor, seen: Seen, stride: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Where (V, P, J, 2) px the two sides' heatmaps together peak near each joint, and how high
+    (V, P, J) each joint's own heatmap and that of its other side are there."""
+    paired = torch.tensor([j != SWAP[j] for j in range(N_JOINTS)]).view(-1, 1, 1)
+    other = heatmaps[:, SWAP] * paired
+    start = torch.from_numpy(seen.projected.pixels).float().transpose(1, 2)
+    start = to_heatmap_pixels(start, stride)
+    peaks, height = local_maxima(heatmaps + other, start, PEAK_RADIUS)
+    n_rows, n_columns = heatmaps.shape[-2:]
+    column = peaks[..., 0].round().long().clamp(0, n_columns - 1)
+    place = peaks[..., 1].round().long().clamp(0, n_rows - 1) * n_columns + column
+    shares = [maps.flatten(2).gather(2, place) for maps in (heatmaps, other)]
+    total = (shares[0] + shares[1]).clamp(min=1e-6)
+    own, crossed = (height * share / total for share in shares)
+    pixels = from_heatmap_pixels(peaks, stride).transpose(1, 2).double().numpy()
+    return pixels, own.transpose(1, 2).double().numpy(), crossed.transpose(1, 2).double().numpy()
 
 
 def _candidates(distance: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -314,11 +387,13 @@ def corrupt_like_bank(
 
     Returns:
         points (V, P + 1, J, 2) px and scores (V, P + 1, J); the last is a false person, if any.
+        Where the bank knows of crossed sides, the people once more with their sides exchanged.
     """
     pixels = seen.projected.pixels
     n_views, n_people = pixels.shape[:2]
     points = np.full((n_views, n_people + 1, N_JOINTS, 2), NOWHERE)
     scores = np.zeros((n_views, n_people + 1, N_JOINTS))
+    crossed = np.zeros_like(scores)
     bins = ((seen.directions + np.pi) / (2 * np.pi) * DIRECTIONS).astype(int) % DIRECTIONS
     for v in range(n_views):
         for p in range(n_people):
@@ -329,9 +404,13 @@ def corrupt_like_bank(
             off = bank.residuals[pattern] * rng.uniform(*spread) * height
             points[v, p] = pixels[v, p] + off + rng.normal(0, 0.003 * height, off.shape)
             scores[v, p] = bank.scores[pattern]
+            crossed[v, p] = bank.crossed[pattern]
         if rng.random() < bank.false_people:
             points[v, -1], scores[v, -1] = _false_person(seen, v, rng)
-    return points, scores
+    if not bank.crossed.any():
+        return points, scores
+    both = np.concatenate([points, points[:, :, SWAP]], axis=1)
+    return both, np.concatenate([scores, crossed[:, :, SWAP]], axis=1)
 
 
 def _false_person(

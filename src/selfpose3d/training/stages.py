@@ -139,10 +139,12 @@ def train_bodies(
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",))
         model = BodiesStep(fabric, lifting, settings)
-        bodies = BodyBatches(parameters, settings, data, reconstructions, fabric.device)
+        networks = merged_networks(start)
+        backbone = _frozen_backbone(parameters, networks, start, fabric)
+        bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric.device)
         per_epoch = -(-len(data.frames) // settings.batch_size)
         run = _run(parameters, "bodies", settings, data, out, per_epoch, *start)
-        run.carried = merged_networks(start)
+        run.carried = networks
         train(run, model, fabric, bodies.draw)
 
 
