@@ -5,6 +5,7 @@ import torch
 from selfpose3d.config import Parameters, partial, select, with_settings
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
+from selfpose3d.geometry.bodies import distinct_people
 from selfpose3d.inference import refine
 from selfpose3d.inference.assignment import assign_people, project_people
 from selfpose3d.inference.heatmaps import people_heatmaps
@@ -152,5 +153,5 @@ def test_assigned_people_pull_joints_back_and_unseen_ones_stay():
 def test_of_duplicates_the_best_is_kept():
     body = random_people(np.random.default_rng(2), 2)
     joints = np.concatenate([body, body[:1] + 30])
-    keep = refine.without_duplicates(joints, np.array([0.5, 0.9, 0.8]), 250.0)
+    keep = distinct_people(joints, np.array([0.5, 0.9, 0.8]), 250.0)
     assert keep.tolist() == [1, 2]

@@ -12,7 +12,6 @@ from selfpose3d.baselines.association import (
     Detections,
     assign,
     group,
-    ray_directions,
     ray_distances,
 )
 from selfpose3d.baselines.body_prior import STANDING, body_axes, complete
@@ -24,7 +23,7 @@ from selfpose3d.evaluation.reprojection import reprojection_report
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene
-from selfpose3d.geometry.cameras import Camera, project
+from selfpose3d.geometry.cameras import Camera, project, ray_directions
 from selfpose3d.skeletons import ROOT, SWAP_SIDES
 
 PARAMETERS = TrainingFree()

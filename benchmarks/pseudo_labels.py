@@ -1,0 +1,127 @@
+"""How good the pseudo labels are on rendered people: the studio table of docs/pseudo_labels.md.
+
+Renders sequences of a studio of its own seed, which no experiment uses, finds their people once
+without and once with the second look, and prints both as Markdown. What was rendered is kept.
+
+    python benchmarks/pseudo_labels.py --out /somewhere --sequences 8 --frames 6
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from selfpose3d.config import Parameters
+from selfpose3d.datasets.panoptic import prepare_sequence
+from selfpose3d.datasets.studio import bake_bodies, render_sequence, sequence_names
+from selfpose3d.files.poses3d import read_poses3d
+from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.pipeline import detect_people, label_path
+from selfpose3d.pseudo2d.blazepose import fetch_weights
+from selfpose3d.pseudo2d.filters import make_labels
+from selfpose3d.pseudo2d.quality import label_quality
+
+REPOSITORY = Path(__file__).parents[1]
+COLUMNS = (
+    "| | views | people | found | false (doubled) | median error | mean error | CPU s a view |"
+)
+
+
+def main() -> None:
+    arguments = parsed()
+    parameters = chosen(arguments)
+    scenes = rendered(parameters, arguments.out)
+    truths = [
+        read_poses3d(label_path(truth_folder(arguments.out, parameters), scene.name))
+        for scene in scenes
+    ]
+    weights = arguments.out / "weights"
+    fetch_weights(weights)
+    print(COLUMNS)
+    print("|---" * COLUMNS.count(" |") + "|")
+    for name, second_look in (("first look", False), ("and second look", True)):
+        estimator = parameters.estimator.model_copy(update={"second_look": second_look})
+        looking = parameters.model_copy(update={"estimator": estimator})
+        started = time.process_time()
+        labels = []
+        for scene in scenes:
+            detections, joints = detect_people(looking, scene, weights, workers=1)
+            labels.append(make_labels(detections, parameters.labels, "soft", joints))
+        seconds = time.process_time() - started
+        print(row(name, label_quality(labels, truths, scenes), seconds))
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for what is rendered")
+    parser.add_argument("--sequences", type=int, default=2, help="default: 2")
+    parser.add_argument("--frames", type=int, default=4, help="a sequence; default: 4")
+    parser.add_argument("--seed", type=int, default=4711, help="of the studio; default: 4711")
+    return parser.parse_args()
+
+
+def chosen(arguments: argparse.Namespace) -> Parameters:
+    """The default parameters with a studio of the given size and seed."""
+    parameters = Parameters()
+    studio = parameters.studio.model_copy(
+        update={
+            "train_sequences": arguments.sequences,
+            "train_frames": arguments.frames,
+            "seed": arguments.seed,
+        }
+    )
+    return parameters.model_copy(update={"studio": studio})
+
+
+def rendered(parameters: Parameters, out: Path) -> list[Scene]:
+    """The studio's training sequences as scenes; one folder a seed and length, made once."""
+    studio, bodies = parameters.studio, out / "bodies.npz"
+    host = out / f"host-{studio.seed}-{studio.train_frames}"
+    made = out / f"scenes-{studio.seed}-{studio.train_frames}"
+    if not bodies.exists():
+        bake_bodies(bodies)
+    for name in sequence_names(studio)[0]:
+        if not (made / name).exists():
+            render_sequence(studio, name, REPOSITORY / studio.rig, bodies, host)
+            prepare_sequence(
+                url=host.resolve().as_uri(),
+                sequence=name,
+                cameras=None,
+                every=1,
+                stored_size=parameters.data.stored_size,
+                network_size=parameters.data.network_size,
+                scene=made / name,
+                truth=label_path(truth_folder(out, parameters), name),
+                retries=0,
+                timeout=30,
+                parallel=1,
+            )
+    return [read_scene(made / name) for name in sequence_names(studio)[0]]
+
+
+def truth_folder(out: Path, parameters: Parameters) -> Path:
+    """Where the truth of these sequences lies, apart from the scenes."""
+    return out / f"truth-{parameters.studio.seed}-{parameters.studio.train_frames}"
+
+
+def row(name: str, quality: dict[str, Any], seconds: float) -> str:
+    """One line of the table."""
+    false = f"{quality['false_positives']} ({quality['duplicates']})"
+    errors = [quality["median_error"], quality["mean_error"]]
+    shown = ["—" if error is None else f"{error:.2f} %" for error in errors]
+    cells = [
+        name,
+        str(quality["images"]),
+        str(quality["people"]),
+        "—" if quality["recall"] is None else f"{quality['recall']:.3f}",
+        false,
+        *shown,
+        f"{seconds / quality['images']:.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()
