@@ -209,6 +209,27 @@ def measured_labels(parameters: Parameters, plan: Plan) -> list[Labels]:
     return [each for each in labels if each.detections.dataset.train]
 
 
+def heatmap_quality_inputs(stage: Stage) -> Given:
+    """A trained backbone, the labels of the test sequences, and what it is measured against."""
+    return {"checkpoint": checkpoints([stage.id]), **quality_inputs(stage.labels)}
+
+
+def measured_backbones(parameters: Parameters, plan: Plan) -> list[Stage]:
+    """The backbone stages, where there is truth to measure their heatmaps against."""
+    stages = plan.stages.values() if has_truth(parameters) else ()
+    return [each for each in stages if each.stage == "backbone"]
+
+
+def quality_files(parameters: Parameters, plan: Plan) -> dict[str, str]:
+    """What the report says of labels and learnt heatmaps: title and file."""
+    labels = measured_labels(parameters, plan)
+    files = {f"{each.kind.capitalize()} labels": each.id for each in labels}
+    backbones = measured_backbones(parameters, plan)
+    for number, each in enumerate(backbones, start=1):
+        files["Learnt heatmaps" + f" {number}" * (len(backbones) > 1)] = each.id
+    return {title: f"results/labels/{id_}.json" for title, id_ in files.items()}
+
+
 def has_truth(parameters: Parameters) -> bool:
     """Whether there is anything to measure against: own videos come without."""
     return parameters.data.source != "videos"
@@ -354,7 +375,7 @@ def report_inputs(parameters: Parameters, plan: Plan) -> Given:
             *experiment_files(experiments, "predictions.parquet"),
             *experiment_files(measured(parameters, plan), "metrics.json"),
         ],
-        "quality": [f"results/labels/{each.id}.json" for each in measured_labels(parameters, plan)],
+        "quality": list(quality_files(parameters, plan).values()),
         "scenes": test_scenes(dataset),
         "truth": test_truth(dataset) if has_truth(parameters) else [],
         "stages": checkpoints(plan.stages),
@@ -377,12 +398,11 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
         given: Snakemake's ``input`` of the job.
     """
     titles = [table.title for table in parameters.tables.values()]
-    kinds = [f"{each.kind.capitalize()} labels" for each in measured_labels(parameters, plan)]
     options = [
         repeated("--table", map("=".join, zip(titles, given.tables, strict=False))),
         repeated("--experiment", experiment_folders(plan.experiments.values())),
         repeated("--stage", stage_folders(plan.stages)),
-        repeated("--quality", map("=".join, zip(kinds, given.quality, strict=True))),
+        repeated("--quality", map("=".join, quality_files(parameters, plan).items())),
         repeated("--scene", given.scenes),
         repeated("--truth", given.truth),
     ]

@@ -112,7 +112,7 @@ class Space(Section):
     """The volume that people move in (world mm, z up)."""
 
     centre: Vector = (0.0, 0.0, 900.0)
-    size: tuple[Positive, Positive, Positive] = (6400.0, 6400.0, 2000.0)
+    size: tuple[Positive, Positive, Positive] = (5600.0, 5600.0, 2000.0)
 
 
 class BlazePose(Section):
@@ -166,7 +166,7 @@ class Heatmaps(Section):
     source: Literal["backbone", "estimator"] = Field(
         "backbone", description="images through heatmap_net_2d, or the estimator's people rendered"
     )
-    sigma: Positive = Field(2.0, description="of the Gaussians, heatmap px; paper 3")
+    sigma: Positive = Field(1.3, description="of the Gaussians, heatmap px; paper 3")
     stride: Literal[4] = Field(4, description="input px per heatmap px")
 
 
@@ -180,7 +180,7 @@ class Networks(Section):
     attention: Literal["pose_resnet18", "small"] = "small"
     v2v_width: Count = Field(4, description="channels of the root V2V's first layer; paper 16")
     pose_v2v_width: Count = Field(8, description="of the pose V2V's; paper 16")
-    root_grid: tuple[Count, Count, Count] = Field((32, 32, 12), description="paper 80, 80, 20")
+    root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
     cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
     cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
     cuboid_shift: float = Field(150.0, description="of the cuboid's centre above the root, mm")
@@ -196,7 +196,9 @@ class Augmentation(Section):
 
     rotation: NonNegative = Field(45.0, description="degrees, either way")
     scale: Fraction = Field(0.35, description="either way")
-    images: bool = Field(True, description="RandAugment (two of six) and cutout")
+    images: bool = Field(
+        False, description="RandAugment (two of six) and cutout; the paper has both"
+    )
     cutout: tuple[Count, Count] = Field((20, 40), description="smallest and largest square, px")
 
 
@@ -222,16 +224,16 @@ class Stage(Section):
 class BackboneStage(Stage):
     """heatmap_net_2d on the pseudo heatmaps."""
 
-    iterations: Count | None = 800
+    iterations: Count | None = 700
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
     weights: Literal["none", "imagenet"] = Field("imagenet", description="the trunk's start")
     trunk_rate: Positive = Field(
-        0.4, description="learning rate of a trunk with given weights, relative"
+        1.0, description="learning rate of a trunk with given weights, relative"
     )
     crop: Annotated[int, Field(ge=0)] = Field(144, description="person crops, px; 0: full frames")
     rotated: Fraction = Field(
-        0.3, description="share of the crops turned by augmentation.rotation; the rest by 6 degrees"
+        0.2, description="share of the crops turned by augmentation.rotation; the rest by 6 degrees"
     )
     mirror: bool = Field(True, description="half of the crops mirrored, sides exchanged")
     positive_weight: NonNegative = Field(20.0, description="extra weight of the heatmaps' peaks")

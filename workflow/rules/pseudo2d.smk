@@ -136,6 +136,39 @@ rule label_quality:
         " {params.scenes} --out {output:q} > {log:q} 2>&1"
 
 
+rule heatmap_quality:
+    input:
+        unpack(
+            lambda wildcards: wiring.heatmap_quality_inputs(
+                PLAN.stages[wildcards.backbone]
+            )
+        ),
+    output:
+        "results/labels/{backbone}.json",
+    log:
+        "results/logs/heatmap_quality/{backbone}.log",
+    benchmark:
+        "results/benchmarks/heatmap_quality/{backbone}.tsv"
+    wildcard_constraints:
+        backbone="backbone-backbone-[0-9a-f]{8}",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        parameters=lambda wildcards: PLAN.stages[wildcards.backbone].parameters_json,
+        scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
+        truth=lambda wildcards, input: str(Path(input.truth[0]).parent),
+    message:
+        "Compare the learnt heatmaps with the exact projections of the test sequences"
+    shell:
+        "python -m selfpose3d heatmap-quality --parameters {params.parameters:q}"
+        " --checkpoint {input.checkpoint:q} --labels {input.labels:q} --truth {params.truth:q}"
+        " {params.scenes} --out {output:q} > {log:q} 2>&1"
+
+
 rule reprojection:
     input:
         unpack(

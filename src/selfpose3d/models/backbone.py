@@ -21,7 +21,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Of ImageNet's RGB pixels in [0, 1]."""
 
-SIDE_WEIGHT = 0.5
+SIDE_WEIGHT = 3.0
 """Of the side logits' cross-entropy, against the heatmaps' squared error."""
 
 _CENTRAL = N_JOINTS - len(LEFT) - len(RIGHT)
