@@ -357,9 +357,9 @@ class Inference(Section):
     """From images to 3D poses."""
 
     refine: bool = Field(True, description="pull each joint to the maxima of its heatmaps")
-    refine_radius: Positive = Field(6.0, description="how far a maximum may lie, input px")
+    refine_radius: Positive = Field(12.0, description="how far a maximum may lie, input px")
     prior_weight: NonNegative = Field(
-        0.3, description="of the network's joint against the views, in the last refinement"
+        0.1, description="of the network's joint against the views, in the last refinement"
     )
     duplicate_distance: NonNegative = Field(
         250.0, description="people nearer than this (mean over joints, mm) are one"
