@@ -79,8 +79,9 @@ def settle_command() -> str:
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.splitlines()[-1]
-    return recipe[recipe.index("snakemake") :]
+    ).stdout.splitlines()
+    (line,) = [line for line in recipe if "snakemake" in line]
+    return line[line.index("snakemake") :]
 
 
 def assert_nothing_to_do(folder: Path) -> None:

@@ -105,6 +105,6 @@ def test_the_smallest_experiment_runs_through(lab: SlurmLab, tmp_path: Path) -> 
     assert (tmp_path / "results" / "report.html").exists()
     jobs = new_jobs(lab, before)
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    training = [job for job in jobs if "train_" in job["Comment"]]
+    training = [job for job in jobs if "rule_train_" in job["Comment"]]
     assert training
     assert {job["TresPerJob"] for job in training} == {"gres:gpu:1"}

@@ -281,7 +281,7 @@ class RootStage(Stage):
 class BodiesStage(Stage):
     """pose_net on synthetic bodies, made from the training-free reconstruction; no truth."""
 
-    iterations: Count | None = 350
+    iterations: Count | None = 400
     batch_size: Count = Field(1, description="rigs a step, each with its own bodies")
     learning_rate: Positive = 2e-3
     people: tuple[Count, Count] = Field((3, 5), description="bodies a rig")
@@ -291,6 +291,9 @@ class BodiesStage(Stage):
         "bank",
         description="errors of the 2D people: as the labels, or the backbone's heatmaps, have them "
         "on training frames; or hand-made",
+    )
+    reach_margin: Positive = Field(
+        150.0, description="joints farther from the hip than any training body's, mm, are left out"
     )
     spread: tuple[Positive, Positive] = Field(
         (0.8, 1.3), description="range of the factor on the bank's residuals"

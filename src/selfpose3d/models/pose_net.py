@@ -34,6 +34,9 @@ class PoseNet(nn.Module):
 
     offsets: Tensor
     """(N, 3) voxel centres about a person's centre, mm."""
+    reach: Tensor
+    """(J,) how far from the person's centre a joint can be, mm; unlimited until it is learnt. A
+    neighbour's joints lie in the cuboid too, and beyond it they are left out."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class PoseNet(nn.Module):
         self.evidence_beta = nn.Parameter(torch.tensor(EVIDENCE_BETA)) if residual_start else None
         offsets = grid_points((size,) * 3, self.bins, (0.0, 0.0, shift))
         self.register_buffer("offsets", offsets, persistent=False)
+        self.register_buffer("reach", torch.full((N_JOINTS,), torch.inf))
 
     def forward(self, volumes_PJnnn: Tensor, centres_P3: Tensor) -> Tensor:
         """Evidence about people at ``centres_P3`` mm to their joints (P, J, 3) in mm."""
@@ -59,7 +63,9 @@ class PoseNet(nn.Module):
             logits = BETA * output
         else:
             logits = RESIDUAL_BETA * output + self.evidence_beta * volumes_PJnnn
-        return soft_argmax(logits.flatten(2), self.offsets) + centres_P3[:, None]
+        beyond = self.offsets.norm(dim=-1) > self.reach[:, None]
+        logits = logits.flatten(2).masked_fill(beyond, -torch.inf)
+        return soft_argmax(logits, self.offsets) + centres_P3[:, None]
 
 
 def soft_argmax(logits_PJN: Tensor, points_N3: Tensor) -> Tensor:

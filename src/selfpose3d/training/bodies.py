@@ -25,6 +25,8 @@ from selfpose3d.training.data import FrameIndex, LabelledScene, TrainingData
 SWAP = list(SWAP_SIDES)
 BONE_TOLERANCE = 0.35
 """Bodies with a bone off the pool's median by more than this share are dropped."""
+REACH_QUANTILE = 0.995
+"""Of a joint's distances from the hip: the reconstruction has its outliers."""
 REACH_MM = 1350.0
 """No joint lies farther from the hip."""
 MATCH_LIMIT = 0.15
@@ -139,6 +141,18 @@ def body_pool(data: TrainingData, reconstructions: Sequence[Frames]) -> NDArray[
             "look at it, at the calibration's units, or set train.bodies.enabled: false"
         )
     return bodies
+
+
+def reach_of(pool: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """(J,) how far from the hip each joint can be, mm.
+
+    Args:
+        pool: (N, J, 3) bodies.
+        margin: added to the largest distance seen, for other bodies and for a hip that is off.
+    """
+    distance = np.linalg.norm(pool - pool[:, [ROOT]], axis=-1)
+    farthest: NDArray[np.float64] = np.quantile(distance, REACH_QUANTILE, axis=0) + margin
+    return farthest
 
 
 def _pairs(

@@ -26,6 +26,7 @@ from selfpose3d.inference.lifting import build_lifting
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
+from selfpose3d.training.bodies import reach_of
 from selfpose3d.training.data import TrainingData, training_data
 from selfpose3d.training.inputs import FrameInputs
 from selfpose3d.training.loop import (
@@ -142,6 +143,8 @@ def train_bodies(
         networks = merged_networks(start)
         backbone = _frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric.device)
+        reach = reach_of(bodies.pool, settings.reach_margin)
+        lifting.pose_net.reach.copy_(torch.from_numpy(reach))
         per_epoch = -(-len(data.frames) // settings.batch_size)
         run = _run(parameters, "bodies", settings, data, out, per_epoch, *start)
         run.carried = networks
