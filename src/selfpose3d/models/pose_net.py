@@ -54,6 +54,12 @@ class PoseNet(nn.Module):
         self.register_buffer("offsets", offsets, persistent=False)
         self.register_buffer("reach", torch.full((N_JOINTS,), torch.inf))
 
+    def limit_reach(self, reach_J: Tensor) -> None:
+        """Leave out what is farther from the person's centre than (J,) mm, but never the voxels
+        about the centre."""
+        spacing = (self.offsets[-1] - self.offsets[0]).norm() / (self.bins[0] - 1)
+        self.reach.copy_(reach_J.clamp(min=2 * float(spacing)))
+
     def forward(self, volumes_PJnnn: Tensor, centres_P3: Tensor) -> Tensor:
         """Evidence about people at ``centres_P3`` mm to their joints (P, J, 3) in mm."""
         if len(volumes_PJnnn) == 0:

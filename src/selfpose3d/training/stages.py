@@ -144,7 +144,7 @@ def train_bodies(
         backbone = _frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric.device)
         reach = reach_of(bodies.pool, settings.reach_margin)
-        lifting.pose_net.reach.copy_(torch.from_numpy(reach))
+        lifting.pose_net.limit_reach(torch.from_numpy(reach))
         per_epoch = -(-len(data.frames) // settings.batch_size)
         run = _run(parameters, "bodies", settings, data, out, per_epoch, *start)
         run.carried = networks
