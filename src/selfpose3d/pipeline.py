@@ -233,12 +233,12 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def record_experiment(folder: Path, scene: Path, name: str, out: Path) -> None:
     """Record an experiment's folder in MLflow with pictures of its people on a held-out scene."""
     from selfpose3d.config import Tracking
-    from selfpose3d.reporting.figures import write_pictures
+    from selfpose3d.reporting.figures import confident, write_pictures
     from selfpose3d.tracking import log_experiment
 
     stages = [Path(stage["folder"]) for stage in read_json(folder / "experiment.json")["stages"]]
     with tempfile.TemporaryDirectory() as temporary:
-        people = read_poses3d(folder / "predictions.parquet")
+        people = confident(read_poses3d(folder / "predictions.parquet"))
         pictures = write_pictures(folder, stages, read_scene(scene), people, Path(temporary))
         run = log_experiment(folder, stages, Tracking(experiment=name), pictures)
     write_json(out, {"run_id": run})

@@ -29,6 +29,8 @@ PERSON_COLOURS = ("#ff5a4f", "#2fb4ff", "#ffd23f", "#3ddc84", "#c98bff", "#ff9f4
 TRUTH = "ground truth"
 """The name of the layer that holds the truth."""
 
+SHOWN_SHARE = 0.5
+"""Of a frame's best score: people who score less are not drawn."""
 JPEG_QUALITY = 78
 _MARGIN = 0.3
 """Joints further outside the image than this share of its size are not drawn."""
@@ -114,6 +116,20 @@ def skeleton_svg(camera: Camera, people: People3D, truth: bool = False) -> str:
         if strokes:
             paths.append(f'<path d="{"".join(strokes)}"{colour}/>')
     return "".join(paths)
+
+
+def confident(frames: Frames) -> dict[tuple[str, int], People3D]:
+    """The people worth drawing: those who score at least half of the frame's best.
+
+    A method exports everybody it considers, as average precision wants it; in a picture the
+    doubtful ones would hide the rest.
+    """
+    return {key: _confident(people) for key, people in frames.items()}
+
+
+def _confident(people: People3D) -> People3D:
+    keep = people.scores >= SHOWN_SHARE * people.scores.max(initial=0.0)
+    return People3D(people.joints[keep], people.scores[keep], people.valid[keep], people.ids[keep])
 
 
 def draw_people(

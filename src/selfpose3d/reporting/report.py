@@ -19,6 +19,7 @@ from selfpose3d.reporting.charts import PALETTE, bar_chart
 from selfpose3d.reporting.figures import (
     TRUTH,
     OverlayFrame,
+    confident,
     curves_svg,
     middle_frames,
     overlay_frame,
@@ -153,7 +154,7 @@ def read_layers(experiments: Iterable[Path], truth: Iterable[Path]) -> Layers:
     for folder in experiments:
         title = str(read_json(folder / "experiment.json")["title"])
         if title not in layers:
-            layers[title] = read_poses3d(folder / "predictions.parquet")
+            layers[title] = confident(read_poses3d(folder / "predictions.parquet"))
     return layers
 
 
@@ -274,7 +275,7 @@ def _table(title: str, path: Path) -> dict[str, Any]:
 
 def _footage(footage: Footage) -> dict[str, Any]:
     scene = read_scene(footage.scene)
-    frames = read_poses3d(footage.predictions)
+    frames = confident(read_poses3d(footage.predictions))
     if not any(sequence == scene.name for sequence, _ in frames):
         raise InputError(
             f"{footage.predictions}: holds no frame of the sequence {scene.name}; "
