@@ -223,11 +223,14 @@ def measured_backbones(parameters: Parameters, plan: Plan) -> list[Stage]:
 def quality_files(parameters: Parameters, plan: Plan) -> dict[str, str]:
     """What the report says of labels and learnt heatmaps: title and file."""
     labels = measured_labels(parameters, plan)
-    files = {f"{each.kind.capitalize()} labels": each.id for each in labels}
-    backbones = measured_backbones(parameters, plan)
-    for number, each in enumerate(backbones, start=1):
-        files["Learnt heatmaps" + f" {number}" * (len(backbones) > 1)] = each.id
-    return {title: f"results/labels/{id_}.json" for title, id_ in files.items()}
+    titled = [(f"{each.kind.capitalize()} labels", each.id) for each in labels]
+    titled += [("Learnt heatmaps", each.id) for each in measured_backbones(parameters, plan)]
+    titles = [title for title, _ in titled]
+    files = {}
+    for number, (title, id_) in enumerate(titled):
+        several = f" {titles[: number + 1].count(title)}" * (titles.count(title) > 1)
+        files[title + several] = f"results/labels/{id_}.json"
+    return files
 
 
 def has_truth(parameters: Parameters) -> bool:

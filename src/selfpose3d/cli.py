@@ -318,12 +318,12 @@ def evaluate(
     """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
     from selfpose3d.evaluation import evaluate_files
     from selfpose3d.files.atomic import write_json
+    from selfpose3d.reporting.tables import METRICS
 
     metrics = evaluate_files(predictions, ground_truth)
     write_json(out, metrics)
-    headline = ("AP25", "AP50", "AP100", "AP150", "Recall@500", "MPJPE")
     typer.echo(
-        "  ".join(f"{key} {metrics[key]:.1f}" for key in headline if metrics[key] is not None)
+        "  ".join(f"{key} {metrics[key]:.1f}" for key in METRICS if metrics[key] is not None)
     )
 
 

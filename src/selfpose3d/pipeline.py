@@ -119,15 +119,13 @@ def measure_heatmaps(
         true = read_poses3d(label_path(truth, scene.name))
         cameras = scene.network_cameras()
         for index, maps in enumerate(scene_heatmaps(parameters, scene, [checkpoint])):
+            present = true.get((scene.name, scene.frames[index]))
+            if present is None:
+                continue
             for view, camera in enumerate(cameras):
-                present = true.get((scene.name, scene.frames[index]))
-                if present is not None:
-                    seen = People2D(
-                        people.points[index, view],
-                        people.scores[index, view],
-                        people.scores[index, view].max(-1),
-                    )
-                    tally.add(maps[view], parameters.heatmaps.stride, camera, present, seen)
+                scores = people.scores[index, view]
+                seen = People2D(people.points[index, view], scores, scores.max(-1))
+                tally.add(maps[view], parameters.heatmaps.stride, camera, present, seen)
     write_json(out, tally.summary())
 
 

@@ -52,11 +52,6 @@ class Camera:
         """(3,) position of the camera in the world, mm."""
         return -self.R.T @ self.t
 
-    @property
-    def projection_matrix(self) -> NDArray[np.float64]:
-        """(3, 4) ``K [R | t]``, without distortion."""
-        return self.K @ np.concatenate([self.R, self.t[:, None]], axis=1)
-
     def transformed(self, affine: NDArray[np.float64], width: int, height: int) -> "Camera":
         """The camera that sees this one's image after an axis-aligned image affine.
 
