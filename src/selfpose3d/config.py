@@ -58,7 +58,7 @@ class Studio(Section):
     test_frames: Count = Field(12, description="frames a test sequence")
     frame_interval: Positive = Field(0.3, description="seconds from frame to frame")
     people: tuple[Count, Count] = Field((2, 4), description="fewest and most people a sequence")
-    seed: int = Field(0, description="of the studio alone; two seeds share no person or motion")
+    seed: int = Field(1, description="of the studio alone; two seeds share no person or motion")
 
 
 class Panoptic(Section):
@@ -257,6 +257,9 @@ class RootStage(Stage):
     real_frames: Count | None = Field(
         1, description="of a batch, seen for l_root_C; null: as many as synthetic samples (paper)"
     )
+    real_every: Count = Field(
+        5, description="of the training frames, every n-th is seen for l_root_C; paper 1"
+    )
     people: tuple[Count, Count] = Field((1, 9), description="synthetic roots a sample")
     heights: tuple[float, float] = Field(
         (450.0, 1100.0), description="of the synthetic roots, mm; released code 50, 1500"
@@ -352,7 +355,11 @@ class Compute(Section):
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Count = 1
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "auto",
+        description="of the networks; auto: bf16-mixed where the processor or GPU multiplies "
+        "in bfloat16, else 32-true. Geometry and losses are always in float32",
+    )
     checkpoint_every: Count = Field(100, description="iterations")
 
 

@@ -1,9 +1,15 @@
 """Lightning Fabric as ``compute`` says: the same code on CPU and GPU."""
 
+from typing import Any, Literal
+
+import torch
 from lightning_fabric import Fabric
+from lightning_fabric.accelerators import CUDAAccelerator
 from lightning_fabric.plugins.environments import LightningEnvironment
+from torch import Tensor, nn
 
 from selfpose3d.config import Compute
+from selfpose3d.inference.heatmaps import Runner
 
 
 def start_fabric(compute: Compute, devices: int | None = None) -> Fabric:
@@ -16,8 +22,30 @@ def start_fabric(compute: Compute, devices: int | None = None) -> Fabric:
         accelerator=compute.accelerator,
         devices=count,
         strategy="ddp_find_unused_parameters_true" if count > 1 else "auto",
-        precision=compute.precision,
+        precision=precision_of(compute),
         plugins=[LightningEnvironment()],
     )
     fabric.launch()
     return fabric
+
+
+def runner(fabric: Fabric) -> Runner:
+    """How a network is run: computed in ``compute.precision``, given back in float32."""
+
+    def run(network: nn.Module, *inputs: Tensor) -> Any:
+        with fabric.autocast():
+            result = network(*inputs)
+        return result.float() if isinstance(result, Tensor) else result
+
+    return run
+
+
+def precision_of(compute: Compute) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """``compute.precision``, and what "auto" means on this machine."""
+    if compute.precision != "auto":
+        return compute.precision
+    if compute.accelerator != "cpu" and CUDAAccelerator.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    return "bf16-mixed" if native else "32-true"

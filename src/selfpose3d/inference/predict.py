@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,8 +18,8 @@ from selfpose3d.geometry.affines import identity_affine
 from selfpose3d.geometry.bodies import distinct_people
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.rigs import Rig
-from selfpose3d.inference.devices import start_fabric
-from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
+from selfpose3d.inference.devices import runner, start_fabric
+from selfpose3d.inference.heatmaps import Runner, image_heatmaps, people_heatmaps
 from selfpose3d.inference.lifting import Lifting, build_lifting
 from selfpose3d.inference.people import ScenePeople, scene_people
 from selfpose3d.inference.refine import (
@@ -71,7 +70,7 @@ def scene_heatmaps(
     with torch.inference_mode():
         for images in track(scene.network_frames, f"heatmaps of {scene.name}", unit="frames"):
             batch = torch.from_numpy(np.array(images))[None].to(fabric.device)
-            yield image_heatmaps(backbone, batch)[0].float().cpu().numpy()
+            yield image_heatmaps(backbone, batch, runner(fabric))[0].cpu().numpy()
 
 
 def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
@@ -90,13 +89,20 @@ def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
         backbone.to(fabric.device).eval()
     heatmaps = parameters.heatmaps
     return _Predictor(
-        fabric, lifting, backbone, parameters.inference, heatmaps.stride, heatmaps.sigma
+        fabric.device,
+        runner(fabric),
+        lifting,
+        backbone,
+        parameters.inference,
+        heatmaps.stride,
+        heatmaps.sigma,
     )
 
 
 @dataclass
 class _Predictor:
-    fabric: Fabric
+    device: torch.device
+    run: Runner
     lifting: Lifting
     backbone: Backbone | None
     settings: Inference
@@ -121,17 +127,16 @@ class _Predictor:
         self, scene: Scene, people: ScenePeople | None, numbers: list[int]
     ) -> list[People3D]:
         cameras = scene.network_cameras()
-        device = self.fabric.device
-        rig = Rig.from_cameras([cameras] * len(numbers)).to(device)
-        affines = torch.from_numpy(identity_affine()).expand(len(numbers), 2, 3).to(device)
+        rig = Rig.from_cameras([cameras] * len(numbers)).to(self.device)
+        affines = torch.from_numpy(identity_affine()).expand(len(numbers), 2, 3).to(self.device)
         heatmaps = self._heatmaps(scene, people, numbers)
-        proposals = self.lifting.find_roots(heatmaps, rig, affines, self._run)
+        proposals = self.lifting.find_roots(heatmaps, rig, affines, self.run)
         joints = proposals.centres[:, None].expand(-1, heatmaps.shape[2], -1)
         if len(proposals.centres):
             volumes = self.lifting.body_evidence(
                 heatmaps, rig, affines, proposals.sample, proposals.centres
             )
-            joints = self._run(self.lifting.pose_net, volumes, proposals.centres)
+            joints = self.run(self.lifting.pose_net, volumes, proposals.centres)
         return [
             self._finish(
                 cameras,
@@ -143,20 +148,15 @@ class _Predictor:
             for b, f in enumerate(numbers)
         ]
 
-    def _run(self, network: torch.nn.Module, *inputs: Tensor) -> Tensor:
-        with self.fabric.autocast():
-            result: Tensor = network(*inputs)
-        return result.float()
-
     def _heatmaps(self, scene: Scene, people: ScenePeople | None, numbers: list[int]) -> Tensor:
         """(B, V, J, h, w)."""
         if self.backbone is not None:
             images = torch.from_numpy(np.array(scene.network_frames[numbers]))
-            return image_heatmaps(self.backbone, images.to(self.fabric.device), self._run)
+            return image_heatmaps(self.backbone, images.to(self.device), self.run)
         assert people is not None
         height, width = scene.network_frames.shape[2:4]
-        points = torch.from_numpy(people.points[numbers]).to(self.fabric.device)
-        scores = torch.from_numpy(people.scores[numbers]).to(self.fabric.device)
+        points = torch.from_numpy(people.points[numbers]).to(self.device)
+        scores = torch.from_numpy(people.scores[numbers]).to(self.device)
         return people_heatmaps(points, scores, None, (width, height), self.stride, self.sigma)
 
     def _finish(

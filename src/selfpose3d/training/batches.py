@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from selfpose3d.geometry.affines import identity_affine, random_affine
 from selfpose3d.geometry.cameras import in_image
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.assignment import project_people
+from selfpose3d.inference.devices import runner
 from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
 from selfpose3d.inference.lifting import Lifting
 from selfpose3d.inference.people import NOWHERE
@@ -267,15 +269,15 @@ class BodyBatches:
         data: TrainingData,
         reconstructions: Sequence[Frames],
         backbone: Backbone | None,
-        device: torch.device,
+        fabric: Fabric,
     ) -> None:
-        self.settings, self.data, self.device = settings, data, device
+        self.settings, self.data, self.device = settings, data, fabric.device
+        self.run = runner(fabric)
         self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
         self.affine = (parameters.augmentation.rotation, parameters.augmentation.scale)
         centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
         self.space = (centre - size / 2, centre + size / 2)
         self.pool = body_pool(data, reconstructions)
-        _check_space(self.pool, self.space)
         self.bank: ErrorBank | None = None
         if settings.corruption == "bank":
             self.bank = self._bank(reconstructions, backbone)
@@ -287,7 +289,7 @@ class BodyBatches:
         def heatmaps_of(frame: FrameIndex) -> Tensor:
             images = np.array(self.data.scenes[frame[0]].images[frame[1]])
             batch = torch.from_numpy(images)[None].to(self.device)
-            return image_heatmaps(backbone, batch)[0].float().cpu()
+            return image_heatmaps(backbone, batch, self.run)[0].cpu()
 
         with torch.no_grad():
             return heatmap_bank(self.data, reconstructions, heatmaps_of, self.stride)
@@ -337,16 +339,3 @@ class BodyBatches:
         if rng.random() >= self.settings.augmented:
             return identity_affine()
         return random_affine(rng, width, height, *self.affine)
-
-
-def _check_space(
-    pool: NDArray[np.float64], space: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> None:
-    roots = pool[:, ROOT]
-    inside = ((roots >= space[0]) & (roots <= space[1])).all(-1)
-    if not inside.any():
-        raise InputError(
-            f"the space from {space[0].tolist()} to {space[1].tolist()} mm contains none of the "
-            f"{len(pool)} reconstructed people (their hips are around "
-            f"{np.median(roots, axis=0).round().tolist()}); set space.centre and space.size"
-        )

@@ -42,9 +42,11 @@ class TrainingData:
 
     Args:
         scenes: one or more; all of one network size, each with its own rig.
+        every: of each scene, every n-th frame is used.
     """
 
     scenes: tuple[LabelledScene, ...]
+    every: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
@@ -54,8 +56,12 @@ class TrainingData:
 
     @cached_property
     def frames(self) -> list[FrameIndex]:
-        """Every frame."""
-        return [(s, f) for s, scene in enumerate(self.scenes) for f in range(len(scene.images))]
+        """The frames that are used."""
+        return [
+            (s, f)
+            for s, scene in enumerate(self.scenes)
+            for f in range(0, len(scene.images), self.every)
+        ]
 
     @cached_property
     def by_views(self) -> dict[int, list[FrameIndex]]:

@@ -16,7 +16,7 @@ from torch import Tensor
 from selfpose3d.config import Augmentation
 from selfpose3d.geometry.affines import identity_affine, random_affine
 from selfpose3d.geometry.rigs import Rig
-from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
+from selfpose3d.inference.heatmaps import Runner, image_heatmaps, people_heatmaps
 from selfpose3d.models.backbone import Backbone
 from selfpose3d.training.augmentation import augment_images
 from selfpose3d.training.data import FrameIndex, TrainingData
@@ -57,6 +57,7 @@ class FrameInputs:
         stride: input px per heatmap px.
         sigma: of rendered Gaussians, heatmap px.
         device: where batches go.
+        run: how the backbone is run.
         backbone: computes heatmaps; None: the labelled people are rendered.
         backbone_learns: leave the heatmaps to the step.
         with_images: a network of the step looks at the images.
@@ -70,6 +71,7 @@ class FrameInputs:
     stride: int
     sigma: float
     device: torch.device
+    run: Runner
     backbone: Backbone | None = None
     backbone_learns: bool = False
     with_images: bool = False
@@ -168,7 +170,7 @@ class FrameInputs:
         if key in self._memory:
             return self._memory[key].float().to(self.device)
         images = torch.from_numpy(self._image(frame, variant))
-        heatmaps = image_heatmaps(self.backbone, images.to(self.device)[None])[0].half()
+        heatmaps = image_heatmaps(self.backbone, images.to(self.device)[None], self.run)[0].half()
         if self.remembered >= 2 and variant.number >= 0:
             self._memory[key] = heatmaps.cpu()
         return heatmaps.float()

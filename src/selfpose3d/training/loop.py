@@ -27,6 +27,7 @@ from selfpose3d.config import Compute, Stage
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.files.atomic import write_text
 from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
+from selfpose3d.inference.devices import runner
 from selfpose3d.progress import track
 
 WARM_UP = 20
@@ -48,6 +49,18 @@ class DivergedError(RuntimeError):
         self.seen, self.bearing = seen, bearing
 
 
+class Sealed:
+    """A batch that Fabric hands to the step as it is: it would round the tensors of an open one
+    to the mixed precision, the cameras and labels among them.
+
+    Args:
+        batch: what the step's ``losses`` takes.
+    """
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+
+
 class Step(nn.Module):
     """One stage's training step: a batch in, its weighted loss terms out.
 
@@ -60,6 +73,7 @@ class Step(nn.Module):
     ) -> None:
         super().__init__()
         self.fabric = fabric
+        self.run = runner(fabric)
         self.trained = nn.ModuleDict(dict(trained))
         self.frozen = nn.ModuleDict(dict(frozen))
         self.frozen.requires_grad_(False)
@@ -70,16 +84,10 @@ class Step(nn.Module):
         self.frozen.eval()
         return self
 
-    def forward(self, batch: Any) -> dict[str, Tensor]:
+    def forward(self, sealed: "Sealed") -> dict[str, Tensor]:
         """The loss terms, geometry in full precision whatever the precision of the networks."""
         with torch.autocast(self.fabric.device.type, enabled=False):
-            return self.losses(batch)
-
-    def run(self, network: nn.Module, *inputs: Tensor) -> Any:
-        """A network's output in full precision, computed in ``compute.precision``."""
-        with self.fabric.autocast():
-            result = network(*inputs)
-        return result.float() if isinstance(result, Tensor) else result
+            return self.losses(sealed.batch)
 
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Loss terms by name, each already weighted; their sum is what is minimised."""
@@ -194,7 +202,8 @@ def train(
         number = iteration * fabric.world_size + fabric.global_rank
         torch.manual_seed(int(stage_rng(run.seed, run.stage, number, 1).integers(2**31)))
         try:
-            losses = wrapped(draw(number, stage_rng(run.seed, run.stage, number)))
+            batch = draw(number, stage_rng(run.seed, run.stage, number))
+            losses = wrapped(Sealed(batch))
             total = torch.stack(list(losses.values())).sum()
             _check_finite(total, losses)
         except DivergedError as problem:

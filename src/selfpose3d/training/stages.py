@@ -7,6 +7,7 @@ any moment: started again it ends with the weights of an undisturbed run.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,7 @@ from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
-from selfpose3d.inference.devices import start_fabric
+from selfpose3d.inference.devices import runner, start_fabric
 from selfpose3d.inference.lifting import build_lifting
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
@@ -105,11 +106,15 @@ def train_root(
         inputs = _frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         roots = RootBatches(parameters, settings, data, lifting, fabric.device)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
+        real = FrameBatches(
+            replace(data, every=settings.real_every),
+            settings.real_frames or settings.batch_size,
+            parameters.seed,
+            "root",
+        )
 
         def draw(number: int, rng: np.random.Generator) -> RootBatch:
-            frames = batches.at(number)
-            real = frames[: settings.real_frames]
-            return RootBatch(inputs.draw(real, rng), roots.draw(frames, rng))
+            return RootBatch(inputs.draw(real.at(number), rng), roots.draw(batches.at(number), rng))
 
         run = _run(parameters, "root", settings, data, out, batches.length, *start)
         run.carried = networks
@@ -142,7 +147,7 @@ def train_bodies(
         model = BodiesStep(fabric, lifting, settings)
         networks = merged_networks(start)
         backbone = _frozen_backbone(parameters, networks, start, fabric)
-        bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric.device)
+        bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
         reach = reach_of(bodies.pool, settings.reach_margin)
         lifting.pose_net.limit_reach(torch.from_numpy(reach))
         per_epoch = -(-len(data.frames) // settings.batch_size)
@@ -296,6 +301,7 @@ def _frame_inputs(
         stride=parameters.heatmaps.stride,
         sigma=parameters.heatmaps.sigma,
         device=fabric.device,
+        run=runner(fabric),
         backbone=backbone,
         remembered=variants,
         seed=parameters.seed,
