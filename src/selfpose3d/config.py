@@ -332,6 +332,39 @@ class PoseStage(Stage):
     )
 
 
+class SupervisedRootStage(Stage):
+    """VoxelPose: root_net on the true roots of the training frames."""
+
+    iterations: Count | None = 150
+    batch_size: Count = 4
+    learning_rate: Positive = 3e-3
+    augmented: Fraction = Field(0.5, description="share of the frames with an affine map")
+    positive_weight: NonNegative = Field(
+        10.0, description="extra weight of the target volume's peaks; VoxelPose 0"
+    )
+    target_sigma: Positive = Field(200.0, description="of the target volume, mm")
+    variants: Annotated[int, Field(ge=0)] = Field(
+        2,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
+
+
+class SupervisedPoseStage(BodiesStage):
+    """VoxelPose: pose_net on the true people of the training frames, and on such re-placed."""
+
+    synthetic: Fraction = Field(
+        0.5,
+        description="share of the steps that see true bodies re-placed, with the labels' errors, "
+        "instead of training frames; VoxelPose 0",
+    )
+    variants: Annotated[int, Field(ge=0)] = Field(
+        2,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
+
+
 class Train(Section):
     """The stages in their order."""
 
@@ -350,6 +383,8 @@ class Train(Section):
         joint_weight=0.01,
         labels="hard",
     )
+    supervised_root: SupervisedRootStage = SupervisedRootStage()
+    supervised_pose: SupervisedPoseStage = SupervisedPoseStage()
 
 
 class Compute(Section):
@@ -406,7 +441,11 @@ class Method(Section):
     """One experiment: a method and what it changes in the parameters."""
 
     title: str = Field(description="as printed in the tables")
-    method: Literal["selfpose3d", "training_free"] = "selfpose3d"
+    method: Literal["selfpose3d", "voxelpose", "training_free"] = Field(
+        "selfpose3d",
+        description="voxelpose learns from the 3D truth of the training sequences; where data "
+        "come without, it is left out",
+    )
     set: dict[str, Any] = Field(default_factory=dict, description="dotted key: value")
 
 

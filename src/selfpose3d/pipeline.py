@@ -1,7 +1,8 @@
 """The pipeline's steps over files: what a command reads, calls and writes.
 
 Each function turns files into files by calling the one room of the package that does the work.
-Training is never handed a path of the truth; only ``measure_labels``, ``evaluate`` and the
+Training is never handed a path of the truth but by ``train_supervised``, for the baseline that
+is supervised by design. Besides, ``measure_labels``, ``measure_heatmaps``, ``evaluate`` and the
 estimator named "ground_truth" are.
 """
 
@@ -156,7 +157,7 @@ def train_stage(
     weights: Path | None,
     out: Path,
 ) -> None:
-    """Run one training stage on scenes and their labels."""
+    """Run one self-supervised training stage on scenes and their labels."""
     from selfpose3d.datasets.preparation import check_space
     from selfpose3d.training import stages
 
@@ -178,7 +179,30 @@ def train_stage(
         name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
         stages.train_pose(parameters, name, read, views, start, out)
     else:
-        raise InputError(f"there is no stage {stage!r}")
+        raise InputError(f"the stage {stage!r} is unknown, or supervised and needs --truth")
+
+
+def train_supervised(
+    parameters: Parameters,
+    stage: str,
+    scenes: Sequence[Path],
+    labels: Path,
+    truth: Sequence[Path],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Run one stage of VoxelPose on scenes, their labels and the 3D truth of these scenes."""
+    from selfpose3d.training import supervised
+
+    stages = {
+        "supervised_root": supervised.train_supervised_root,
+        "supervised_pose": supervised.train_supervised_pose,
+    }
+    if stage not in stages:
+        raise InputError(f"the stage {stage!r} learns without the 3D truth; leave out --truth")
+    read = [read_scene(path) for path in scenes]
+    views = [read_labels(labels, scene) for scene in read]
+    stages[stage](parameters, read, views, truth, start, out)
 
 
 def predict_sequences(

@@ -82,6 +82,22 @@ use rule train_backbone as train_finetune with:
         "Finetune pose_net on hard labels"
 
 
+use rule train_backbone as train_supervised_root with:
+    wildcard_constraints:
+        stage="supervised_root",
+    priority: 50
+    message:
+        "VoxelPose: train root_net on true roots"
+
+
+use rule train_backbone as train_supervised_pose with:
+    wildcard_constraints:
+        stage="supervised_pose",
+    priority: 50
+    message:
+        "VoxelPose: train pose_net on true people"
+
+
 rule trained:
     input:
         wiring.checkpoints(PLAN.stages),

@@ -11,6 +11,7 @@ _POSE = (
     "networks.residual_start",
 )
 _PROPOSALS = ("networks.max_people", "networks.root_threshold")
+_AFFINE = ("augmentation.rotation", "augmentation.scale")
 _POSE_STAGE = (
     *_INPUT,
     *_BACKBONE,
@@ -33,25 +34,12 @@ READS: dict[str, tuple[str, ...]] = {
         "augmentation",
         "train.backbone",
     ),
-    "root": (
-        *_INPUT,
-        *_BACKBONE,
-        *_ROOT,
-        "augmentation.rotation",
-        "augmentation.scale",
-        "train.root",
-    ),
-    "bodies": (
-        *_INPUT,
-        *_BACKBONE,
-        *_POSE,
-        "space",
-        "augmentation.rotation",
-        "augmentation.scale",
-        "train.bodies",
-    ),
+    "root": (*_INPUT, *_BACKBONE, *_ROOT, *_AFFINE, "train.root"),
+    "bodies": (*_INPUT, *_BACKBONE, *_POSE, *_AFFINE, "space", "train.bodies"),
     "pose_l2": (*_POSE_STAGE, "train.pose_l2"),
     "pose_l1": (*_POSE_STAGE, "train.pose_l1"),
     "finetune": (*_POSE_STAGE, "train.finetune"),
+    "supervised_root": (*_INPUT, *_BACKBONE, *_ROOT, *_AFFINE, "train.supervised_root"),
+    "supervised_pose": (*_INPUT, *_BACKBONE, *_POSE, *_AFFINE, "space", "train.supervised_pose"),
     "predict": (*_INPUT, *_BACKBONE, *_ROOT, *_POSE, *_PROPOSALS, "inference"),
 }

@@ -75,7 +75,9 @@ def train_backbone(
             _load_trunk(backbone, weights)
         model = BackboneStep(fabric, backbone, settings)
         crops = CropBatches(data, parameters, fabric.device)
-        run = _run(parameters, "backbone", settings, data, out, crops.batches_per_epoch, weights)
+        run = stage_run(
+            parameters, "backbone", settings, data, out, crops.batches_per_epoch, weights
+        )
         train(run, model, fabric, crops.draw)
 
 
@@ -101,9 +103,9 @@ def train_root(
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",))
         networks = merged_networks(start)
-        backbone = _frozen_backbone(parameters, networks, start, fabric)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
         model = RootStep(fabric, lifting, settings)
-        inputs = _frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         roots = RootBatches(parameters, settings, data, lifting, fabric.device)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
         real = FrameBatches(
@@ -116,7 +118,7 @@ def train_root(
         def draw(number: int, rng: np.random.Generator) -> RootBatch:
             return RootBatch(inputs.draw(real.at(number), rng), roots.draw(batches.at(number), rng))
 
-        run = _run(parameters, "root", settings, data, out, batches.length, *start)
+        run = stage_run(parameters, "root", settings, data, out, batches.length, *start)
         run.carried = networks
         train(run, model, fabric, draw)
 
@@ -144,14 +146,14 @@ def train_bodies(
     with _stage(parameters, "bodies", settings):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",))
-        model = BodiesStep(fabric, lifting, settings)
+        model = BodiesStep(fabric, lifting)
         networks = merged_networks(start)
-        backbone = _frozen_backbone(parameters, networks, start, fabric)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
         reach = reach_of(bodies.pool, settings.reach_margin)
         lifting.pose_net.limit_reach(torch.from_numpy(reach))
         per_epoch = -(-len(data.frames) // settings.batch_size)
-        run = _run(parameters, "bodies", settings, data, out, per_epoch, *start)
+        run = stage_run(parameters, "bodies", settings, data, out, per_epoch, *start)
         run.carried = networks
         train(run, model, fabric, bodies.draw)
 
@@ -181,7 +183,7 @@ def train_pose(
         networks = merged_networks(start)
         model = _pose_step(parameters, settings, networks, start, fabric, data.size)
         model.to(fabric.device).eval()
-        inputs = _frame_inputs(
+        inputs = frame_inputs(
             parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
         )
         inputs.backbone_learns = model.backbone is not None and settings.train_backbone
@@ -199,7 +201,7 @@ def train_pose(
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             return PoseBatch(drawn, synthetic, noise)
 
-        run = _run(parameters, stage, settings, data, out, batches.length, *start)
+        run = stage_run(parameters, stage, settings, data, out, batches.length, *start)
         run.carried = networks
         train(run, model, fabric, draw)
 
@@ -241,7 +243,7 @@ def _stage(parameters: Parameters, stage: str, settings: Stage) -> AbstractConte
     return repeatable(parameters.seed, stage, settings.threads)
 
 
-def _run(
+def stage_run(
     parameters: Parameters,
     stage: str,
     settings: Stage,
@@ -250,6 +252,7 @@ def _run(
     batches_per_epoch: int,
     *files: Path | None,
 ) -> Run:
+    """A stage's run; its fingerprint covers parameters, data and the given files."""
     compute = parameters.compute
     given = [path for path in files if path is not None]
     return Run(
@@ -272,12 +275,13 @@ def _load_trunk(backbone: Backbone, weights: Path | None) -> None:
     backbone.load_imagenet(weights)
 
 
-def _frozen_backbone(
+def frozen_backbone(
     parameters: Parameters,
     networks: dict[str, dict[str, Tensor]],
     start: Iterable[Path],
     fabric: Fabric,
 ) -> Backbone | None:
+    """The backbone of an earlier stage; none where the heatmaps are the estimator's."""
     if parameters.heatmaps.source != "backbone":
         return None
     backbone = build_backbone(parameters.networks)
@@ -286,7 +290,7 @@ def _frozen_backbone(
     return backbone.eval().to(fabric.device)
 
 
-def _frame_inputs(
+def frame_inputs(
     parameters: Parameters,
     data: TrainingData,
     fabric: Fabric,
@@ -294,6 +298,7 @@ def _frame_inputs(
     variants: int,
     image_augmentation: Augmentation | None,
 ) -> FrameInputs:
+    """What draws a stage's frames; ``variants`` of each keep a frozen backbone's heatmaps."""
     return FrameInputs(
         data=data,
         affine=(parameters.augmentation.rotation, parameters.augmentation.scale),
