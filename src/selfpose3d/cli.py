@@ -265,7 +265,7 @@ def train(
         str,
         typer.Argument(
             help="backbone, root, bodies, pose_l2, pose_l1, finetune, "
-            "supervised_root or supervised_pose"
+            "trust, supervised_root or supervised_pose"
         ),
     ],
     parameters: ParametersOption,

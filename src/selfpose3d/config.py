@@ -182,6 +182,8 @@ class Networks(Section):
     attention: Literal["pose_resnet18", "small"] = "small"
     v2v_width: Count = Field(4, description="channels of the root V2V's first layer; paper 16")
     pose_v2v_width: Count = Field(8, description="of the pose V2V's; paper 16")
+    trust_width: Count = Field(48, description="of trust_net's layers")
+    trust_layers: Count = 2
     root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
     cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
     cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
@@ -365,6 +367,19 @@ class SupervisedPoseStage(BodiesStage):
     )
 
 
+class TrustStage(Stage):
+    """trust_net on synthetic people, made from the training-free reconstruction; no truth."""
+
+    iterations: Count | None = 1500
+    batch_size: Count = Field(256, description="people a step")
+    learning_rate: Positive = 3e-3
+    frames: Count = Field(3000, description="synthetic frames, made once")
+    people: tuple[Count, Count] = Field((2, 5), description="bodies a frame")
+    spread: tuple[Positive, Positive] = Field(
+        (0.8, 1.3), description="range of the factor on the labels' residuals"
+    )
+
+
 class Train(Section):
     """The stages in their order."""
 
@@ -385,6 +400,7 @@ class Train(Section):
     )
     supervised_root: SupervisedRootStage = SupervisedRootStage()
     supervised_pose: SupervisedPoseStage = SupervisedPoseStage()
+    trust: TrustStage = TrustStage()
 
 
 class Compute(Section):
@@ -441,7 +457,7 @@ class Method(Section):
     """One experiment: a method and what it changes in the parameters."""
 
     title: str = Field(description="as printed in the tables")
-    method: Literal["selfpose3d", "voxelpose", "training_free"] = Field(
+    method: Literal["selfpose3d", "voxelpose", "trust", "training_free"] = Field(
         "selfpose3d",
         description="voxelpose learns from the 3D truth of the training sequences; where data "
         "come without, it is left out",

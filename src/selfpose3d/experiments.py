@@ -22,9 +22,17 @@ SUPERVISED_STAGES: tuple[str, ...] = ("supervised_root", "supervised_pose")
 STAGES_OF: dict[str, tuple[str, ...]] = {
     "selfpose3d": ("backbone", "root", "bodies", *POSE_STAGES),
     "voxelpose": ("backbone", *SUPERVISED_STAGES),
+    "trust": ("trust",),
     "training_free": (),
 }
 """The training stages of each method, in order."""
+
+PREDICTION_OF: dict[str, str] = {
+    "selfpose3d": "predict",
+    "voxelpose": "predict",
+    "trust": "predict_trust",
+}
+"""The step that makes 3D people with each method's networks."""
 
 READS: dict[str, tuple[str, ...]] = {
     "studio": ("studio",),
@@ -136,7 +144,7 @@ class Experiment(Node):
         name: as in the parameters.
         seed: of its training.
         title: as printed in tables.
-        method: "selfpose3d", "voxelpose" or "training_free".
+        method: "selfpose3d", "voxelpose", "trust" or "training_free".
         labels: what it looks at when its heatmaps come from the estimator.
         reconstructions: its predictions, where it is training-free.
         stages: its training stages, in order.
@@ -224,7 +232,7 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     reconstructions = _add_reconstructions(plan, parameters, labels)
     enabled = _enabled_stages(parameters, described.method)
     stages = _add_stages(plan, parameters, enabled, labels, reconstructions)
-    reads = select(parameters, READS["predict"]) if stages else {}
+    reads = select(parameters, READS[PREDICTION_OF[described.method]]) if stages else {}
     used = [stage.id for stage in stages] or [reconstructions.id]
     experiment = Experiment(
         id=node_id(f"{name}-seed{parameters.seed}", reads, used, labels.id),
@@ -319,7 +327,7 @@ def _add_stages(
         section = getattr(parameters.train, stage)
         kind = section.labels if isinstance(section, PoseStage) else "soft"
         labels = _add_labels(plan, parameters, soft.detections, kind)
-        people = reconstructions if stage in ("root", "bodies") else None
+        people = reconstructions if stage in ("root", "bodies", "trust") else None
         start = _start_of(stage, chain)
         reads = select(parameters, READS[stage])
         needed = [labels.id, people.id if people else None]

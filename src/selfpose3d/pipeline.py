@@ -14,6 +14,7 @@ from typing import Literal, cast
 from selfpose3d.config import Labels, Parameters, TrainingFree
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, whole_folder, write_json
+from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import People2D, Views, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
@@ -165,7 +166,7 @@ def train_stage(
     views = [read_labels(labels, scene) for scene in read]
     if stage == "backbone":
         stages.train_backbone(parameters, read, views, weights, out)
-    elif stage in ("root", "bodies"):
+    elif stage in ("root", "bodies", "trust"):
         if reconstructions is None:
             raise InputError(f"the stage {stage} needs --reconstructions")
         people = [read_poses3d(label_path(reconstructions, scene.name)) for scene in read]
@@ -173,8 +174,10 @@ def train_stage(
         check_space(parameters.space.centre, parameters.space.size, everybody, str(reconstructions))
         if stage == "root":
             stages.train_root(parameters, read, views, start, out)
-        else:
+        elif stage == "bodies":
             stages.train_bodies(parameters, read, views, people, start, out)
+        else:
+            stages.train_trust(parameters, read, views, people, out)
     elif stage in ("pose_l2", "pose_l1", "finetune"):
         name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
         stages.train_pose(parameters, name, read, views, start, out)
@@ -212,13 +215,15 @@ def predict_sequences(
     labels: Path,
     out: Path,
 ) -> None:
-    """Predict the 3D people of scenes into one file."""
+    """Predict the 3D people of scenes into one file, with what the checkpoints hold."""
     from selfpose3d.inference.predict import predict_scene
+    from selfpose3d.inference.trust import trust_scene
 
+    predict = trust_scene if "trust" in merged_networks(checkpoints) else predict_scene
     frames: dict[tuple[str, int], People3D] = {}
     for scene in [read_scene(path) for path in scenes]:
         views = read_labels(labels, scene)
-        frames.update(predict_scene(parameters, scene, views, checkpoints))
+        frames.update(predict(parameters, scene, views, checkpoints))
     write_poses3d(out, frames)
 
 

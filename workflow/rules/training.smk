@@ -98,6 +98,14 @@ use rule train_backbone as train_supervised_pose with:
         "VoxelPose: train pose_net on true people"
 
 
+use rule train_backbone as train_trust with:
+    wildcard_constraints:
+        stage="trust",
+    priority: 50
+    message:
+        "Train trust_net on synthetic people"
+
+
 rule trained:
     input:
         wiring.checkpoints(PLAN.stages),

@@ -65,7 +65,7 @@ def trust_scene(
 def trusted_joints(
     trust_net: TrustNet, found: Association, device: torch.device
 ) -> NDArray[np.float64]:
-    """(P, J, 3) mm of the associated people: the mean of the net's answer and its mirror image's."""
+    """(P, J, 3) mm of the associated people: the mean of a plain and a mirrored answer."""
     if not len(found.joints):
         return found.joints
     sightings = Sightings(*(part.to(device) for part in sightings_of(found)))

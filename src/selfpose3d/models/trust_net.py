@@ -128,7 +128,7 @@ class _Exchange(nn.Module):
 
 
 def body_frame(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """(P, 3, 3) rows left, front, up (z) of a person's frame, and (P, 3) its origin, the mid-hip."""
+    """Rows left, front, up (z) of a person's frame (P, 3, 3); its origin, the mid-hip (P, 3)."""
     left = (joints[:, LEFT[0]] - joints[:, RIGHT[0]]) + (joints[:, LEFT[3]] - joints[:, RIGHT[3]])
     up = torch.zeros_like(left)
     up[:, 2] = 1.0

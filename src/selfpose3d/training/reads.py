@@ -10,6 +10,7 @@ _POSE = (
     "networks.cuboid_shift",
     "networks.residual_start",
 )
+_TRUST = ("networks.trust_width", "networks.trust_layers", "training_free")
 _PROPOSALS = ("networks.max_people", "networks.root_threshold")
 _AFFINE = ("augmentation.rotation", "augmentation.scale")
 _POSE_STAGE = (
@@ -41,5 +42,7 @@ READS: dict[str, tuple[str, ...]] = {
     "finetune": (*_POSE_STAGE, "train.finetune"),
     "supervised_root": (*_INPUT, *_BACKBONE, *_ROOT, *_AFFINE, "train.supervised_root"),
     "supervised_pose": (*_INPUT, *_BACKBONE, *_POSE, *_AFFINE, "space", "train.supervised_pose"),
+    "trust": ("seed", "data.network_size", "compute", *_TRUST, "space", "train.trust"),
+    "predict_trust": ("compute", *_TRUST),
     "predict": (*_INPUT, *_BACKBONE, *_ROOT, *_POSE, *_PROPOSALS, "inference"),
 }

@@ -24,6 +24,7 @@ from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
 from selfpose3d.inference.devices import runner, start_fabric
 from selfpose3d.inference.lifting import build_lifting
+from selfpose3d.inference.trust import build_trust_net
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
@@ -46,8 +47,9 @@ from selfpose3d.training.steps import (
     RootBatch,
     RootStep,
 )
+from selfpose3d.training.trust import TrustBatches, TrustStep
 
-__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root"]
+__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root", "train_trust"]
 
 
 def train_backbone(
@@ -156,6 +158,33 @@ def train_bodies(
         run = stage_run(parameters, "bodies", settings, data, out, per_epoch, *start)
         run.carried = networks
         train(run, model, fabric, bodies.draw)
+
+
+def train_trust(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    reconstructions: Sequence[Frames],
+    out: Path,
+) -> None:
+    """Train trust_net on synthetic people made from the training-free reconstruction.
+
+    Args:
+        parameters: what ``READS["trust"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        reconstructions: the training-free 3D people of each.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.trust
+    data = training_data(scenes, labels)
+    with _stage(parameters, "trust", settings):
+        fabric = start_fabric(parameters.compute)
+        model = TrustStep(fabric, {"trust": build_trust_net(parameters.networks)}, {})
+        people = TrustBatches(parameters, data, reconstructions, fabric.device)
+        per_epoch = -(-people.count // settings.batch_size)
+        run = stage_run(parameters, "trust", settings, data, out, per_epoch)
+        train(run, model, fabric, people.draw)
 
 
 def train_pose(

@@ -82,6 +82,11 @@ class TrustBatches:
         self.device = device
         self.stock = _stock(parameters, data, reconstructions)
 
+    @property
+    def count(self) -> int:
+        """People in the stock."""
+        return sum(len(bodies) for _, bodies in self.stock)
+
     def draw(self, number: int, rng: np.random.Generator) -> TrustBatch:
         """People of one number of views, every other batch mirrored."""
         sizes = np.array([len(bodies) for _, bodies in self.stock], dtype=float)
@@ -110,9 +115,7 @@ def _stock(
         bodies = sample_bodies(pool, count, cameras, space, rng)
         seen = see_bodies(cameras, bodies)
         people = corrupt_like_bank(seen, bank, settings.spread, rng)
-        found.setdefault(len(cameras), []).append(
-            _associated(parameters, cameras, bodies, *people)
-        )
+        found.setdefault(len(cameras), []).append(_associated(parameters, cameras, bodies, *people))
     return [_together(found[n_views]) for n_views in sorted(found)]
 
 
