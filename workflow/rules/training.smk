@@ -84,6 +84,6 @@ use rule train_backbone as train_finetune with:
 
 rule trained:
     input:
-        wiring.checkpoints(PLAN.stages),
+        wiring.checkpoints(DEFAULT[1].stages),
     message:
         "All stages are trained"
