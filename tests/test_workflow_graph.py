@@ -23,7 +23,7 @@ MEASURING = ("evaluate", "label_quality", "table", "track")
 
 def planned(workdir: Path, *arguments: str) -> Counter[str]:
     """How many jobs of each rule a dry run counts."""
-    status, output = run_snakemake("--dry-run", "--quiet", "rules", *arguments, workdir=workdir)
+    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
     assert status == 0, output
     table = output.partition("Job stats:")[2].partition("\n\n")[0]
     return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})
