@@ -193,6 +193,12 @@ class TestStudy:
         assert set(plain.tables) == {"plain"}
         assert plain.seeds_of("base") == (5,)
 
+    def test_a_plain_run_may_be_like_what_it_leaves_out(self) -> None:
+        like = {"title": "Loose", "like": "more", "set": {"labels.noise": 1.0}}
+        plain = study(experiments={"loose": like}).by_default()
+        expected = {"labels.min_joints": 3, "heatmaps.sigma": 3.0, "labels.noise": 1.0}
+        assert plain.described("loose").set == expected
+
     def test_an_experiment_starts_from_what_it_is_like(self) -> None:
         assert study().described("more").set == {"labels.min_joints": 3, "heatmaps.sigma": 3.0}
         over = study(experiments={"base": {"set": {"labels.min_joints": 6}}})

@@ -230,7 +230,7 @@ class Stage(Section):
     threads: Count = Field(1, description="of the process; part of what makes numbers repeat")
     on_divergence: Literal["stop", "keep"] = Field(
         "stop",
-        description="keep: the last saved weights are the stage's result, for tables of what fails",
+        description="keep: the weights it has by then are its result, for tables of what fails",
     )
 
     @model_validator(mode="after")
@@ -504,13 +504,13 @@ class Parameters(Section):
 
     def by_default(self) -> "Parameters":
         """With the tables that a plain run makes, and the experiments that no other table asks
-        for alone."""
+        for alone; what these are like is resolved, as it may be gone."""
         tables = {name: table for name, table in self.tables.items() if table.by_default}
         asked = {row for table in self.tables.values() for row in table.rows}
         wanted = {row for table in tables.values() for row in table.rows}
         experiments = {
-            name: method
-            for name, method in self.experiments.items()
+            name: self.described(name).model_copy(update={"like": None})
+            for name in self.experiments
             if name in wanted or name not in asked
         }
         return self.model_copy(update={"experiments": experiments, "tables": tables})

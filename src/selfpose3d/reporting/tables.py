@@ -106,6 +106,7 @@ def make_table(
     """
     theirs = [_published_rows(path, columns) for path in published]
     foreign = {name for part in theirs for name in columns if part[name].notna().any()}
+    foreign -= {name for row in rows for name in columns if _has(row, name)}
     ours = pd.DataFrame([_our_row(row, columns, foreign) for row in rows])
     parts = [ours, *theirs]
     spread = [f"{column}_sd" for column in columns] if (ours["seeds"] > 1).any() else []
@@ -268,6 +269,10 @@ def _metrics(
     if missing:
         raise InputError(f"{path}: lacks {missing}; evaluate the predictions again")
     return [np.nan if value is None else value for value in found.values()]
+
+
+def _has(row: Row, column: str) -> bool:
+    return _nested(read_json(row.metrics[0]), column.split(".")) is not None
 
 
 def _nested(metrics: Any, keys: Sequence[str]) -> float | None:
