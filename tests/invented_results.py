@@ -98,10 +98,12 @@ def write_experiment(
             "name": folder.name.split("-seed")[0],
             "title": title,
             "method": "selfpose3d",
+            "tables": ["methods"],
+            "data": "studio ring5",
             "settings": settings,
+            "test_on": {},
             "parameters": {
                 "seed": seed,
-                "seeds": [0],
                 "data": {"source": "studio", "network_size": [480, 288]},
                 "labels": {"person_score": 0.7, **settings},
                 "train": {"pose_l2": {"iterations": 40, "learning_rate": 1e-3}},
@@ -121,11 +123,17 @@ def write_experiment(
             "MPJPE": mpjpe + seed,
             "joints": {"neck": 30.0, "left_wrist": 71.5},
             "root": {"AP50": 90.0, "MPJPE": None},
-            "per_sequence": {"studio_test_00": {"MPJPE": mpjpe}},
+            "per_sequence": {"studio_test_00": group(mpjpe + seed, 4)},
+            "per_people": {"2": group(mpjpe - 10, 1), "3": group(mpjpe, 3)},
             "frames": 4,
         },
     )
     return folder
+
+
+def group(mpjpe: float, frames: int) -> dict[str, float]:
+    """The metrics of some of the frames, of three people each."""
+    return {"AP25": 1.5, "AP50": 70.0, "MPJPE": mpjpe, "frames": frames, "people": 3 * frames}
 
 
 def write_stage(folder: Path, rows: int = 40) -> Path:

@@ -158,6 +158,64 @@ class TestPartial:
         assert parse_selected(str(path)).seed == 5
 
 
+def study(**changes: object) -> Parameters:
+    """Two tables, one made by name alone, that share an experiment."""
+    given = {
+        "seeds": [5],
+        "experiments": {
+            "free": {"title": "Free", "method": "training_free"},
+            "base": {"title": "Base", "set": {"labels.min_joints": 3, "heatmaps.sigma": 2.0}},
+            "more": {"title": "More", "like": "base", "set": {"heatmaps.sigma": 3.0}},
+            "loose": {"title": "In no table"},
+        },
+        "tables": {
+            "plain": {"title": "Plain", "rows": ["free", "base"]},
+            "asked": {
+                "title": "Asked for",
+                "rows": ["free", "base", "more"],
+                "seeds": [1, 0],
+                "by_default": False,
+            },
+        },
+    }
+    return parse_parameters(merge(given, changes), "study")
+
+
+class TestStudy:
+    def test_seeds_are_those_of_all_tables(self) -> None:
+        parameters = study()
+        seeds = {name: parameters.seeds_of(name) for name in parameters.experiments}
+        assert seeds == {"free": (5,), "base": (0, 1, 5), "more": (0, 1), "loose": (5,)}
+
+    def test_a_plain_run_leaves_out_what_only_tables_made_by_name_ask_for(self) -> None:
+        plain = study().by_default()
+        assert set(plain.experiments) == {"free", "base", "loose"}
+        assert set(plain.tables) == {"plain"}
+        assert plain.seeds_of("base") == (5,)
+
+    def test_a_plain_run_may_be_like_what_it_leaves_out(self) -> None:
+        like = {"title": "Loose", "like": "more", "set": {"labels.noise": 1.0}}
+        plain = study(experiments={"loose": like}).by_default()
+        expected = {"labels.min_joints": 3, "heatmaps.sigma": 3.0, "labels.noise": 1.0}
+        assert plain.described("loose").set == expected
+
+    def test_an_experiment_starts_from_what_it_is_like(self) -> None:
+        assert study().described("more").set == {"labels.min_joints": 3, "heatmaps.sigma": 3.0}
+        over = study(experiments={"base": {"set": {"labels.min_joints": 6}}})
+        assert over.described("more").set["labels.min_joints"] == 6
+
+    @pytest.mark.parametrize(
+        ("like", "message"), [("nobody", "'nobody' is no experiment"), ("more", "is like itself")]
+    )
+    def test_what_it_is_like_must_be_there(self, like: str, message: str) -> None:
+        with pytest.raises(InputError, match=rf"experiments\.base\.like: .*{message}"):
+            study(experiments={"base": {"like": like}}).described("more")
+
+    def test_the_networks_stay_the_same_in_the_test(self) -> None:
+        with pytest.raises(InputError, match=r"test_on: \['networks\.backbone'\].*'studio'"):
+            study(experiments={"more": {"test_on": {"networks.backbone": "pose_resnet18"}}})
+
+
 def test_parameters_are_fixed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Parameters().seed = 3  # type: ignore[misc]

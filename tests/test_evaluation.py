@@ -170,6 +170,7 @@ class TestWhichFramesCount:
         }
         groups = evaluate(predictions, truth)["per_people"]
         assert {key: group["people"] for key, group in groups.items()} == {"1": 1, "2": 2}
+        assert {key: group["frames"] for key, group in groups.items()} == {"1": 1, "2": 1}
         assert groups["1"]["MPJPE"] == pytest.approx(5)
         assert groups["2"]["Recall@500"] == 50
 

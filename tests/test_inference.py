@@ -77,6 +77,20 @@ def test_a_short_training_finds_people_and_refinement_places_them(scene, checkpo
     assert all((np.diff(people.scores) <= 0).all() for people in refined.values())
 
 
+def test_roots_alone_are_where_root_net_sees_people(scene, checkpoints):
+    chosen = parameters("predict", inference__roots_only=True, inference__refine=False)
+    found = predict_scene(chosen, scene.scene, scene.views, checkpoints)
+    people = [people for people in found.values() if len(people)]
+    assert people and all(np.ptp(each.joints, axis=1).max() == 0 for each in people)
+    roots = {key: each.joints[:, [2]] for key, each in scene.truth.items()}
+    off = [
+        np.linalg.norm(found[key].joints[:, [2]] - root, axis=-1).min(initial=9e3)
+        for key, here in roots.items()
+        for root in here
+    ]
+    assert np.median(off) < 150
+
+
 def test_another_rig_needs_no_training(tmp_path, checkpoints):
     other = make_scene(tmp_path / "b", "b", 6, ring(4, turn=0.5, radius=4000), frames=3)
     found = predict_scene(parameters("predict"), other.scene, other.views, checkpoints)

@@ -87,8 +87,10 @@ def test_proposals_at_the_edge_of_the_space_stay_inside() -> None:
     torch.testing.assert_close(centres, torch.tensor([[-500.0, 500.0, -500.0]]))
 
 
-def test_root_net_gives_one_volume() -> None:
-    assert RootNet(4)(torch.rand(2, 1, 8, 8, 4)).shape == (2, 1, 8, 8, 4)
+@pytest.mark.parametrize("channels", [1, 15])
+def test_root_net_gives_one_volume(channels: int) -> None:
+    network = RootNet(4, channels)
+    assert network(torch.rand(2, channels, 8, 8, 4)).shape == (2, 1, 8, 8, 4)
 
 
 def test_soft_argmax_is_the_weighted_mean_and_differentiable() -> None:
@@ -212,12 +214,28 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         backbone.load_imagenet(tmp_path / "resnet.pt")
 
 
-@pytest.mark.parametrize("name", ["small", "pose_resnet18"])
+@pytest.mark.parametrize("name", ["small", "pose_resnet18", "pose_resnet34", "shared"])
 def test_attention_is_one_map_a_joint_between_zero_and_one(name: str) -> None:
     torch.manual_seed(0)
-    attention = build_attention(Networks.model_validate({"attention": name}))
+    backbone = build_backbone(Networks())
+    attention = build_attention(Networks.model_validate({"attention": name}), backbone)
     maps = attention(torch.rand(2, 3, 64, 96))
     assert maps.shape == (2, 15, 16, 24)
     assert maps.min() > 0 and maps.max() < 1
     if name == "small":
         assert maps.mean() > 0.8
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "pose_resnet18"])
+def test_shared_attention_looks_through_the_backbones_trunk_and_keeps_its_own_head(
+    name: str,
+) -> None:
+    backbone = build_backbone(Networks.model_validate({"backbone": name}))
+    attention = build_attention(Networks(attention="shared"), backbone)
+    images = torch.rand(1, 3, 64, 64)
+    attention(images).sum().backward()
+    assert all(p.grad is not None for p in backbone.trunk.parameters())
+    trunk = {id(parameter) for parameter in backbone.parameters()}
+    assert trunk.isdisjoint(id(parameter) for parameter in attention.parameters())
+    with pytest.raises(InputError, match=r"heatmaps\.source: backbone"):
+        build_attention(Networks(attention="shared"), None)

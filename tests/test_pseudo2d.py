@@ -10,7 +10,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D, write_poses3d
 from selfpose3d.pseudo2d.estimator import detect_again, detect_scene
-from selfpose3d.pseudo2d.filters import make_labels
+from selfpose3d.pseudo2d.filters import in_panoptic, make_labels, with_noise
 from selfpose3d.pseudo2d.ground_truth import project_truth
 from selfpose3d.pseudo2d.keypoint_files import read_keypoint_files, write_coco_results
 from selfpose3d.pseudo2d.projections import mean_gaps, project_people
@@ -41,6 +41,54 @@ def coco_people(count, seed=0, score=0.9):
 
 
 # Filters
+
+
+def noisy_quality(synthetic, percent, seed=0):
+    """How wrong the exact projections are after noise, as the report on labels measures it."""
+    exact = {
+        (frame, camera.name): People2D(
+            projected.points, projected.in_view.astype(float), np.ones(len(projected.points))
+        )
+        for (_, frame), people in synthetic.truth.items()
+        for camera in synthetic.scene.cameras
+        for projected in [project_people(people, camera)]
+    }
+    views = with_noise(exact, percent, seed, "walk")
+    return label_quality([views], [synthetic.truth], [synthetic.scene])
+
+
+@pytest.mark.parametrize("percent", [1.0, 2.0, 4.0])
+def test_the_dose_of_noise_is_what_is_measured(synthetic, percent):
+    quality = noisy_quality(synthetic, percent)
+    median_of_rayleigh = np.sqrt(2 * np.log(2))
+    assert quality["median_error"] == pytest.approx(percent * median_of_rayleigh, rel=0.15)
+
+
+def test_noise_repeats_and_is_the_same_whatever_is_kept(synthetic):
+    noisy = with_noise(synthetic.views, 2.0, 0, "walk")
+    again = with_noise(dict(reversed(synthetic.views.items())), 2.0, 0, "walk")
+    others = [with_noise(synthetic.views, 2.0, *other) for other in ((1, "walk"), (0, "run"))]
+    for key, people in noisy.items():
+        assert np.array_equal(people.points, again[key].points)
+        assert np.array_equal(people.scores, synthetic.views[key].scores)
+        assert not any(np.array_equal(people.points, other[key].points) for other in others)
+    strict = Labels(joint_score=0.85)
+    soft, hard = (make_labels(noisy, strict, kind, PANOPTIC_15) for kind in ("soft", "hard"))
+    for key, people in hard.items():
+        assert all(any(np.array_equal(p, q) for q in soft[key].points) for p in people.points)
+
+
+def test_noise_does_not_shrink_with_who_crouches():
+    standing = in_panoptic({(0, "a"): coco_people(1)}, COCO_17)[0, "a"]
+    points = STANDING[None][..., 1:] * [0.1, -0.1] + [100, 200]
+    crouching = points.copy()
+    crouching[:, [7, 13], 1] = crouching[:, [6, 12], 1]
+    crouching[:, [8, 14], 1] = crouching[:, [7, 13], 1]
+    offs = []
+    for pose in (points, crouching):
+        people = {(0, "a"): People2D(pose, standing.scores, standing.person_scores)}
+        offs.append(with_noise(people, 1.0, 0, "s")[0, "a"].points - pose)
+    assert np.allclose(*offs, rtol=0.1)
 
 
 def one_person(scores, person_score):

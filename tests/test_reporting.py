@@ -70,7 +70,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def inputs(results: Path) -> ReportInputs:
     table = results / "tables" / "methods"
     rows = [[results / "free"], [results / "net-seed0", results / "net-seed1"]]
-    write_table(rows, "Methods", table, published=[REFERENCE / "methods.csv"])
+    write_table(rows, "Methods", table, published=[REFERENCE / "table_1.csv"])
     return ReportInputs(
         title="SelfPose3d, demo",
         dataset="studio (rendered people)",
@@ -91,10 +91,10 @@ def inputs(results: Path) -> ReportInputs:
 
 
 def test_published_figures_are_the_papers() -> None:
-    table = read_published(REFERENCE / "methods.csv").set_index("method")
+    table = read_published(REFERENCE / "table_1.csv").set_index("method")
     assert table.loc["SelfPose3d", list(METRICS)].tolist() == [55.1, 96.4, 98.5, 99.0, 99.6, 24.5]
     assert table.loc["VoxelPose", "MPJPE"] == 17.7
-    labels = read_published(REFERENCE / "labels.csv").set_index("method")
+    labels = read_published(REFERENCE / "table_16.csv").set_index("method")
     assert labels["AP25"].tolist() == [51.6, 54.2, 55.1]
     assert labels["MPJPE"].tolist() == [24.8, 24.6, 24.5]
     assert labels.index.tolist() == [
@@ -132,12 +132,70 @@ def test_table_names_what_a_metrics_file_lacks(results: Path, tmp_path: Path) ->
         make_table([row_of([tmp_path / "old"])])
 
 
+def test_published_tables_are_read_whole() -> None:
+    for path in sorted(REFERENCE.glob("table_*.csv")):
+        table = read_published(path)
+        number = path.stem.removeprefix("table_")
+        assert (table["source"] == f"SelfPose3d (CVPR 2024) table {number}").all(), path
+        assert table["data"].str.endswith("(published)").all() and table["method"].is_unique
+
+
+def test_rows_by_sequence_and_number_of_people(results: Path, tmp_path: Path) -> None:
+    folders = [[results / "free"], [results / "net-seed0", results / "net-seed1"]]
+    columns = ("AP25", "AP50", "MPJPE")
+    groups = ("per_sequence", "per_people")
+    write_table(
+        folders, "By sequence", tmp_path / "t", columns, [REFERENCE / "table_8.csv"], groups
+    )
+
+    table = read_table(tmp_path / "t.csv").set_index("method")
+    net = "SelfPose3d (images)"
+    assert table.index[:5].tolist() == [
+        "Training-free",
+        "Training-free: studio_test_00 (3.0 people a frame)",
+        "Training-free: 2 people in the frame",
+        "Training-free: 3 people in the frame",
+        net,
+    ]
+    sequence = table.loc[f"{net}: studio_test_00 (3.0 people a frame)"]
+    assert sequence["MPJPE"] == pytest.approx(HIGH_MPJPE + 0.5)
+    assert sequence["MPJPE_sd"] == pytest.approx(np.std([0, 1], ddof=1))
+    assert table.loc[f"{net}: 2 people in the frame", "MPJPE"] == pytest.approx(HIGH_MPJPE - 10)
+    assert table.loc["SelfPose3d: 160906_pizza1 (6 people) [2D pseudo labels]", "AP25"] == 48.6
+    assert "70.0" in (tmp_path / "t.md").read_text()
+
+
+def test_nested_columns_and_columns_that_only_the_published_have(results: Path) -> None:
+    rows = [row_of([results / "free"])]
+    root = make_table(rows, ("root.AP50", "root.MPJPE"), [REFERENCE / "table_15.csv"])
+    assert root["root.AP50"].tolist() == [90.0, 41.0, 34.0, 35.2]
+    foreign = make_table(rows, ("MPJPE", "Shelf PCP"), [REFERENCE / "table_9.csv"])
+    assert np.isnan(foreign["Shelf PCP"][0]) and foreign["Shelf PCP"].max() == 97.4
+    assert (foreign["data"][1:] == "Shelf, Campus (published)").all()
+    with pytest.raises(InputError, match=r"lacks \['Shelf PCP'"):
+        make_table(rows, ("MPJPE", "Shelf PCP"))
+
+
+def test_a_row_says_that_a_stage_diverged(results: Path, tmp_path: Path) -> None:
+    truth = read_poses3d(results / "truth.parquet")
+    folders = [
+        write_experiment(tmp_path / f"{seed}" / "net", "Sigma 0.01", truth, 90.0, seed)
+        for seed in (0, 1)
+    ]
+    assert row_of(folders).title == "Sigma 0.01"
+    write_json(tmp_path / "1" / "stages/pose_l2-12ab/diverged.json", {"iteration": 7, "seen": ""})
+    assert row_of(folders).title == "Sigma 0.01 (pose_l2 diverged, 1 of 2 seeds)"
+
+
 def test_nobody_matched_is_printed_as_a_dash(results: Path, tmp_path: Path) -> None:
     metrics = dict.fromkeys(METRICS, 0.0) | {"MPJPE": None}
     write_experiment(tmp_path / "none", "None", read_poses3d(results / "truth.parquet"), 50.0)
     write_json(tmp_path / "none" / "metrics.json", metrics)
     write_table([[tmp_path / "none"]], "T", tmp_path / "t")
-    assert "| None | studio | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | – |" in (tmp_path / "t.md").read_text()
+    assert (
+        "| None | studio ring5 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | – |"
+        in (tmp_path / "t.md").read_text()
+    )
 
 
 def test_drawn_joints_are_the_projected_ones(results: Path) -> None:

@@ -20,7 +20,7 @@ from browser import open_browser
 from invented_results import write_experiment, write_invented_scene, write_stage, write_truth
 from selfpose3d.config import Tracking
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json
+from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.tracking import (
     flat_metrics,
     flat_params,
@@ -80,11 +80,11 @@ def test_headline_metrics_sort_first_and_missing_ones_are_left_out(results: Path
     assert "root/MPJPE" not in metrics and not any("@" in name for name in metrics)
 
 
-def test_run_names_tell_seeds_apart_only_where_there_are_several(results: Path) -> None:
+def test_run_names_tell_the_seeds_of_what_was_trained_apart(results: Path) -> None:
     described = read_json(results / "labels=soft" / "experiment.json")
-    assert run_name(described) == "labels=soft"
-    described["parameters"] |= {"seed": 2, "seeds": [0, 1, 2]}
+    described["parameters"] |= {"seed": 2}
     assert run_name(described) == "labels=soft seed=2"
+    assert run_name(described | {"stages": []}) == "labels=soft"
     assert flat_params(described)["train.pose_l2.learning_rate"] == "0.001"
 
 
@@ -97,16 +97,36 @@ def test_a_run_with_its_stages_logged_once(results: Path, store: Path) -> None:
     client = MlflowClient(tracking_uri=tracking_uri())
     runs = client.search_runs([prepare_store(TRACKING)])
     by_name = {run.info.run_name: run for run in runs}
-    assert sorted(by_name) == ["labels=soft", "pose_l2"] and len(runs) == 2
-    parent, child = by_name["labels=soft"], by_name["pose_l2"]
+    assert sorted(by_name) == ["labels=soft seed=0", "pose_l2"] and len(runs) == 2
+    parent, child = by_name["labels=soft seed=0"], by_name["pose_l2"]
     assert child.data.tags["mlflow.parentRunId"] == run_id == parent.info.run_id
-    assert parent.data.tags["dataset"] == "studio" and parent.data.tags["dvc"] == "none"
+    assert parent.data.tags["dataset"] == "studio ring5" and parent.data.tags["dvc"] == "none"
     assert parent.data.tags["git"]
     assert len(client.get_metric_history(child.info.run_id, "loss")) == 40
     artifacts = {item.path for item in client.list_artifacts(run_id)}
     expected = {"experiment.json", "metrics.json", "parameters.yaml", "pictures"}
     assert expected | {"predictions.parquet"} == artifacts
     assert (store / "mlflow.db").is_file()
+
+
+def test_a_run_is_found_by_its_tables_and_a_new_table_makes_no_new_run(
+    results: Path, store: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    store_id = prepare_store(TRACKING)
+    run_id = _log(results, "labels=soft")
+    path = results / "labels=soft" / "experiment.json"
+    described = read_json(path)
+    write_json(path, described | {"tables": ["methods", "table_4"]})
+    try:
+        assert _log(results, "labels=soft") == run_id
+    finally:
+        write_json(path, described)
+    client = MlflowClient(tracking_uri=tracking_uri())
+    (found,) = client.search_runs([store_id], "tags.table_4 = 'yes'")
+    assert found.info.run_id == run_id
+    assert found.data.tags["tables"] == "methods, table_4"
 
 
 def test_a_run_that_was_broken_off_is_replaced(results: Path, store: Path) -> None:

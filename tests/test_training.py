@@ -15,7 +15,10 @@ from selfpose3d.config import Parameters, partial, select, with_settings
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.files.checkpoints import read_checkpoint, write_checkpoint
 from selfpose3d.files.poses2d import People2D
+from selfpose3d.inference.lifting import build_lifting
+from selfpose3d.skeletons import ROOT
 from selfpose3d.training import augmentation, bodies, loop, stages, steps
+from selfpose3d.training.batches import RootBatches
 from selfpose3d.training.data import training_data
 from selfpose3d.training.reads import READS
 from synthetic import make_scene, reconstruction, ring
@@ -140,6 +143,94 @@ def test_image_heatmaps_frozen_or_learnt(given, backbone, trained, tmp_path, tra
         for key in before["backbone"]
     )
     assert changed == train_all
+
+
+@pytest.mark.parametrize("source", ["estimator", "backbone"])
+def test_all_heatmaps_into_root_net(given, rebuilt, backbone, trained, tmp_path, source):
+    first = [backbone] if source == "backbone" else []
+    chosen = parameters("root", source, networks__root_input="all")
+    stages.train_root(chosen, *given, first, tmp_path / "root", rebuilt)
+    weights = read_checkpoint(tmp_path / "root" / "checkpoint.pt")["root"]
+    assert {value.shape[1] for key, value in weights.items() if value.ndim == 5} >= {15}
+    start = [tmp_path / "root" / "checkpoint.pt", trained / "bodies" / "checkpoint.pt"]
+    posed = parameters(
+        "pose_l2", source, networks__root_input="all", train__pose_l2__train_root=True
+    )
+    stages.train_pose(posed, "pose_l2", *given, start, tmp_path / "pose", rebuilt)
+    curves = pd.read_csv(tmp_path / "pose" / "curves.csv")
+    assert (curves["root_synthetic"] > 0).all()
+    with pytest.raises(InputError, match=r"root_input: all.*--reconstructions"):
+        stages.train_root(chosen, *given, first, tmp_path / "none")
+
+
+def test_synthetic_bodies_stand_at_the_roots_that_root_net_is_to_find(given, rebuilt):
+    chosen = parameters("root", networks__root_input="all", train__root__missing=0.0)
+    data = training_data(*given)
+    lifting = build_lifting(chosen, ("root",))
+    pool = bodies.body_pool(data, rebuilt)
+    batches = RootBatches(chosen, chosen.train.root, data, lifting, torch.device("cpu"), pool)
+    drawn = batches.draw(data.frames[:1], np.random.default_rng(0))
+    assert drawn.heatmaps.shape[2] == 15
+    evidence = lifting.root_evidence(drawn.heatmaps, drawn.rig, drawn.affines)
+    at_roots = drawn.target > 0.5
+    of_root, of_ankle = (float(evidence[:, joint][at_roots].mean()) for joint in (ROOT, 8))
+    assert of_root > 2 * of_ankle
+
+
+class StoppedError(Exception):
+    """The step was seen."""
+
+
+def recorded_step(monkeypatch, given, trained, tmp_path, **settings):
+    """The affines of the three variants and the pairs (lifted from, compared in) of one step."""
+    pairs, affines, lifted = [], [], []
+    real = steps.PoseStep._lift
+
+    def lift(self, batch, heatmaps, variant, proposals):
+        affines[:] = batch.frames.affines
+        lifted.append(variant)
+        return real(self, batch, heatmaps, variant, proposals)
+
+    def compare(self, frames, joints, proposals, target, attention):
+        pairs.append((lifted[-1], target))
+        if len(pairs) == 2:
+            raise StoppedError
+        return joints.sum() * 0, joints.sum() * 0
+
+    monkeypatch.setattr(steps.PoseStep, "_lift", lift)
+    monkeypatch.setattr(steps.PoseStep, "_projection_losses", compare)
+    start = [trained / name / "checkpoint.pt" for name in ("root", "bodies")]
+    chosen = {f"train__pose_l2__{key}": value for key, value in settings.items()}
+    with pytest.raises(StoppedError):
+        stages.train_pose(parameters("pose_l2", **chosen), "pose_l2", *given, start, tmp_path)
+    return affines, pairs
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("cross", [True, False])
+def test_affine_variants_and_whose_image_poses_learn_in(
+    given, trained, tmp_path, monkeypatch, affine, cross
+):
+    (plain, *variants), pairs = recorded_step(
+        monkeypatch, given, trained, tmp_path, affine=affine, cross_affine=cross
+    )
+    assert pairs == ([(1, 2), (2, 1)] if cross else [(1, 1), (2, 2)])
+    for variant in variants:
+        assert torch.allclose(variant, plain, atol=1e-4) != affine
+
+
+def test_shared_attention_learns_its_head_and_leaves_the_trunk(given, backbone, trained, tmp_path):
+    start = [backbone, trained / "root/checkpoint.pt", trained / "bodies/checkpoint.pt"]
+    chosen = parameters("pose_l2", "backbone", networks__attention="shared")
+    stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / "pose_l2")
+    after = read_checkpoint(tmp_path / "pose_l2/checkpoint.pt")
+    before = read_checkpoint(backbone)["backbone"]
+    assert all(torch.equal(before[key], after["backbone"][key]) for key in before)
+    assert after["attention"] and all(key.startswith("head.") for key in after["attention"])
+    on = parameters("pose_l1", "backbone", networks__attention="shared")
+    start = [tmp_path / "pose_l2/checkpoint.pt"]
+    stages.train_pose(on, "pose_l1", *given, start, tmp_path / "pose_l1")
+    assert len(pd.read_csv(tmp_path / "pose_l1/curves.csv")) == 3
 
 
 def test_whole_frames_and_epochs(given, tmp_path):
@@ -283,6 +374,34 @@ def test_no_proposals_and_collapsed_attention_stop(given, trained, tmp_path, mon
     monkeypatch.setattr(steps, "LEAST_ATTENTION", 1.1)
     with pytest.raises(TrainingDivergedError, match=r"attention collapsed.*attention_weight"):
         stages.train_pose(parameters("pose_l2"), "pose_l2", *given, start, tmp_path / "dark")
+
+
+def test_a_stage_that_diverges_may_keep_what_it_had(given, rebuilt, trained, tmp_path, monkeypatch):
+    start = [trained / name / "checkpoint.pt" for name in ("root", "bodies")]
+    kept = parameters("pose_l2", train__pose_l2__on_divergence="keep")
+    with monkeypatch.context() as patched:
+        patched.setattr(steps, "LEAST_ATTENTION", 1.1)
+        stages.train_pose(kept, "pose_l2", *given, start, tmp_path / "dark")
+    assert set(read_checkpoint(tmp_path / "dark/checkpoint.pt")) == {"root", "pose", "attention"}
+    said = json.loads((tmp_path / "dark/diverged.json").read_text())
+    assert said["iteration"] == 0 and "attention collapsed" in said["seen"]
+    stages.train_pose(kept, "pose_l2", *given, start, tmp_path / "dark")
+    assert not (tmp_path / "dark/diverged.json").exists()
+
+    real, count = steps.BodiesStep.losses, iter(range(100))
+
+    def poisoned(self, batch):
+        if next(count) == 2:
+            with torch.no_grad():
+                next(self.lifting.pose_net.parameters()).fill_(float("nan"))
+        return real(self, batch)
+
+    monkeypatch.setattr(steps.BodiesStep, "losses", poisoned)
+    chosen = parameters("bodies", train__bodies__on_divergence="keep")
+    stages.train_bodies(chosen, *given, rebuilt, [], tmp_path / "bodies")
+    weights = read_checkpoint(tmp_path / "bodies/checkpoint.pt")["pose"]
+    assert all(torch.isfinite(value.float()).all() for value in weights.values())
+    assert (tmp_path / "bodies/diverged.json").exists()
 
 
 def test_wrong_inputs_are_refused(given, rebuilt, trained, tmp_path):

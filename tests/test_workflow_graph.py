@@ -1,5 +1,6 @@
 """The graph of jobs: what runs for which parameters, and that the truth goes to measuring alone."""
 
+import json
 import re
 import sys
 from collections import Counter
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import REPOSITORY, run_snakemake
-from selfpose3d.config import Parameters, parse_parameters
+from selfpose3d.config import Parameters, load_parameters, parse_parameters
 from selfpose3d.experiments import Plan, make_plan
 
 sys.path.insert(0, str(REPOSITORY / "workflow"))
@@ -22,7 +23,7 @@ MEASURING = ("evaluate", "label_quality", "table", "track")
 
 def planned(workdir: Path, *arguments: str) -> Counter[str]:
     """How many jobs of each rule a dry run counts."""
-    status, output = run_snakemake("--dry-run", "--quiet", "rules", *arguments, workdir=workdir)
+    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
     assert status == 0, output
     table = output.partition("Job stats:")[2].partition("\n\n")[0]
     return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})
@@ -59,6 +60,59 @@ def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], tmp_pat
     assert all(counts[rule] for rule in (*FOOTAGE, *MEASURING))
     assert counts["table"] == len(demo[0].tables)
     assert counts["track"] == counts["evaluate"] == len(demo[1].experiments)
+
+
+def test_a_table_of_the_study_is_made_by_its_name(tmp_path: Path) -> None:
+    smoke = ("--configfile", str(REPOSITORY / "config" / "smoke.yaml"))
+
+    counts = planned(tmp_path, "table_4", *smoke)
+
+    trained = {name: count for name, count in counts.items() if name.startswith("train_")}
+    assert trained == {"train_root": 3, "train_pose_l2": 9}
+    assert counts["predict"] == counts["evaluate"] == counts["track"] == 9
+    assert counts["studio_render"] == counts["detect"] == 3
+    assert counts["label"] == counts["reconstruct"] == counts["table"] == counts["table_4"] == 1
+    assert not counts["report"] and not counts["prepare_footage"]
+
+
+def test_all_tables_of_the_study_are_made_together(tmp_path: Path) -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    parameters = load_parameters(files)
+    plan = make_plan(parameters)
+
+    counts = planned(tmp_path, "ablations")
+
+    names = wiring.study_tables(parameters)
+    assert {f"table_{n}" for n in (1, *range(3, 17))} | {"beyond"} == set(names)
+    assert counts["table"] == len(names) and counts["ablations"] == 1
+    runs = {run.id: run for name in names for run in wiring.table_experiments(plan, name)}
+    assert counts["predict"] == counts["track"] == len(runs)
+    stages = {stage.id: stage.stage for run in runs.values() for stage in run.stages}
+    expected = Counter(f"train_{stage}" for stage in stages.values())
+    assert {name: count for name, count in counts.items() if name[:6] == "train_"} == expected
+
+
+def test_the_study_renders_each_rig_it_names() -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    plan = make_plan(load_parameters(files))
+    rigs = {host.parameters["studio"]["rig"] for host in plan.hosts.values()}
+    assert rigs == {f"config/rigs/{name}.yaml" for name in ("ring5", "ring7", "hall5")}
+    assert all((REPOSITORY / rig).is_file() for rig in rigs)
+
+
+def test_an_experiment_tells_of_its_tables_and_of_the_data_it_is_tested_on() -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    parameters = load_parameters(files)
+    plan = make_plan(parameters)
+
+    told = json.loads(wiring.describe_experiment(plan.by_name["ring_to_hall"][0], parameters))
+
+    assert told["tables"] == ["table_9"]
+    assert told["data"] == "studio hall5"
+    assert told["test_on"] == {"studio.rig": "config/rigs/hall5.yaml"}
+    assert told["settings"]["train.bodies.enabled"] is False
+    assert told["parameters"]["studio"]["rig"] == "config/rigs/ring5.yaml"
+    assert told["sequences"]["train"][0] == "studio_train_00"
 
 
 @pytest.mark.parametrize("overlay", ["smoke", "cpu", "paper"])

@@ -65,6 +65,13 @@ def export_environment(source: Path, *, own_interpreter: bool) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
+def by_default(parameters: Parameters) -> tuple[Parameters, Plan]:
+    """What a plain run makes: the parameters without tables that are made by name alone, and the
+    plan of what is left."""
+    wanted = parameters.by_default()
+    return wanted, make_plan(wanted)
+
+
 def _put_first(variable: str, folder: str) -> None:
     others = filter(None, [os.environ.get(variable)])
     os.environ[variable] = os.pathsep.join([folder, *others])
@@ -320,25 +327,47 @@ def describe_experiment(experiment: Experiment, parameters: Parameters) -> str:
             "seed": experiment.seed,
             "title": experiment.title,
             "method": experiment.method,
+            "tables": [
+                name for name, table in parameters.tables.items() if experiment.name in table.rows
+            ],
             "dataset": dataset.id,
-            "settings": parameters.experiments[experiment.name].set,
+            "data": dataset.title,
+            "settings": experiment.settings,
+            "test_on": experiment.test_on,
             "parameters": experiment.resolved,
             "stages": stages,
-            "sequences": {"train": dataset.train, "test": dataset.test},
+            "sequences": {"train": experiment.trained_on or dataset.train, "test": dataset.test},
         },
         sort_keys=True,
     )
 
 
-def table_experiments(parameters: Parameters, plan: Plan, table: str) -> list[Experiment]:
+def table_experiments(plan: Plan, table: str) -> list[Experiment]:
     """The experiments in a table's rows, each seed."""
-    return [run for row in parameters.tables[table].rows for run in plan.by_name[row]]
+    return [run for row in plan.tables[table] for run in row]
 
 
-def table_rows(parameters: Parameters, plan: Plan, table: str) -> str:
-    """The options of a table's rows: the folders of an experiment's seeds, joined by commas."""
-    rows = (experiment_folders(plan.by_name[row]) for row in parameters.tables[table].rows)
-    return repeated("--row", map(",".join, rows))
+def table_options(parameters: Parameters, plan: Plan, table: str) -> str:
+    """The options of a table: its rows (the folders of an experiment's seeds, joined by commas),
+    its columns and its groups."""
+    described = parameters.tables[table]
+    options = [
+        repeated("--row", (",".join(experiment_folders(row)) for row in plan.tables[table])),
+        repeated("--column", described.columns),
+        repeated("--group", described.groups),
+    ]
+    return " ".join(option for option in options if option)
+
+
+def table_files(plan: Plan, table: str) -> list[str]:
+    """What asking for a table by its name makes: the table, and its runs in MLflow."""
+    runs = experiment_files(table_experiments(plan, table), "mlflow.json")
+    return [f"results/tables/{table}.csv", *dict.fromkeys(runs)]
+
+
+def study_tables(parameters: Parameters) -> list[str]:
+    """The tables that are made only when asked for by name."""
+    return [name for name, table in parameters.tables.items() if not table.by_default]
 
 
 def measured(parameters: Parameters, plan: Plan) -> list[Experiment]:

@@ -363,11 +363,18 @@ def table(
     published: Annotated[
         list[Path] | None, typer.Option(help="CSV of published figures to print below")
     ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="key of metrics.json, nested ones with dots")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="per_sequence or per_people: rows below each row")
+    ] = None,
 ) -> None:
     """Write a results table as CSV, Markdown and LaTeX."""
-    from selfpose3d.reporting.tables import write_table
+    from selfpose3d.reporting.tables import METRICS, write_table
 
-    write_table([_paths(folders) for folders in row], title, out, published=published or [])
+    rows = [_paths(folders) for folders in row]
+    write_table(rows, title, out, column or METRICS, published or [], group or [])
 
 
 @command("report")

@@ -146,7 +146,7 @@ class Estimator(Section):
     files: str | None = Field(
         None,
         description="'file': COCO results JSON or OpenPose folder; 'ground_truth': the 3D truth; "
-        "{sequence} is filled in",
+        "{sequence} and {dataset} are filled in",
     )
 
 
@@ -160,6 +160,12 @@ class Labels(Section):
     )
     joint_score: Fraction = Field(0.7, description="hard labels: least score of a joint; paper 0.7")
     min_joints: Count = Field(4, description="fewest joints of a kept person")
+    noise: NonNegative = Field(
+        0.0,
+        description="put on every joint, standard deviation of x and of y in % of a person's "
+        "height: a dose to study, 0 otherwise",
+    )
+    noise_seed: Annotated[int, Field(ge=0)] = Field(0, description="of that noise")
 
 
 class Heatmaps(Section):
@@ -179,7 +185,16 @@ class Networks(Section):
     side_aware: bool = Field(
         True, description="head of 9 side-merged heatmaps and 6 side logits instead of 15 heatmaps"
     )
-    attention: Literal["pose_resnet18", "small"] = "small"
+    attention: Literal["small", "pose_resnet18", "pose_resnet34", "pose_resnet50", "shared"] = (
+        Field(
+            "small",
+            description="paper pose_resnet18; shared: a head on the trunk of heatmap_net_2d "
+            "(heatmaps.source: backbone)",
+        )
+    )
+    root_input: Literal["root", "all"] = Field(
+        "root", description="heatmaps that root_net sees: the root's (paper), or all joints'"
+    )
     v2v_width: Count = Field(4, description="channels of the root V2V's first layer; paper 16")
     pose_v2v_width: Count = Field(8, description="of the pose V2V's; paper 16")
     trust_width: Count = Field(48, description="of trust_net's layers")
@@ -217,6 +232,10 @@ class Stage(Section):
     schedule: Literal["constant", "step", "cosine"] = "cosine"
     milestones: tuple[Fraction, ...] = Field((0.5, 0.75), description="x0.1, share of the length")
     threads: Count = Field(1, description="of the process; part of what makes numbers repeat")
+    on_divergence: Literal["stop", "keep"] = Field(
+        "stop",
+        description="keep: the weights it has by then are its result, for tables of what fails",
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> "Stage":
@@ -321,6 +340,11 @@ class PoseStage(Stage):
     proposals: Literal["plain", "augmented"] = Field(
         "plain", description="from G0 (released code) or G2 (paper)"
     )
+    affine: bool = Field(True, description="false: variants 1 and 2 are neither turned nor scaled")
+    cross_affine: bool = Field(
+        True,
+        description="a variant's poses learn in the other variant's image; false: in their own",
+    )
     subpixel_targets: bool = Field(True, description="false: targets truncated as released")
     least_score: Fraction = Field(0.15, description="joints below are no targets; paper 0")
     root_noise: NonNegative = Field(40.0, description="of the cuboids' centres, mm; paper 0")
@@ -424,6 +448,9 @@ class Inference(Section):
     prior_weight: NonNegative = Field(
         0.1, description="of the network's joint against the views, in the last refinement"
     )
+    roots_only: bool = Field(
+        False, description="every joint at its person's proposal: to measure root_net alone"
+    )
     duplicate_distance: NonNegative = Field(
         250.0, description="people nearer than this (mean over joints, mm) are one"
     )
@@ -462,7 +489,26 @@ class Method(Section):
         description="voxelpose learns from the 3D truth of the training sequences; where data "
         "come without, it is left out",
     )
+    like: str | None = Field(
+        None, description="the experiment whose set and test_on it starts from"
+    )
     set: dict[str, Any] = Field(default_factory=dict, description="dotted key: value")
+    test_on: dict[str, Any] = Field(
+        default_factory=dict,
+        description="dotted key: value, for prediction and evaluation alone: other data, "
+        "estimator or labels than it was trained on",
+    )
+
+    @model_validator(mode="after")
+    def _tested_with_the_trained_networks(self) -> "Method":
+        wrong = sorted(key for key in self.test_on if key.partition(".")[0] not in TESTABLE)
+        if wrong:
+            raise ValueError(f"test_on: {wrong}: only keys of {list(TESTABLE)} can differ there")
+        return self
+
+
+TESTABLE: tuple[str, ...] = ("data", "studio", "panoptic", "videos", "space", "estimator", "labels")
+"""Sections that may differ between training and test: the networks stay what they are."""
 
 
 class Table(Section):
@@ -470,6 +516,20 @@ class Table(Section):
 
     title: str
     rows: tuple[str, ...]
+    columns: tuple[str, ...] = Field(
+        (),
+        description="keys of metrics.json, a dot before a nested one (root.AP50); one that only "
+        "published rows have stays empty in ours; none: those of the paper's table 1",
+    )
+    groups: tuple[Literal["per_sequence", "per_people"], ...] = Field(
+        (), description="below each row, one for each of these groups of test frames"
+    )
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = Field(
+        None, description="of its rows; null: seeds"
+    )
+    by_default: bool = Field(
+        True, description="false: made only when asked for by name (snakemake table_4)"
+    )
     published: tuple[str, ...] = Field((), description="of results/reference, printed below")
 
 
@@ -498,6 +558,50 @@ class Parameters(Section):
     tracking: Tracking = Tracking()
     experiments: dict[str, Method] = Field(default_factory=dict)
     tables: dict[str, Table] = Field(default_factory=dict)
+
+    def by_default(self) -> "Parameters":
+        """With the tables that a plain run makes, and the experiments that no other table asks
+        for alone; what these are like is resolved, as it may be gone."""
+        tables = {name: table for name, table in self.tables.items() if table.by_default}
+        asked = {row for table in self.tables.values() for row in table.rows}
+        wanted = {row for table in tables.values() for row in table.rows}
+        experiments = {
+            name: self.described(name).model_copy(update={"like": None})
+            for name in self.experiments
+            if name in wanted or name not in asked
+        }
+        return self.model_copy(update={"experiments": experiments, "tables": tables})
+
+    def seeds_of(self, experiment: str) -> tuple[int, ...]:
+        """The seeds that an experiment is trained with: all that its tables ask for, ascending;
+        a training-free one has nothing to draw and takes the first."""
+        if self.experiments[experiment].method == "training_free":
+            return self.seeds[:1]
+        tables = [table for table in self.tables.values() if experiment in table.rows]
+        asked = [table.seeds or self.seeds for table in tables] or [self.seeds]
+        return tuple(sorted({seed for seeds in asked for seed in seeds}))
+
+    def described(self, experiment: str) -> Method:
+        """An experiment with the settings of what it is like under its own.
+
+        Raises:
+            InputError: it is like an experiment that is not there, or, in the end, like itself.
+        """
+        chain = [experiment]
+        while (like := self.experiments[chain[-1]].like) is not None:
+            if like not in self.experiments or like in chain:
+                problem = "is like itself" if like in chain else "is no experiment"
+                raise InputError(
+                    f"experiments.{chain[-1]}.like: {like!r} {problem}; "
+                    f"known: {sorted(self.experiments)}"
+                )
+            chain.append(like)
+        settings: dict[str, Any] = {}
+        test_on: dict[str, Any] = {}
+        for method in (self.experiments[name] for name in reversed(chain)):
+            settings |= method.set
+            test_on |= method.test_on
+        return method.model_copy(update={"set": settings, "test_on": test_on})
 
 
 def load_parameters(paths: Iterable[Path]) -> Parameters:

@@ -9,9 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from selfpose3d.config import Parameters, PoseStage, select, with_settings
+from selfpose3d.config import Stage as StageSettings
 from selfpose3d.errors import InputError
 from selfpose3d.training.reads import READS as TRAINING_READS
 
@@ -40,7 +42,13 @@ READS: dict[str, tuple[str, ...]] = {
     "panoptic": ("panoptic",),
     "videos": ("videos",),
     "footage": ("footage.name", "footage.every", "footage.stored_size"),
-    "detections": ("estimator", "labels", "training_free"),
+    "detections": (
+        "estimator",
+        "labels.person_score",
+        "labels.joint_score",
+        "labels.min_joints",
+        "training_free",
+    ),
     "labels": ("labels",),
     "reconstructions": ("training_free",),
     **TRAINING_READS,
@@ -88,6 +96,15 @@ class Dataset(Node):
     def sequences(self) -> tuple[str, ...]:
         """All of them, training first."""
         return (*self.train, *self.test)
+
+    @property
+    def title(self) -> str:
+        """The source, the studio's rig, and how many cameras where not all are used."""
+        parts = [self.source]
+        if self.host:
+            parts.append(PurePath(self.host.parameters["studio"]["rig"]).stem)
+        cameras = self.parameters["data"]["cameras"]
+        return " ".join(parts) + (f", {len(cameras)} cameras" if cameras else "")
 
 
 @dataclass(frozen=True)
@@ -145,16 +162,20 @@ class Experiment(Node):
         seed: of its training.
         title: as printed in tables.
         method: "selfpose3d", "voxelpose", "trust" or "training_free".
-        labels: what it looks at when its heatmaps come from the estimator.
-        reconstructions: its predictions, where it is training-free.
+        settings: the dotted settings that make it.
+        test_on: the dotted settings of the data that it is tested on, where they are others.
+        labels: of the tested data; what it looks at when its heatmaps come from the estimator.
+        reconstructions: of these; its predictions, where it is training-free.
         stages: its training stages, in order.
-        resolved: all parameters with its overrides.
+        resolved: all parameters with its overrides, as it was trained.
     """
 
     name: str
     seed: int
     title: str
     method: str
+    settings: Mapping[str, Any]
+    test_on: Mapping[str, Any]
     labels: Labels
     reconstructions: Reconstructions
     stages: tuple[Stage, ...]
@@ -162,13 +183,18 @@ class Experiment(Node):
 
     @property
     def dataset(self) -> Dataset:
-        """The data it is trained and tested on."""
+        """The data it is tested on; that of its stages, unless ``test_on`` names others."""
         return self.labels.detections.dataset
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The sequences it learnt from, if it learnt."""
+        return self.stages[0].labels.detections.dataset.train if self.stages else ()
 
 
 @dataclass
 class Plan:
-    """All nodes by id, and the experiments of each name (one a seed)."""
+    """All nodes by id, the experiments of each name (one a seed), and each table's by row."""
 
     hosts: dict[str, Node] = field(default_factory=dict)
     datasets: dict[str, Dataset] = field(default_factory=dict)
@@ -178,6 +204,7 @@ class Plan:
     stages: dict[str, Stage] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     by_name: dict[str, tuple[Experiment, ...]] = field(default_factory=dict)
+    tables: dict[str, tuple[tuple[Experiment, ...], ...]] = field(default_factory=dict)
     footage: Reconstructions | None = None
 
 
@@ -194,12 +221,8 @@ def make_plan(parameters: Parameters) -> Plan:
         supervised = described.method == "voxelpose"
         runs = [run for run in _runs(parameters, name) if has_truth(run) or not supervised]
         plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
-    for table, rows in ((key, value.rows) for key, value in parameters.tables.items()):
-        unknown = [row for row in rows if row not in plan.by_name]
-        if unknown:
-            raise InputError(
-                f"tables.{table}.rows: {unknown} are no experiments; known: {sorted(plan.by_name)}"
-            )
+    for name in parameters.tables:
+        plan.tables[name] = _table_rows(plan, parameters, name)
     if parameters.footage.name != "none":
         plan.footage = _add_footage(plan, parameters)
     return plan
@@ -217,22 +240,35 @@ def node_id(name: str, *depends_on: Any) -> str:
 
 
 def _runs(parameters: Parameters, name: str) -> Iterable[Parameters]:
-    experiment = parameters.experiments[name]
-    learnt = STAGES_OF[experiment.method]
-    seeds = parameters.seeds if learnt else parameters.seeds[:1]
-    for seed in seeds:
-        settings = {**experiment.set, "seed": seed}
-        yield with_settings(parameters, settings, f"experiments.{name}")
+    settings = parameters.described(name).set
+    for seed in parameters.seeds_of(name):
+        yield with_settings(parameters, {**settings, "seed": seed}, f"experiments.{name}")
+
+
+def _table_rows(
+    plan: Plan, parameters: Parameters, name: str
+) -> tuple[tuple[Experiment, ...], ...]:
+    """A table's experiments, row by row, with the table's seeds."""
+    table = parameters.tables[name]
+    unknown = [row for row in table.rows if row not in plan.by_name]
+    if unknown:
+        raise InputError(
+            f"tables.{name}.rows: {unknown} are no experiments; known: {sorted(plan.by_name)}"
+        )
+    seeds = table.seeds or parameters.seeds
+    return tuple(
+        tuple(run for run in plan.by_name[row] if run.seed in seeds or not run.stages)
+        for row in table.rows
+    )
 
 
 def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment:
-    described = parameters.experiments[name]
-    detections = _add_detections(plan, parameters, _add_dataset(plan, parameters))
-    labels = _add_labels(plan, parameters, detections, "soft")
-    reconstructions = _add_reconstructions(plan, parameters, labels)
+    described = parameters.described(name)
+    tested = with_settings(parameters, described.test_on, f"experiments.{name}.test_on")
+    labels, reconstructions = _add_labelled(plan, tested)
     enabled = _enabled_stages(parameters, described.method)
-    stages = _add_stages(plan, parameters, enabled, labels, reconstructions)
-    reads = select(parameters, READS[PREDICTION_OF[described.method]]) if stages else {}
+    stages = _add_stages(plan, parameters, enabled, *_add_labelled(plan, parameters))
+    reads = select(tested, READS[PREDICTION_OF[described.method]]) if stages else {}
     used = [stage.id for stage in stages] or [reconstructions.id]
     experiment = Experiment(
         id=node_id(f"{name}-seed{parameters.seed}", reads, used, labels.id),
@@ -241,13 +277,22 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
         seed=parameters.seed,
         title=described.title,
         method=described.method,
+        settings=described.set,
+        test_on=described.test_on,
         labels=labels,
         reconstructions=reconstructions,
         stages=stages,
-        resolved=parameters.model_dump(mode="json", exclude={"experiments", "tables"}),
+        resolved=parameters.model_dump(mode="json", exclude={"experiments", "tables", "seeds"}),
     )
     plan.experiments[experiment.id] = experiment
     return experiment
+
+
+def _add_labelled(plan: Plan, parameters: Parameters) -> tuple[Labels, Reconstructions]:
+    """The data with its soft labels, and what is reconstructed from them."""
+    detections = _add_detections(plan, parameters, _add_dataset(plan, parameters))
+    labels = _add_labels(plan, parameters, detections, "soft")
+    return labels, _add_reconstructions(plan, parameters, labels)
 
 
 def _add_dataset(plan: Plan, parameters: Parameters) -> Dataset:
@@ -295,7 +340,9 @@ def _add_people(plan: Plan, parameters: Parameters, dataset: Dataset) -> Reconst
 
 def _add_detections(plan: Plan, parameters: Parameters, dataset: Dataset) -> Detections:
     reads = select(parameters, READS["detections"])
-    name = parameters.estimator.name
+    name, files = parameters.estimator.name, parameters.estimator.files
+    if files:
+        reads["estimator"]["files"] = files.replace("{dataset}", dataset.id)
     node = Detections(node_id(name, reads, dataset.id), reads, dataset)
     plan.detections[node.id] = node
     return node
@@ -327,7 +374,7 @@ def _add_stages(
         section = getattr(parameters.train, stage)
         kind = section.labels if isinstance(section, PoseStage) else "soft"
         labels = _add_labels(plan, parameters, soft.detections, kind)
-        people = reconstructions if stage in ("root", "bodies", "trust") else None
+        people = reconstructions if _needs_people(stage, section, parameters) else None
         start = _start_of(stage, chain)
         reads = select(parameters, READS[stage])
         needed = [labels.id, people.id if people else None]
@@ -345,6 +392,14 @@ def _add_stages(
     return tuple(chain)
 
 
+def _needs_people(stage: str, section: StageSettings, parameters: Parameters) -> bool:
+    """Root, bodies and trust check the space with the reconstructed people, or learn from them; a
+    pose stage needs them where it trains a root_net that sees whole bodies."""
+    with_root = isinstance(section, PoseStage) and section.train_root
+    in_any_case = stage in ("root", "bodies", "trust")
+    return in_any_case or (with_root and parameters.networks.root_input == "all")
+
+
 def _enabled_stages(parameters: Parameters, method: str) -> list[str]:
     """The stages that a method runs; there must be one for each of its networks."""
     learnt_heatmaps = parameters.heatmaps.source == "backbone"
@@ -352,6 +407,11 @@ def _enabled_stages(parameters: Parameters, method: str) -> list[str]:
     enabled = [stage for stage in stages if getattr(parameters.train, stage).enabled]
     one_of = {"bodies", *POSE_STAGES} & set(stages)
     missing = set(stages) - one_of - set(enabled)
+    if parameters.networks.attention == "shared" and not learnt_heatmaps:
+        raise InputError(
+            "networks.attention: shared: the attention is to be a head on heatmap_net_2d, and "
+            "heatmaps.source: estimator has none; set heatmaps.source: backbone"
+        )
     if missing or (one_of and not one_of & set(enabled)):
         raise InputError(
             f"train: the stages {enabled} don't make a whole network; "

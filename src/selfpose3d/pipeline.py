@@ -51,15 +51,18 @@ def detect_people(
 
 
 def label_sequences(labels: Labels, kind: str, detections: Sequence[Path], out: Path) -> None:
-    """Filter the detections of sequences into a folder of label files."""
-    from selfpose3d.pseudo2d.filters import make_labels
+    """Filter the detections of sequences into a folder of label files, noise put on them first
+    where ``labels.noise`` asks for it."""
+    from selfpose3d.pseudo2d.filters import in_panoptic, make_labels, with_noise
 
     if kind not in ("soft", "hard"):
         raise InputError(f"labels are soft or hard, not {kind!r}")
     with whole_folder(out) as folder:
         for path in detections:
-            views, joints = read_poses2d(path)
-            kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind), joints)
+            views = in_panoptic(*read_poses2d(path))
+            if labels.noise:
+                views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
+            kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind), PANOPTIC_15)
             write_poses2d(folder / path.name, kept, PANOPTIC_15)
 
 
@@ -164,23 +167,24 @@ def train_stage(
 
     read = [read_scene(path) for path in scenes]
     views = [read_labels(labels, scene) for scene in read]
-    if stage == "backbone":
-        stages.train_backbone(parameters, read, views, weights, out)
-    elif stage in ("root", "bodies", "trust"):
-        if reconstructions is None:
-            raise InputError(f"the stage {stage} needs --reconstructions")
+    people = []
+    if reconstructions is not None:
         people = [read_poses3d(label_path(reconstructions, scene.name)) for scene in read]
         everybody = {key: value for frames in people for key, value in frames.items()}
         check_space(parameters.space.centre, parameters.space.size, everybody, str(reconstructions))
-        if stage == "root":
-            stages.train_root(parameters, read, views, start, out)
-        elif stage == "bodies":
-            stages.train_bodies(parameters, read, views, people, start, out)
-        else:
-            stages.train_trust(parameters, read, views, people, out)
+    elif stage in ("root", "bodies", "trust"):
+        raise InputError(f"the stage {stage} needs --reconstructions")
+    if stage == "backbone":
+        stages.train_backbone(parameters, read, views, weights, out)
+    elif stage == "root":
+        stages.train_root(parameters, read, views, start, out, people)
+    elif stage == "bodies":
+        stages.train_bodies(parameters, read, views, people, start, out)
+    elif stage == "trust":
+        stages.train_trust(parameters, read, views, people, out)
     elif stage in ("pose_l2", "pose_l1", "finetune"):
         name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
-        stages.train_pose(parameters, name, read, views, start, out)
+        stages.train_pose(parameters, name, read, views, start, out, people)
     else:
         raise InputError(f"the stage {stage!r} is unknown, or supervised and needs --truth")
 

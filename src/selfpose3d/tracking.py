@@ -83,13 +83,15 @@ def log_experiment(
         read_json(experiment / f"{name}.json") for name in ("experiment", "metrics")
     )
     curves = {_stage_name(stage, described): _read_curves(stage) for stage in stages}
-    digest = _digest([experiment / "experiment.json", experiment / "metrics.json"], stages)
+    digest = _digest(described, metrics, stages)
     client = _client()
     store = _experiment_id(client, tracking.experiment)
+    tags = _tags(described) | {DIGEST_TAG: digest, "kind": "experiment"}
     logged = _logged(client, store, digest)
     if logged is not None:
+        for tag, value in _table_tags(described).items():
+            client.set_tag(logged, tag, value)
         return logged
-    tags = _tags(described) | {DIGEST_TAG: digest, "kind": "experiment"}
     run = client.create_run(store, run_name=run_name(described), tags=tags)
     _log_params(client, run, flat_params(described))
     _log_metrics(client, run, [(key, value, 0) for key, value in flat_metrics(metrics).items()])
@@ -102,10 +104,9 @@ def log_experiment(
 
 
 def run_name(described: Mapping[str, Any]) -> str:
-    """The experiment's name, with its seed where it is trained with several."""
-    parameters = described["parameters"]
-    several = len(parameters.get("seeds", ())) > 1
-    return f"{described['name']} seed={parameters['seed']}" if several else str(described["name"])
+    """The experiment's name, with its seed if it was trained."""
+    named = str(described["name"])
+    return f"{named} seed={described['parameters']['seed']}" if described["stages"] else named
 
 
 def flat_params(described: Mapping[str, Any]) -> dict[str, str]:
@@ -158,23 +159,34 @@ def _logged(client: "MlflowClient", store: str, digest: str) -> str | None:
     return None
 
 
-def _digest(files: Sequence[Path], stages: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in [*files, *(stage / "curves.csv" for stage in stages)]:
-        digest.update(path.read_bytes())
+def _digest(
+    described: Mapping[str, Any], metrics: Mapping[str, Any], stages: Sequence[Path]
+) -> str:
+    """Of what the run is and gave; not of the tables that show it, which may come and go."""
+    run = {name: value for name, value in described.items() if name != "tables"}
+    digest = hashlib.sha256(json.dumps([run, metrics], sort_keys=True).encode())
+    for stage in stages:
+        digest.update((stage / "curves.csv").read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _tags(described: Mapping[str, Any]) -> dict[str, str]:
-    data = described["parameters"].get("data", {})
     return {
         "experiment": str(described["name"]),
         "title": str(described["title"]),
         "settings": json.dumps(described["settings"], sort_keys=True),
-        "dataset": str(data.get("source", "unknown")),
+        "test_on": json.dumps(described["test_on"], sort_keys=True),
+        "dataset": str(described["data"]),
         "git": git_revision(),
         "dvc": _dvc_revision(),
+        **_table_tags(described),
     }
+
+
+def _table_tags(described: Mapping[str, Any]) -> dict[str, str]:
+    """Its tables as one tag to read, and each as a tag to search by: ``tags.table_4 = 'yes'``."""
+    tables = described["tables"]
+    return {"tables": ", ".join(tables), **dict.fromkeys(tables, "yes")}
 
 
 def _dvc_revision() -> str:

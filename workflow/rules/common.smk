@@ -4,6 +4,7 @@ import wiring
 from snakemake.settings.types import DeploymentMethod
 
 PARAMETERS, PLAN = wiring.read_plan(config)
+DEFAULT = wiring.by_default(PARAMETERS)
 ENVIRONMENT = str(REPOSITORY / "environment.yml")
 
 wiring.export_environment(

@@ -22,7 +22,9 @@ rule studio_bake:
 
 rule studio_render:
     input:
-        rig=str(REPOSITORY / PARAMETERS.studio.rig),
+        rig=lambda wildcards: str(
+            REPOSITORY / PLAN.hosts[wildcards.host].parameters["studio"]["rig"]
+        ),
         bodies="data/studio/bodies.npz",
     output:
         directory("data/host/{host}/{sequence}"),
@@ -135,6 +137,6 @@ rule prepare_videos:
 
 rule data:
     input:
-        wiring.source_scenes(PLAN),
+        wiring.source_scenes(DEFAULT[1]),
     message:
         "All scenes are there"

@@ -229,7 +229,7 @@ rule refine_cameras:
 
 rule labels:
     input:
-        [wiring.labels_folder(labels) for labels in PLAN.labels.values()],
-        [wiring.people_folder(people) for people in PLAN.reconstructions.values()],
+        [wiring.labels_folder(labels) for labels in DEFAULT[1].labels.values()],
+        [wiring.people_folder(people) for people in DEFAULT[1].reconstructions.values()],
     message:
         "All labels are there"

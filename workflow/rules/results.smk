@@ -84,11 +84,10 @@ rule describe:
 rule table:
     input:
         metrics=lambda wildcards: wiring.experiment_files(
-            wiring.table_experiments(PARAMETERS, PLAN, wildcards.table), "metrics.json"
+            wiring.table_experiments(PLAN, wildcards.table), "metrics.json"
         ),
         descriptions=lambda wildcards: wiring.experiment_files(
-            wiring.table_experiments(PARAMETERS, PLAN, wildcards.table),
-            "experiment.json",
+            wiring.table_experiments(PLAN, wildcards.table), "experiment.json"
         ),
         published=lambda wildcards: [
             str(REPOSITORY / f"results/reference/{name}.csv")
@@ -108,20 +107,22 @@ rule table:
         runtime=10,
     params:
         title=lambda wildcards: PARAMETERS.tables[wildcards.table].title,
-        rows=lambda wildcards: wiring.table_rows(PARAMETERS, PLAN, wildcards.table),
+        options=lambda wildcards: wiring.table_options(
+            PARAMETERS, PLAN, wildcards.table
+        ),
         published=lambda wildcards, input: wiring.repeated(
             "--published", input.published
         ),
     message:
         "Write the table '{params.title}'"
     shell:
-        "python -m selfpose3d table --title {params.title:q} {params.rows}"
+        "python -m selfpose3d table --title {params.title:q} {params.options}"
         " {params.published} --out results/tables/{wildcards.table} > {log:q} 2>&1"
 
 
 rule metrics:
     input:
-        wiring.experiment_files(wiring.measured(PARAMETERS, PLAN), "metrics.json"),
+        wiring.experiment_files(wiring.measured(*DEFAULT), "metrics.json"),
     output:
         "results/metrics.json",
     log:
@@ -135,7 +136,7 @@ rule metrics:
         mem_mb=500,
         runtime=10,
     params:
-        rows=wiring.headline_rows(PARAMETERS, PLAN),
+        rows=wiring.headline_rows(*DEFAULT),
     message:
         "Gather the headline metrics of all experiments"
     shell:
@@ -199,7 +200,7 @@ rule track:
 
 rule report:
     input:
-        **wiring.report_inputs(PARAMETERS, PLAN),
+        **wiring.report_inputs(*DEFAULT),
     output:
         "results/report.html",
     log:
@@ -213,7 +214,7 @@ rule report:
         mem_mb=2000,
         runtime=30,
     params:
-        options=lambda wildcards, input: wiring.report_options(PARAMETERS, PLAN, input),
+        options=lambda wildcards, input: wiring.report_options(*DEFAULT, input),
         dataset=wiring.DATASET_TITLES[PARAMETERS.data.source],
     message:
         "Write results/report.html"

@@ -108,6 +108,6 @@ use rule train_backbone as train_trust with:
 
 rule trained:
     input:
-        wiring.checkpoints(PLAN.stages),
+        wiring.checkpoints(DEFAULT[1].stages),
     message:
         "All stages are trained"

@@ -33,7 +33,7 @@ Metrics = dict[str, Any]
 (``None`` when nothing was matched); ``joints``: MPJPE by joint name; ``root``: the same for
 the root joint alone (``None`` where the truth has no roots); ``frames``, ``people``,
 ``predictions``: how many were evaluated; ``per_sequence`` and ``per_people``: the headline by
-sequence, and by the number of people in a frame."""
+sequence, and by the number of people in a frame, with ``frames`` and ``people`` of each."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
         "frames": len(keys),
         "people": len(bodies.joints),
         "predictions": len(predicted.joints),
-        "per_sequence": _by_group(matches, sequences[bodies.frame]),
-        "per_people": _by_group(matches, counts[bodies.frame]),
+        "per_sequence": _by_group(matches, bodies.frame, sequences),
+        "per_people": _by_group(matches, bodies.frame, counts),
     }
 
 
@@ -280,12 +280,16 @@ def _only_root(people: _People) -> _People:
     return _People(people.joints[:, root], people.valid[:, root], people.scores, people.frame)
 
 
-def _by_group(matches: _Matches, group_of_body: NDArray[Any]) -> dict[str, Metrics]:
-    """The headline within each group of bodies, and how many they are."""
+def _by_group(
+    matches: _Matches, frame_of_body: NDArray[np.int64], group_of_frame: NDArray[Any]
+) -> dict[str, Metrics]:
+    """The headline within each group of frames, and how many frames and people they are."""
+    group_of_body = group_of_frame[frame_of_body]
     group_of_match = group_of_body[matches.bodies]
     result = {}
-    for group in np.unique(group_of_body):
+    for group in np.unique(group_of_frame):
         n_bodies = int((group_of_body == group).sum())
         headline = _headline(matches.where(group_of_match == group), n_bodies)
-        result[str(group)] = {**headline, "people": n_bodies}
+        n_frames = int((group_of_frame == group).sum())
+        result[str(group)] = {**headline, "frames": n_frames, "people": n_bodies}
     return result

@@ -17,7 +17,7 @@ from selfpose3d.geometry.voxels import RootGrid, unproject_cuboids
 from selfpose3d.inference.heatmaps import Runner, plain_run
 from selfpose3d.models.pose_net import PoseNet
 from selfpose3d.models.root_net import RootNet, proposals
-from selfpose3d.skeletons import ROOT
+from selfpose3d.skeletons import N_JOINTS, ROOT
 
 
 class Proposals(NamedTuple):
@@ -64,8 +64,12 @@ class Lifting:
         assert self._pose_net is not None
         return self._pose_net
 
+    def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
+        """Of (..., J, h, w) heatmaps those that root_net sees: the root's, or all."""
+        return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., [ROOT], :, :]
+
     def root_evidence(self, heatmaps: Tensor, rig: Rig, affines: Tensor) -> Tensor:
-        """(B, V, 1, h, w) root heatmaps unprojected (eq. 1): (B, 1, X, Y, Z)."""
+        """(B, V, C, h, w) heatmaps for root_net unprojected (eq. 1): (B, C, X, Y, Z)."""
         assert self.grid is not None
         return self.grid.volume(heatmaps, rig, affines)
 
@@ -81,7 +85,7 @@ class Lifting:
     ) -> Proposals:
         """Proposals from (B, V, J, h, w) heatmaps."""
         assert self.grid is not None
-        evidence = self.root_evidence(heatmaps[:, :, [ROOT]], rig, affines)
+        evidence = self.root_evidence(self.root_heatmaps(heatmaps), rig, affines)
         volume = run(self.root_net, evidence)[:, 0]
         centres, scores, sample = proposals(volume, self.grid, self.threshold, self.max_people)
         order = torch.argsort(sample, stable=True)
@@ -103,7 +107,7 @@ def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
     if "root" in networks:
         space = parameters.space
         lifting.grid = RootGrid(space.size, sizes.root_grid, space.centre, lifting.stride)
-        lifting._root_net = RootNet(sizes.v2v_width)
+        lifting._root_net = RootNet(sizes.v2v_width, N_JOINTS if sizes.root_input == "all" else 1)
     if "pose" in networks:
         lifting._pose_net = PoseNet(
             sizes.pose_v2v_width,

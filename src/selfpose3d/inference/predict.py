@@ -132,7 +132,7 @@ class _Predictor:
         heatmaps = self._heatmaps(scene, people, numbers)
         proposals = self.lifting.find_roots(heatmaps, rig, affines, self.run)
         joints = proposals.centres[:, None].expand(-1, heatmaps.shape[2], -1)
-        if len(proposals.centres):
+        if len(proposals.centres) and not self.settings.roots_only:
             volumes = self.lifting.body_evidence(
                 heatmaps, rig, affines, proposals.sample, proposals.centres
             )

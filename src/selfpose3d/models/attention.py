@@ -5,8 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfpose3d.config import Networks
+from selfpose3d.errors import InputError
+from selfpose3d.models.backbone import Backbone
 from selfpose3d.models.layout import channels_last
-from selfpose3d.models.resnet import PoseResNet
+from selfpose3d.models.resnet import Depth, PoseResNet
 from selfpose3d.skeletons import N_JOINTS
 
 START_LOGIT = 2.0
@@ -48,11 +50,42 @@ def _block(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequentia
     )
 
 
-def build_attention(networks: Networks) -> nn.Module:
+class SharedAttention(nn.Module):
+    """A head of its own on the trunk of heatmap_net_2d (paper table 13, "shared").
+
+    Args:
+        backbone: whose trunk it looks through.
+        out_channels: maps.
+    """
+
+    def __init__(self, backbone: Backbone, out_channels: int) -> None:
+        super().__init__()
+        self.head = backbone.network.new_head(out_channels)
+        # In a tuple, as the trunk's weights are the backbone's: to train, to freeze and to keep.
+        self._trunk = (backbone.trunk,)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised images to (N, out_channels, H/4, W/4) in (0, 1)."""
+        (trunk,) = self._trunk
+        return torch.sigmoid(self.head(trunk(images)))
+
+
+_DEPTHS: dict[str, Depth] = {"pose_resnet18": 18, "pose_resnet34": 34, "pose_resnet50": 50}
+
+
+def build_attention(networks: Networks, backbone: Backbone | None) -> nn.Module:
     """attn_net_2d as the parameters describe it, with random weights.
 
     It takes (N, 3, H, W) normalised images to (N, 15, H/4, W/4) attention in (0, 1).
+
+    Args:
+        networks: the parameters.
+        backbone: heatmap_net_2d, where there is one.
     """
-    if networks.attention == "pose_resnet18":
-        return channels_last(PoseResNet(18, N_JOINTS, sigmoid=True))
-    return channels_last(SmallAttention(N_JOINTS))
+    if networks.attention == "small":
+        return channels_last(SmallAttention(N_JOINTS))
+    if networks.attention != "shared":
+        return channels_last(PoseResNet(_DEPTHS[networks.attention], N_JOINTS, sigmoid=True))
+    if backbone is None:
+        raise InputError("networks.attention: shared needs heatmaps.source: backbone")
+    return channels_last(SharedAttention(backbone, N_JOINTS))

@@ -61,6 +61,10 @@ class MobileNetV2(nn.Module):
         maps: Tensor = self.decoder(self.trunk(images))
         return maps
 
+    def new_head(self, out_channels: int) -> nn.Module:
+        """The decoder once more, fresh, for other maps of the same features."""
+        return Decoder(self.trunk.channels, out_channels)
+
     def load_start(self, path: Path) -> None:
         """Start the trunk from ImageNet weights: the file, or the folder that holds it.
 

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from selfpose3d.models.weights import load_part, read_weights
 
-BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+Depth = Literal[18, 34, 50]
 WIDTH = 256
 """Channels of each deconvolution."""
 
@@ -22,19 +23,21 @@ class PoseResNet(nn.Module):
         sigmoid: whether the maps go through a sigmoid.
     """
 
-    def __init__(self, depth: Literal[18, 50], out_channels: int, sigmoid: bool = False) -> None:
+    def __init__(self, depth: Depth, out_channels: int, sigmoid: bool = False) -> None:
         super().__init__()
         self.trunk = ResNet(depth)
         self.deconv_layers = _deconvolutions(self.trunk.channels)
-        self.final_layer = nn.Conv2d(WIDTH, out_channels, 1)
-        nn.init.normal_(self.final_layer.weight, std=0.001)
-        nn.init.zeros_(self.final_layer.bias)  # type: ignore[arg-type]
+        self.final_layer = _final_layer(out_channels)
         self.sigmoid = sigmoid
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) normalised images to (N, out_channels, H/4, W/4)."""
         maps: Tensor = self.final_layer(self.deconv_layers(self.trunk(images)))
         return maps.sigmoid() if self.sigmoid else maps
+
+    def new_head(self, out_channels: int) -> nn.Module:
+        """Deconvolutions and last layer once more, fresh, for other maps of the same features."""
+        return nn.Sequential(_deconvolutions(self.trunk.channels), _final_layer(out_channels))
 
     def load_start(self, path: Path) -> None:
         """Start from given weights: a Simple-Baseline pose network, or a ResNet classifier.
@@ -55,9 +58,9 @@ class PoseResNet(nn.Module):
 
 
 class ResNet(nn.Module):
-    """ResNet-18 or -50 up to its last feature map, with the usual names of the weights."""
+    """ResNet-18, -34 or -50 up to its last feature map, with the usual names of the weights."""
 
-    def __init__(self, depth: Literal[18, 50]) -> None:
+    def __init__(self, depth: Depth) -> None:
         super().__init__()
         block: type[BasicBlock | Bottleneck] = Bottleneck if depth == 50 else BasicBlock
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
@@ -132,6 +135,13 @@ def _downsample(in_channels: int, out_channels: int, stride: int) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
     )
+
+
+def _final_layer(out_channels: int) -> nn.Conv2d:
+    layer = nn.Conv2d(WIDTH, out_channels, 1)
+    nn.init.normal_(layer.weight, std=0.001)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
 
 
 def _deconvolutions(in_channels: int) -> nn.Sequential:

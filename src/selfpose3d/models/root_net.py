@@ -10,18 +10,20 @@ from selfpose3d.models.v2v import V2V
 
 
 class RootNet(nn.Module):
-    """V2V from the unprojected root heatmaps to a volume of root likelihood.
+    """V2V from unprojected heatmaps to a volume of root likelihood.
 
     Args:
         width: of the V2V; paper 16.
+        in_channels: 1, the root's heatmaps (paper), or one a joint (paper table 15).
     """
 
-    def __init__(self, width: int = 16) -> None:
+    def __init__(self, width: int = 16, in_channels: int = 1) -> None:
         super().__init__()
-        self.v2v = channels_last_3d(V2V(1, 1, width))
+        self.in_channels = in_channels
+        self.v2v = channels_last_3d(V2V(in_channels, 1, width))
 
     def forward(self, volumes: Tensor) -> Tensor:
-        """(B, 1, X, Y, Z) evidence to (B, 1, X, Y, Z), near 1 at a root."""
+        """(B, in_channels, X, Y, Z) evidence to (B, 1, X, Y, Z), near 1 at a root."""
         output: Tensor = self.v2v(volumes)
         return output
 

@@ -1,12 +1,26 @@
 """From detections to labels (paper section 4.2, table 16)."""
 
+import zlib
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfpose3d.config import Labels
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15, coco_to_panoptic
+
+BONE_SHARES: dict[tuple[int, int], float] = {
+    (0, 2): 0.288,
+    (3, 4): 0.186,
+    (9, 10): 0.186,
+    (6, 7): 0.245,
+    (12, 13): 0.245,
+    (7, 8): 0.246,
+    (13, 14): 0.246,
+}
+"""Lengths of trunk, upper arms, thighs and shanks over a person's height (Winter, Biomechanics and
+Motor Control of Human Movement, figure 4.1)."""
 
 
 def make_labels(
@@ -27,13 +41,48 @@ def make_labels(
         kind: of the labels.
         joints: the detections' joints, COCO-17 or already Panoptic-15.
     """
-    if joints not in (COCO_17, PANOPTIC_15):
-        raise ValueError(f"detections must be COCO-17 or Panoptic-15, not {joints}")
     threshold = labels.joint_score if kind == "hard" else 0.0
     return {
-        key: _filtered(_as_panoptic(people, joints), labels, threshold)
-        for key, people in detections.items()
+        key: _filtered(people, labels, threshold)
+        for key, people in in_panoptic(detections, joints).items()
     }
+
+
+def in_panoptic(detections: Views, joints: tuple[str, ...]) -> dict[tuple[int, str], People2D]:
+    """Detections of COCO-17 or Panoptic-15 joints, in Panoptic-15."""
+    if joints not in (COCO_17, PANOPTIC_15):
+        raise ValueError(f"detections must be COCO-17 or Panoptic-15, not {joints}")
+    return {key: _as_panoptic(people, joints) for key, people in detections.items()}
+
+
+def with_noise(
+    people: Views, percent: float, seed: int, sequence: str
+) -> dict[tuple[int, str], People2D]:
+    """Panoptic-15 people with normal noise on every joint, the same whatever is kept of them.
+
+    Args:
+        people: by (frame, camera), px.
+        percent: standard deviation of x and of y, in % of each person's height in the image.
+        seed: with the sequence, the frame and the camera it decides the noise.
+        sequence: name of the sequence.
+    """
+    noisy = {}
+    for (frame, camera), seen in people.items():
+        where = zlib.crc32(f"{sequence}/{frame}/{camera}".encode())
+        noise = np.random.default_rng([seed, where]).normal(0, percent / 100, seen.points.shape)
+        points = seen.points + noise * _heights(seen)[:, None, None]
+        noisy[frame, camera] = People2D(points, seen.scores, seen.person_scores)
+    return noisy
+
+
+def _heights(people: People2D) -> NDArray[np.float64]:
+    """(P,) how tall people would be in the image, px, standing: from the bone that is least
+    foreshortened, so that it does not shrink when somebody crouches."""
+    ends = np.array(list(BONE_SHARES))
+    lengths = np.linalg.norm(people.points[:, ends[:, 0]] - people.points[:, ends[:, 1]], axis=-1)
+    there = (people.scores[:, ends] > 0).all(-1)
+    heights: NDArray[np.float64] = (lengths * there / list(BONE_SHARES.values())).max(-1, initial=0)
+    return heights
 
 
 def _as_panoptic(people: People2D, joints: tuple[str, ...]) -> People2D:

@@ -1,8 +1,8 @@
 """Figures that others published, as they are printed beside ours.
 
 ``results/reference/*.csv``: ``method, supervision``, one column a metric (empty where the source
-gives none), ``source``. All of them are of CMU Panoptic, five views: another data set than the
-studio's, and marked as such wherever they are shown.
+gives none), ``source``, and ``data`` where they are not of CMU Panoptic. All of them are of another
+data set than the studio's, and marked as such wherever they are shown.
 """
 
 from pathlib import Path
@@ -11,8 +11,10 @@ import pandas as pd
 
 from selfpose3d.errors import InputError
 
-PUBLISHED_DATA = "CMU Panoptic (published)"
-"""What the column ``data`` of a results table says of published rows."""
+PUBLISHED = "(published)"
+"""How the column ``data`` of a results table ends in published rows."""
+PUBLISHED_DATA = f"CMU Panoptic {PUBLISHED}"
+"""What it says unless their file says otherwise."""
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -28,4 +30,4 @@ def read_published(path: Path) -> pd.DataFrame:
     missing = {"method", "supervision", "source"} - set(table.columns)
     if missing:
         raise InputError(f"{path}: not published figures; it lacks the columns {sorted(missing)}")
-    return table
+    return table if "data" in table else table.assign(data=PUBLISHED_DATA)

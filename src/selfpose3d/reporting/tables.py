@@ -4,8 +4,8 @@ A table is written three times from the same rows: CSV (plain numbers, what the 
 Markdown and LaTeX (rounded, best of ours in bold).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ import pandas as pd
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_text
-from selfpose3d.reporting.published import PUBLISHED_DATA, read_published
+from selfpose3d.reporting.published import PUBLISHED, read_published
 
 METRICS: tuple[str, ...] = ("AP25", "AP50", "AP100", "AP150", "Recall@500", "MPJPE")
 """The columns of the paper's table 1: percent, and mm for MPJPE."""
 
+DIVERGED = "diverged.json"
+"""In a training stage's folder where it broke off and its last weights were kept."""
+
 OURS_NOTE = "this run, held-out sequences"
 PUBLISHED_NOTE = (
-    "Published rows are of another data set, CMU Panoptic with five views: "
+    "Published rows are of another data set (CMU Panoptic with five views, unless said otherwise): "
     "compare how methods rank, not the figures."
 )
 
@@ -34,20 +37,56 @@ class Row:
         title: as printed.
         metrics: one ``metrics.json`` a seed.
         data: the name of the data set.
+        group: the keys of the part of ``metrics.json`` that the row shows; none: the whole.
     """
 
     title: str
     metrics: tuple[Path, ...]
     data: str
+    group: tuple[str, ...] = ()
 
 
 def row_of(experiments: Sequence[Path]) -> Row:
-    """The row of an experiment: its folders, one a seed."""
+    """The row of an experiment: its folders, one a seed.
+
+    Where a training stage of some seeds broke off and its last weights were kept, the title says
+    so.
+    """
     if not experiments:
         raise InputError("a row of a table needs at least one experiment folder")
-    described = read_json(experiments[0] / "experiment.json")
-    data = described.get("parameters", {}).get("data", {}).get("source", "")
-    return Row(described["title"], tuple(path / "metrics.json" for path in experiments), data)
+    described = [read_json(folder / "experiment.json") for folder in experiments]
+    title = described[0]["title"] + _diverged(described)
+    return Row(title, tuple(path / "metrics.json" for path in experiments), described[0]["data"])
+
+
+def _diverged(described: Sequence[Mapping[str, Any]]) -> str:
+    runs = [
+        [each["stage"] for each in run["stages"] if (Path(each["folder"]) / DIVERGED).exists()]
+        for run in described
+    ]
+    stages = ", ".join(dict.fromkeys(stage for run in runs for stage in run))
+    return f" ({stages} diverged, {sum(map(bool, runs))} of {len(runs)} seeds)" if stages else ""
+
+
+def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
+    """A row for each group of test frames: a sequence, or frames with so many people.
+
+    Args:
+        row: of the whole.
+        groups: "per_sequence", "per_people".
+    """
+    metrics = read_json(row.metrics[0])
+    return [
+        replace(row, title=f"{row.title}: {_group_title(kind, name, part)}", group=(kind, name))
+        for kind in groups
+        for name, part in metrics[kind].items()
+    ]
+
+
+def _group_title(kind: str, name: str, part: Mapping[str, Any]) -> str:
+    if kind == "per_people":
+        return f"{name} people in the frame"
+    return f"{name} ({part['people'] / part['frames']:.1f} people a frame)"
 
 
 def make_table(
@@ -57,15 +96,19 @@ def make_table(
 
     Args:
         rows: in the order of the table.
-        columns: keys of ``metrics.json``; percent, and mm for MPJPE.
+        columns: keys of ``metrics.json``, a dot before a nested one; percent, and mm for MPJPE.
+            One that only published figures have stays empty in ours.
         published: files of published figures, appended in their order.
 
     Returns:
         columns ``method, data, seeds``, the metrics (means over the seeds), one ``<metric>_sd``
         each (sample standard deviation) when a row has several seeds, and ``source``.
     """
-    ours = pd.DataFrame([_our_row(row, columns) for row in rows])
-    parts = [ours, *(_published_rows(path, columns) for path in published)]
+    theirs = [_published_rows(path, columns) for path in published]
+    foreign = {name for part in theirs for name in columns if part[name].notna().any()}
+    foreign -= {name for row in rows for name in columns if _has(row, name)}
+    ours = pd.DataFrame([_our_row(row, columns, foreign) for row in rows])
+    parts = [ours, *theirs]
     spread = [f"{column}_sd" for column in columns] if (ours["seeds"] > 1).any() else []
     order = ["method", "data", "seeds", *columns, *spread, "source"]
     records = [record for part in parts for record in part.to_dict("records")]
@@ -78,6 +121,7 @@ def write_table(
     out_stem: Path,
     columns: Sequence[str] = METRICS,
     published: Sequence[Path] = (),
+    groups: Sequence[str] = (),
 ) -> None:
     """Write ``<out_stem>.csv``, ``.md`` and ``.tex``.
 
@@ -87,8 +131,12 @@ def write_table(
         out_stem: path without suffix (``results/tables/methods``).
         columns: see ``make_table``.
         published: see ``make_table``.
+        groups: see ``group_rows``; the rows of an experiment's groups follow its own.
     """
-    table = make_table([row_of(folders) for folders in experiments], columns, published)
+    rows = []
+    for row in map(row_of, experiments):
+        rows += [row, *group_rows(row, groups)]
+    table = make_table(rows, columns, published)
     stem = str(out_stem)
     write_text(Path(f"{stem}.csv"), table.to_csv(index=False))
     write_text(Path(f"{stem}.md"), as_markdown(table, title))
@@ -115,7 +163,7 @@ def metric_columns(table: pd.DataFrame) -> list[str]:
 
 def is_published(table: pd.DataFrame) -> pd.Series:
     """Which rows of a table are published figures."""
-    return table["data"] == PUBLISHED_DATA
+    return table["data"].str.endswith(PUBLISHED)
 
 
 def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
@@ -129,7 +177,7 @@ def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
         values = ours[name].astype(float).round(1).to_numpy()
         known = values[np.isfinite(values)]
         if len(np.unique(known)) > 1:
-            winner = known.min() if name == "MPJPE" else known.max()
+            winner = known.min() if is_length(name) else known.max()
             best |= {(int(index), name) for index in np.flatnonzero(values == winner)}
     return best
 
@@ -149,9 +197,15 @@ def text_of(table: pd.DataFrame, index: int, column: str) -> str:
     return "" if pd.isna(value) else str(value)
 
 
+def is_length(column: str) -> bool:
+    """Whether a metric is in mm, and less is better."""
+    return column.endswith("MPJPE")
+
+
 def header(column: str) -> str:
     """How a metric's column is headed: with its unit where that is not percent."""
-    return "MPJPE [mm]" if column == "MPJPE" else column
+    named = column.replace(".", " ")
+    return f"{named} [mm]" if is_length(column) else named
 
 
 def as_markdown(table: pd.DataFrame, title: str) -> str:
@@ -194,8 +248,8 @@ def as_latex(table: pd.DataFrame, title: str) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
 
 
-def _our_row(row: Row, columns: Sequence[str]) -> dict[str, Any]:
-    values = np.array([_metrics(path, columns) for path in row.metrics])
+def _our_row(row: Row, columns: Sequence[str], foreign: Container[str]) -> dict[str, Any]:
+    values = np.array([_metrics(path, row.group, columns, foreign) for path in row.metrics])
     several = len(values) > 1
     means = dict(zip(columns, values.mean(axis=0), strict=True))
     sd = values.std(axis=0, ddof=1) if several else np.full(len(columns), np.nan)
@@ -204,18 +258,38 @@ def _our_row(row: Row, columns: Sequence[str]) -> dict[str, Any]:
     return {**named, **means, **spreads}
 
 
-def _metrics(path: Path, columns: Sequence[str]) -> list[float]:
+def _metrics(
+    path: Path, group: Sequence[str], columns: Sequence[str], foreign: Container[str]
+) -> list[float]:
     metrics = read_json(path)
-    missing = [column for column in columns if column not in metrics]
+    for key in group:
+        metrics = metrics.get(key, {})
+    found = {column: _nested(metrics, column.split(".")) for column in columns}
+    missing = [name for name, value in found.items() if value is None and name not in foreign]
     if missing:
         raise InputError(f"{path}: lacks {missing}; evaluate the predictions again")
-    return [np.nan if metrics[name] is None else float(metrics[name]) for name in columns]
+    return [np.nan if value is None else value for value in found.values()]
+
+
+def _has(row: Row, column: str) -> bool:
+    return _nested(read_json(row.metrics[0]), column.split(".")) is not None
+
+
+def _nested(metrics: Any, keys: Sequence[str]) -> float | None:
+    """The number below the keys; none where it is not there, NaN where nothing was matched."""
+    for key in keys:
+        if not isinstance(metrics, Mapping) or key not in metrics:
+            return None
+        metrics = metrics[key]
+    return np.nan if metrics is None else float(metrics)
 
 
 def _published_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    table = read_published(path).reindex(columns=["method", "supervision", *columns, "source"])
+    table = read_published(path).reindex(
+        columns=["method", "supervision", "data", *columns, "source"]
+    )
     named = table["method"] + " [" + table["supervision"] + "]"
-    return table.drop(columns="supervision").assign(method=named, data=PUBLISHED_DATA)
+    return table.drop(columns="supervision").assign(method=named)
 
 
 def _notes(table: pd.DataFrame) -> list[str]:

@@ -34,6 +34,7 @@ from selfpose3d.training.bodies import (
     heatmap_bank,
     sample_bodies,
     see_bodies,
+    varied_body,
 )
 from selfpose3d.training.data import FrameIndex, TrainingData
 from selfpose3d.training.inputs import warp_image
@@ -184,7 +185,11 @@ def _crop_affine(
 
 
 class RootBatches:
-    """Synthetic roots (eq. 2) in the rigs of given frames."""
+    """Synthetic roots (eq. 2) in the rigs of given frames.
+
+    Where root_net sees all joints, whole bodies stand at the roots: those of ``pool``, varied, each
+    at its own height, as nothing else has joints that fit its root.
+    """
 
     def __init__(
         self,
@@ -193,8 +198,10 @@ class RootBatches:
         data: TrainingData,
         lifting: Lifting,
         device: torch.device,
+        pool: NDArray[np.float64] | None = None,
     ) -> None:
         self.settings, self.data, self.lifting, self.device = settings, data, lifting, device
+        self.pool, self.root = pool, ROOT if pool is not None else 0
         self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
         self.affine = (parameters.augmentation.rotation, parameters.augmentation.scale)
         centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
@@ -239,24 +246,32 @@ class RootBatches:
     def _one(
         self, frame: FrameIndex, count: int, most: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Points (V, most, 1, 2), scores (V, most, 1) and roots (most, 3) of one sample."""
+        """Points (V, most, J, 2), scores (V, most, J) and roots (most, 3) of one sample."""
         cameras = self.data.scenes[frame[0]].cameras
-        roots = np.full((most, 1, 3), 1e6)
-        roots[:count, 0] = rng.uniform(self.low, self.high, (count, 3))
-        seen = project_people(cameras, roots[:count])
+        bodies = self._bodies(count, rng)
+        seen = project_people(cameras, bodies)
         inside = [in_image(c, pixels) for c, pixels in zip(cameras, seen.pixels, strict=True)]
-        points = np.full((len(cameras), most, 1, 2), NOWHERE)
-        scores = np.zeros((len(cameras), most, 1))
-        off = rng.normal(0, self.settings.displaced, (len(cameras), count, 1, 2))
+        shape = (len(cameras), most, bodies.shape[1])
+        points, scores = np.full((*shape, 2), NOWHERE), np.zeros(shape)
+        off = rng.normal(0, self.settings.displaced, seen.pixels.shape)
         points[:, :count] = seen.pixels + off * seen.heights[..., None, None]
         present = rng.random((len(cameras), count, 1)) >= self.settings.missing
-        scores[:, :count] = present * rng.uniform(*self.settings.amplitudes, present.shape)
-        scores[:, :count] *= np.stack(inside)
-        return (
-            points.astype(np.float32),
-            scores.astype(np.float32),
-            roots[:, 0].astype(np.float32),
+        amplitudes = rng.uniform(*self.settings.amplitudes, seen.pixels.shape[:3])
+        scores[:, :count] = present * amplitudes * np.stack(inside)
+        roots = np.full((most, 3), 1e6)
+        roots[:count] = bodies[:, self.root]
+        return points.astype(np.float32), scores.astype(np.float32), roots.astype(np.float32)
+
+    def _bodies(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """(count, J, 3) mm: roots alone, or bodies with their roots at random places."""
+        roots = rng.uniform(self.low, self.high, (count, 3))
+        if self.pool is None:
+            return roots[:, None]
+        bodies = np.stack(
+            [varied_body(self.pool[rng.integers(len(self.pool))], rng) for _ in roots]
         )
+        bodies[..., :2] += roots[:, None, :2]
+        return bodies
 
 
 class BodyBatches:

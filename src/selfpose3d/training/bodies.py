@@ -349,13 +349,13 @@ def sample_bodies(
     """
     placed: list[NDArray[np.float64]] = []
     for _ in range(count):
-        body = _varied(pool[rng.integers(len(pool))], rng)
+        body = varied_body(pool[rng.integers(len(pool))], rng)
         body[..., :2] += _place([other[ROOT, :2] for other in placed], body, cameras, space, rng)
         placed.append(body)
     return np.stack(placed)
 
 
-def _varied(body: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def varied_body(body: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """A variant of a body, its hip at x = y = 0, at its own height."""
     root = body[ROOT]
     shape = body - root

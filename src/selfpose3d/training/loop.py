@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from selfpose3d.config import Compute, Stage
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.files.atomic import write_text
+from selfpose3d.files.atomic import write_json, write_text
 from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
 from selfpose3d.inference.devices import runner
 from selfpose3d.progress import track
@@ -34,6 +34,8 @@ WARM_UP = 20
 """Iterations over which the cosine schedule's learning rate rises."""
 CURVE_POINTS = 500
 """Rows of curves.csv at most (about)."""
+DIVERGED = "diverged.json"
+"""Beside the checkpoint of a stage that broke off and kept what it had."""
 
 
 class DivergedError(RuntimeError):
@@ -188,12 +190,14 @@ def train(
         draw: (number of the batch, its generator) to a batch on the fabric's device.
 
     Raises:
-        TrainingDivergedError: on a loss that is not finite, or what the step itself watches.
+        TrainingDivergedError: on a loss that is not finite, or what the step itself watches,
+            unless the stage is to keep what it has by then (``on_divergence``).
     """
     optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate))
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
     state = _State(run, model, optimizer, fabric)
     start = state.restore()
+    (run.out / DIVERGED).unlink(missing_ok=True)
     model.train()
     for iteration in track(range(start, run.iterations), run.stage, unit="iterations"):
         factor = learning_rate_factor(run.settings, iteration, run.iterations)
@@ -207,7 +211,9 @@ def train(
             total = torch.stack(list(losses.values())).sum()
             _check_finite(total, losses)
         except DivergedError as problem:
-            raise _explained(problem, run, iteration) from problem
+            if not state.keep(problem, iteration):
+                raise _explained(problem, run, iteration) from problem
+            break
         wrapped_optimizer.zero_grad()
         if total.requires_grad:
             fabric.backward(total)
@@ -297,6 +303,20 @@ class _State:
                 row[name] = float(np.mean([losses[name] for losses in self.window]))
             self.rows.append(row)
             self.window = []
+
+    def keep(self, problem: DivergedError, iteration: int) -> bool:
+        """Whether the stage ends here with the weights it has, or, if these are not finite, with
+        the last saved ones; what happened is then written to ``diverged.json``."""
+        if self.run.settings.on_divergence == "stop" or self.fabric.world_size > 1:
+            return False
+        if not self._finite() and (self.restore() == 0 or not self._finite()):
+            return False
+        write_json(self.run.out / DIVERGED, {"iteration": iteration, "seen": problem.seen})
+        return True
+
+    def _finite(self) -> bool:
+        weights = self.model.trained.state_dict().values()
+        return all(bool(torch.isfinite(each).all()) for each in weights)
 
     def finish(self) -> None:
         """Write ``curves.csv`` and ``checkpoint.pt``, then drop ``resume.pt``."""

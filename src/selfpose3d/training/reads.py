@@ -2,7 +2,7 @@
 
 _INPUT = ("seed", "data.network_size", "heatmaps", "compute")
 _BACKBONE = ("networks.backbone", "networks.side_aware")
-_ROOT = ("networks.v2v_width", "networks.root_grid", "space")
+_ROOT = ("networks.v2v_width", "networks.root_grid", "networks.root_input", "space")
 _POSE = (
     "networks.pose_v2v_width",
     "networks.cuboid_grid",

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor
 
 from selfpose3d.config import Augmentation, Parameters, PoseStage, Stage
@@ -28,7 +29,7 @@ from selfpose3d.inference.trust import build_trust_net
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
-from selfpose3d.training.bodies import reach_of
+from selfpose3d.training.bodies import body_pool, reach_of
 from selfpose3d.training.data import TrainingData, training_data
 from selfpose3d.training.inputs import FrameInputs
 from selfpose3d.training.loop import (
@@ -89,6 +90,7 @@ def train_root(
     labels: Sequence[Views],
     start: Sequence[Path],
     out: Path,
+    reconstructions: Sequence[Frames] = (),
 ) -> None:
     """Train root_net on synthetic roots and by consistency (eq. 2, 3).
 
@@ -98,6 +100,7 @@ def train_root(
         labels: the 2D people of each.
         start: checkpoint of the backbone, if the heatmaps are its.
         out: folder of checkpoint.pt and curves.csv.
+        reconstructions: the training-free 3D people of each, where root_net sees all joints.
     """
     settings = parameters.train.root
     data = training_data(scenes, labels)
@@ -108,7 +111,8 @@ def train_root(
         backbone = frozen_backbone(parameters, networks, start, fabric)
         model = RootStep(fabric, lifting, settings)
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
-        roots = RootBatches(parameters, settings, data, lifting, fabric.device)
+        pool = _root_pool(parameters, data, reconstructions)
+        roots = RootBatches(parameters, settings, data, lifting, fabric.device, pool)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
         real = FrameBatches(
             replace(data, every=settings.real_every),
@@ -194,6 +198,7 @@ def train_pose(
     labels: Sequence[Views],
     start: Sequence[Path],
     out: Path,
+    reconstructions: Sequence[Frames] = (),
 ) -> None:
     """Train pose_net, and what else ``train.<stage>`` says, by projection (eq. 4 to 11).
 
@@ -204,6 +209,8 @@ def train_pose(
         labels: the 2D people of each, soft or hard.
         start: checkpoints of earlier stages, the latest last; root_net must be among them.
         out: folder of checkpoint.pt and curves.csv.
+        reconstructions: the training-free 3D people of each, where a root_net that sees all
+            joints learns too.
     """
     settings: PoseStage = getattr(parameters.train, stage)
     data = training_data(scenes, labels)
@@ -215,12 +222,15 @@ def train_pose(
         inputs = frame_inputs(
             parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
         )
+        if not settings.affine:
+            inputs.affine = (0.0, 0.0)
         inputs.backbone_learns = model.backbone is not None and settings.train_backbone
         inputs.with_images = settings.soft_attention
         roots = None
         if settings.train_root:
             root_settings = parameters.train.root
-            roots = RootBatches(parameters, root_settings, data, model.lifting, fabric.device)
+            pool = _root_pool(parameters, data, reconstructions)
+            roots = RootBatches(parameters, root_settings, data, model.lifting, fabric.device, pool)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, stage)
 
         def draw(number: int, rng: np.random.Generator) -> PoseBatch:
@@ -253,7 +263,7 @@ def _pose_step(
     if parameters.heatmaps.source == "backbone":
         backbone = build_backbone(parameters.networks)
         load_network(backbone, networks, "backbone", where)
-    attention = build_attention(parameters.networks) if settings.soft_attention else None
+    attention = build_attention(parameters.networks, backbone) if settings.soft_attention else None
     if attention is not None and "attention" in networks:
         load_network(attention, networks, "attention", where)
     return PoseStep(
@@ -293,6 +303,20 @@ def stage_run(
         iterations=iterations_of(settings, batches_per_epoch, compute.devices),
         fingerprint=fingerprint(parameters, data.digest(), given),
     )
+
+
+def _root_pool(
+    parameters: Parameters, data: TrainingData, reconstructions: Sequence[Frames]
+) -> NDArray[np.float64] | None:
+    """The bodies that stand at synthetic roots, where root_net sees more than these."""
+    if parameters.networks.root_input == "root":
+        return None
+    if not reconstructions:
+        raise InputError(
+            "networks.root_input: all learns from bodies at the synthetic roots; give the "
+            "training-free --reconstructions, or set root_input: root"
+        )
+    return body_pool(data, reconstructions)
 
 
 def _load_trunk(backbone: Backbone, weights: Path | None) -> None:

@@ -20,7 +20,6 @@ from selfpose3d.inference.heatmaps import image_heatmaps, normalised_views
 from selfpose3d.inference.lifting import Lifting, Proposals
 from selfpose3d.inference.people import NOWHERE
 from selfpose3d.models.backbone import Backbone, normalise
-from selfpose3d.skeletons import ROOT
 from selfpose3d.training.inputs import FrameBatch
 from selfpose3d.training.loop import DivergedError, Step
 from selfpose3d.training.losses import (
@@ -36,6 +35,8 @@ FRAMES_WITHOUT_PROPOSALS = 200
 """So many frames in a row without a single proposal are a divergence."""
 LEAST_ATTENTION = 0.05
 """A mean attention below is a collapse."""
+CROSSED, STRAIGHT = ((1, 2), (2, 1)), ((1, 1), (2, 2))
+"""From which variant people are lifted, and in whose image they are compared (paper table 4)."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,12 @@ class BackboneStep(Step):
 
 @dataclass(frozen=True)
 class SyntheticRoots:
-    """Random roots and their root heatmaps, one set a sample.
+    """Random roots and the heatmaps that root_net sees of them, one set a sample.
 
     Args:
         rig: the cameras they are seen by.
         affines: (B, 2, 3).
-        heatmaps: (B, V, 1, h, w).
+        heatmaps: (B, V, C, h, w), of the root alone or of all joints.
         target: (B, X, Y, Z) the volume that root_net should give.
     """
 
@@ -126,7 +127,7 @@ def root_losses(
 ) -> dict[str, Tensor]:
     """l_root_syn and l_root_C, weighted; (K, B, V, J, h, w) heatmaps of the frames."""
     evidence = [
-        lifting.root_evidence(heatmaps[k][:, :, [ROOT]], frames.rig, frames.affines[k])
+        lifting.root_evidence(lifting.root_heatmaps(heatmaps[k]), frames.rig, frames.affines[k])
         for k in range(len(heatmaps))
     ]
     evidence.append(lifting.root_evidence(synthetic.heatmaps, synthetic.rig, synthetic.affines))
@@ -234,7 +235,7 @@ class PoseStep(Step):
         if attention is not None:
             terms["attention"] = settings.attention_weight * attention_loss(attention)
         if len(proposals.centres):
-            for source, target in ((1, 2), (2, 1)):
+            for source, target in CROSSED if settings.cross_affine else STRAIGHT:
                 joints = self._lift(batch, heatmaps[source], source, proposals)
                 maps, errors = self._projection_losses(frames, joints, proposals, target, attention)
                 terms["pose_heatmaps"] = terms["pose_heatmaps"] + settings.heatmap_weight * maps

@@ -1,0 +1,114 @@
+"""The plan: which experiments share what, and what a table is made of."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from selfpose3d.config import Parameters, load_parameters, with_settings
+from selfpose3d.errors import InputError
+from selfpose3d.experiments import Experiment, Plan, Stage, make_plan
+
+REPOSITORY = Path(__file__).parents[1]
+FILES = [REPOSITORY / "params.yaml", REPOSITORY / "config/study.yaml"]
+OVERLAYS = {name: REPOSITORY / "config" / f"{name}.yaml" for name in ("smoke", "cpu", "paper")}
+
+
+@pytest.fixture(scope="module")
+def parameters() -> Parameters:
+    return load_parameters(FILES)
+
+
+@pytest.fixture(scope="module")
+def plan(parameters: Parameters) -> Plan:
+    return make_plan(parameters)
+
+
+def of_table(plan: Plan, table: str) -> list[Experiment]:
+    return [run for row in plan.tables[table] for run in row]
+
+
+def stages_of(runs: Iterable[Experiment]) -> dict[str, Stage]:
+    return {stage.id: stage for run in runs for stage in run.stages}
+
+
+def counted(plan: Plan, table: str) -> dict[str, int]:
+    """How many stages of each kind a table has trained."""
+    return dict(Counter(stage.stage for stage in stages_of(of_table(plan, table)).values()))
+
+
+def test_the_study_changes_nothing_of_a_plain_run(parameters: Parameters) -> None:
+    plain = make_plan(load_parameters(FILES[:1]))
+    assert make_plan(parameters.by_default()) == plain
+    assert {table for table in parameters.tables if parameters.tables[table].by_default} == {
+        "methods",
+        "labels",
+    }
+
+
+def test_shared_stages_are_trained_once(plan: Plan) -> None:
+    assert counted(plan, "table_4") == {"root": 3, "pose_l2": 9}
+    assert counted(plan, "table_5") == {"root": 3, "pose_l2": 6, "pose_l1": 9}
+    assert counted(plan, "table_6") == {"root": 3, "pose_l2": 6, "pose_l1": 12}
+    assert counted(plan, "table_11") == {"root": 1, "pose_l2": 1, "pose_l1": 4}
+    assert counted(plan, "table_12") == {"root": 1, "pose_l2": 3}
+    tables = ("table_1", "table_4", "table_5", "table_6", "table_16", "beyond")
+    together = stages_of(run for table in tables for run in of_table(plan, table))
+    assert sum(stage.stage == "root" for stage in together.values()) == 3
+
+
+def test_a_row_has_the_seeds_of_its_table(plan: Plan) -> None:
+    seeds = {
+        table: [run.seed for run in plan.tables[table][row]]
+        for table, row in {"table_5": 2, "table_8": 0, "table_1": 0}.items()
+    }
+    assert seeds == {"table_5": [0, 1, 2], "table_8": [0], "table_1": [0]}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlays_reach_what_all_rows_share(overlay: str) -> None:
+    chosen = load_parameters([*FILES, OVERLAYS[overlay]])
+    runs = of_table(make_plan(chosen), "table_11")
+    expected = {"smoke": (4, None), "cpu": (200, None), "paper": (None, 5)}[overlay]
+    for run in runs:
+        stage = run.resolved["train"]["pose_l2"]
+        assert (stage["iterations"], stage["epochs"]) == expected
+
+
+def test_another_rig_in_the_test_changes_the_data_and_not_the_training(plan: Plan) -> None:
+    (moved,) = plan.by_name["ring_to_hall"]
+    (there,) = plan.by_name["hall"]
+    stayed = next(run for run in plan.by_name["study"] if run.seed == 0)
+    assert moved.stages == stayed.stages != there.stages
+    assert moved.dataset == there.dataset != stayed.dataset
+    assert (stayed.dataset.title, moved.dataset.title) == ("studio ring5", "studio hall5")
+    assert moved.labels == there.labels
+    assert moved.reconstructions.labels == moved.labels
+    back = plan.by_name["hall_to_ring"][0]
+    assert (back.stages, back.dataset) == (there.stages, stayed.dataset)
+
+
+def test_exact_labels_are_learnt_from_and_not_tested_on(plan: Plan) -> None:
+    (exact,) = plan.by_name["exact_labels"]
+    learnt = {stage.labels.detections.parameters["estimator"]["files"] for stage in exact.stages}
+    assert learnt == {f"data/truth/{exact.dataset.id}/{{sequence}}.parquet"}
+    assert exact.labels.detections.parameters["estimator"]["name"] == "blazepose"
+
+
+def test_noise_makes_other_labels_of_the_same_detections(plan: Plan) -> None:
+    runs = [plan.by_name[name][0] for name in ("study", "noise_1", "noise_4")]
+    assert len({run.labels.id for run in runs}) == 3
+    assert len({run.labels.detections.id for run in runs}) == 1
+
+
+def test_a_table_of_what_is_not_there_is_refused() -> None:
+    tables = {"mine": {"title": "Mine", "rows": ["nobody"]}}
+    with pytest.raises(InputError, match=r"tables\.mine\.rows: \['nobody'\] are no experiments"):
+        make_plan(Parameters.model_validate({"tables": tables}))
+
+
+def test_shared_attention_needs_learnt_heatmaps(parameters: Parameters) -> None:
+    wrong = with_settings(parameters, {"networks.attention": "shared"}, "test")
+    with pytest.raises(InputError, match=r"networks\.attention: shared.*heatmaps\.source"):
+        make_plan(wrong)
