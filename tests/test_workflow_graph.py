@@ -199,10 +199,9 @@ def test_only_measuring_and_the_supervised_baseline_are_given_the_truth(
     assert wiring.report_inputs(parameters, plan)["truth"]
 
 
-def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone(
-    demo: tuple[Parameters, Plan],
-) -> None:
-    _, plan = demo
+def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone() -> None:
+    settings = {"title": "V", "method": "voxelpose", "set": {"heatmaps.source": "estimator"}}
+    plan = make_plan(read_parameters({"experiments": {"voxelpose": settings}}))
     (experiment,) = plan.by_name["voxelpose"]
     assert [stage.stage for stage in experiment.stages] == ["supervised_root", "supervised_pose"]
     assert {stage.id for stage in plan.stages.values() if stage.supervised} == {

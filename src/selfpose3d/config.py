@@ -394,7 +394,7 @@ class SupervisedPoseStage(BodiesStage):
 class TrustStage(Stage):
     """trust_net on synthetic people, made from the training-free reconstruction; no truth."""
 
-    iterations: Count | None = 1500
+    iterations: Count | None = 1000
     batch_size: Count = Field(256, description="people a step")
     learning_rate: Positive = 3e-3
     frames: Count = Field(3000, description="synthetic frames, made once")

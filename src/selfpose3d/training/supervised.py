@@ -222,7 +222,7 @@ class SupervisedRootStep(Step):
     def losses(self, batch: TrueRoots) -> dict[str, Tensor]:
         """Squared error of the volumes."""
         rig, affines, heatmaps = batch.sight
-        evidence = self.lifting.root_evidence(heatmaps[:, :, [ROOT]], rig, affines)
+        evidence = self.lifting.root_evidence(self.lifting.root_heatmaps(heatmaps), rig, affines)
         volumes = self.run(self.lifting.root_net, evidence)[:, 0]
         return {"roots": root_synthetic_loss(volumes, batch.target, self.settings.positive_weight)}
 
