@@ -54,10 +54,12 @@ class Studio(Section):
     rig: str = Field("config/rigs/ring5.yaml", description="cameras: placement, lens, image size")
     train_sequences: Count = 16
     train_frames: Count = Field(16, description="frames a training sequence")
-    test_sequences: Count = 5
-    test_frames: Count = Field(12, description="frames a test sequence")
+    test_sequences: Count = 9
+    test_frames: Count = Field(7, description="frames a test sequence")
     frame_interval: Positive = Field(0.3, description="seconds from frame to frame")
-    people: tuple[Count, Count] = Field((2, 4), description="fewest and most people a sequence")
+    people: tuple[Count, Count] = Field(
+        (2, 4), description="fewest and most people a sequence; each number comes equally often"
+    )
     seed: int = Field(1, description="of the studio alone; two seeds share no person or motion")
 
 
@@ -243,7 +245,7 @@ class Stage(Section):
 class BackboneStage(Stage):
     """heatmap_net_2d on the pseudo heatmaps."""
 
-    iterations: Count | None = 700
+    iterations: Count | None = 850
     batch_size: Count = 16
     learning_rate: Positive = 2e-3
     weights: Literal["none", "imagenet"] = Field("imagenet", description="the trunk's start")
@@ -303,7 +305,7 @@ class RootStage(Stage):
 class BodiesStage(Stage):
     """pose_net on synthetic bodies, made from the training-free reconstruction; no truth."""
 
-    iterations: Count | None = 400
+    iterations: Count | None = 600
     batch_size: Count = Field(1, description="rigs a step, each with its own bodies")
     learning_rate: Positive = 2e-3
     people: tuple[Count, Count] = Field((3, 5), description="bodies a rig")

@@ -75,9 +75,9 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
         bodies: what ``bake_bodies`` wrote.
         host: the folder that stands for the host's root.
     """
-    rng, frames = _stream(studio, sequence)
+    index, rng, frames = _stream(studio, sequence)
     stage = read_stage(rig)
-    cast, tracks = _cast(studio, rng, frames, stage, bodies)
+    cast, tracks = _cast(studio, index, rng, frames, stage, bodies)
     views = see_room(stage, studio.seed)
     shots = [_Shot(view, camera, rng) for view, camera in zip(views, stage.cameras, strict=True)]
     stools = _stools(cast, tracks, rng)
@@ -92,12 +92,14 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
         _write_poses(folder / "hdPose3d_stage1_coco19.tar", poses, studio.frame_interval)
 
 
-def _stream(studio: Studio, sequence: str) -> tuple[np.random.Generator, int]:
-    """The random numbers of a sequence, shared with no other, and its number of frames."""
+def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, int]:
+    """A sequence's place in its split, its random numbers, shared with no other, and its number
+    of frames."""
     for split, names in enumerate(sequence_names(studio)):
         if sequence in names:
             frames = (studio.train_frames, studio.test_frames)[split]
-            return np.random.default_rng([studio.seed, split, names.index(sequence)]), frames
+            index = names.index(sequence)
+            return index, np.random.default_rng([studio.seed, split, index]), frames
     train, test = sequence_names(studio)
     raise InputError(
         f"there is no studio sequence '{sequence}'; with studio.train_sequences = "
@@ -106,12 +108,13 @@ def _stream(studio: Studio, sequence: str) -> tuple[np.random.Generator, int]:
 
 
 def _cast(
-    studio: Studio, rng: np.random.Generator, frames: int, stage: Stage, bodies: Path
+    studio: Studio, index: int, rng: np.random.Generator, frames: int, stage: Stage, bodies: Path
 ) -> tuple[list[Person], tuple[Track, ...]]:
+    """The people of a sequence; their number goes round, so that each comes equally often."""
     low, high = studio.people
     if low > high:
         raise InputError(f"studio.people: {low} to {high}; the first must not exceed the second")
-    count = int(rng.integers(low, high + 1))
+    count = low + index % (high - low + 1)
     tracks = plan_motion(rng, count, frames * studio.frame_interval, stage.area)
     model = load_bodies(bodies)
     return [dress(rng, model) for _ in tracks], tracks
