@@ -119,6 +119,12 @@ class TestSettings:
         with pytest.raises(InputError, match=r"here: lables\.x: there is no section 'lables'"):
             with_settings(Parameters(), {"lables.x": 0.5}, "here")
 
+    def test_one_length_of_a_stage_replaces_the_other_and_null_leaves_it(self) -> None:
+        epochs = with_settings(Parameters(), {"train.root.epochs": 2}, "here").train.root
+        assert (epochs.epochs, epochs.iterations) == (2, None)
+        same = with_settings(Parameters(), {"train.root.iterations": None}, "here").train.root
+        assert same == Parameters().train.root
+
     def test_values_are_checked_again(self) -> None:
         with pytest.raises(InputError, match=r"labels\.person_score"):
             with_settings(Parameters(), {"labels.person_score": 7}, "here")

@@ -437,7 +437,11 @@ class Method(Section):
     like: str | None = Field(
         None, description="the experiment whose set and test_on it starts from"
     )
-    set: dict[str, Any] = Field(default_factory=dict, description="dotted key: value")
+    set: dict[str, Any] = Field(
+        default_factory=dict,
+        description="dotted key: value; a stage's epochs replace its iterations and the other way "
+        "round, null leaves its length as it is",
+    )
     test_on: dict[str, Any] = Field(
         default_factory=dict,
         description="dotted key: value, for prediction and evaluation alone: other data, "
@@ -582,10 +586,24 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+OTHER_LENGTH = {"epochs": "iterations", "iterations": "epochs"}
+"""A stage has exactly one of them."""
+
+
 def with_settings(parameters: Parameters, settings: Mapping[str, Any], where: str) -> Parameters:
-    """The parameters with ``{"dotted.key": value}`` laid over them, checked again."""
+    """The parameters with ``{"dotted.key": value}`` laid over them, checked again.
+
+    A stage's length in epochs replaces that in iterations, and the other way round; null leaves
+    its length as it is, so that a setting fits overlays of either kind.
+    """
     values = parameters.model_dump(mode="json")
     for dotted, value in settings.items():
+        stage, _, last = dotted.rpartition(".")
+        is_length = stage.startswith("train.") and last in OTHER_LENGTH
+        if is_length and value is None:
+            continue
+        if is_length:
+            _set(values, f"{stage}.{OTHER_LENGTH[last]}", None, where)
         _set(values, dotted, value, where)
     return parse_parameters(values, where)
 
