@@ -98,4 +98,7 @@ def test_joint_loss_has_the_right_gradient():
 def test_body_loss_is_the_mean_distance():
     joints = torch.zeros(1, 2, 3)
     target = torch.tensor([[[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]]])
-    assert losses.body_loss(joints, target).item() == pytest.approx(3.0)
+    known = torch.ones(1, 2, dtype=torch.bool)
+    assert losses.body_loss(joints, target, known).item() == pytest.approx(3.0)
+    assert losses.body_loss(joints, target, known & torch.tensor([True, False])).item() == 5.0
+    assert losses.body_loss(joints, target, ~known).item() == 0.0

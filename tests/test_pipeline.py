@@ -60,7 +60,7 @@ def weights_of(workdir: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 def test_everything_is_there(smoke: Path) -> None:
     metrics = json.loads((smoke / "results" / "metrics.json").read_text())
-    assert {"training_free", "estimator", "images"} <= set(metrics)
+    assert {"training_free", "estimator", "images", "ours"} <= set(metrics)
     table = pd.read_csv(smoke / "results" / "tables" / "methods.csv")
     assert len(table) > 3 and "MPJPE" in table
     assert (smoke / "mlflow.db").stat().st_size > 0

@@ -150,6 +150,7 @@ def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> N
     counts = planned(tmp_path, "--configfile", str(overlay))
 
     assert counts["prepare_videos"] == 2
+    assert not counts["train_supervised_root"] and counts["train_root"]
     assert counts["predict"] > 1
     assert counts["report"] == counts["metrics"] == 1
     assert not any(counts[rule] for rule in MEASURING)
@@ -176,10 +177,13 @@ def test_a_wrong_parameter_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_only_measuring_is_given_the_truth(demo: tuple[Parameters, Plan]) -> None:
+def test_only_measuring_and_the_supervised_baseline_are_given_the_truth(
+    demo: tuple[Parameters, Plan],
+) -> None:
     parameters, plan = demo
+    self_supervised = [stage for stage in plan.stages.values() if not stage.supervised]
     given = [
-        *map(wiring.stage_inputs, plan.stages.values()),
+        *map(wiring.stage_inputs, self_supervised),
         *map(wiring.prediction_inputs, plan.experiments.values()),
         *map(wiring.reconstruction_inputs, plan.reconstructions.values()),
     ]
@@ -193,6 +197,32 @@ def test_only_measuring_is_given_the_truth(demo: tuple[Parameters, Plan]) -> Non
         if "truth" in path
     ]
     assert wiring.report_inputs(parameters, plan)["truth"]
+
+
+def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone() -> None:
+    settings = {"title": "V", "method": "voxelpose", "set": {"heatmaps.source": "estimator"}}
+    plan = make_plan(read_parameters({"experiments": {"voxelpose": settings}}))
+    (experiment,) = plan.by_name["voxelpose"]
+    assert [stage.stage for stage in experiment.stages] == ["supervised_root", "supervised_pose"]
+    assert {stage.id for stage in plan.stages.values() if stage.supervised} == {
+        stage.id for stage in experiment.stages
+    }
+    train = {f"data/truth/{experiment.dataset.id}/{s}.parquet" for s in experiment.dataset.train}
+    for stage in experiment.stages:
+        inputs = wiring.stage_inputs(stage)
+        assert set(inputs["truth"]) == train
+        others = [path for name in set(inputs) - {"truth"} for path in _listed(inputs[name])]
+        assert not [path for path in others if "truth" in path or "test" in path]
+    assert not train & set(wiring.test_truth(experiment.dataset))
+
+
+def test_learnt_from_images_voxelpose_shares_the_backbone() -> None:
+    settings = {"title": "VoxelPose", "method": "voxelpose", "set": {"heatmaps.source": "backbone"}}
+    plan = make_plan(read_parameters({"experiments": {"voxelpose": settings}}))
+    (voxelpose,), (images,) = plan.by_name["voxelpose"], plan.by_name["images"]
+    backbone, *supervised = voxelpose.stages
+    assert backbone == images.stages[0]
+    assert all(stage.start == (backbone.id,) for stage in supervised)
 
 
 def test_a_given_file_of_2d_people_is_an_input() -> None:

@@ -24,6 +24,7 @@ from selfpose3d.experiments import (
     Plan,
     Reconstructions,
     Stage,
+    has_truth,
     make_plan,
 )
 
@@ -106,9 +107,14 @@ def test_scenes(dataset: Dataset) -> list[str]:
     return scene_folders(dataset, dataset.test)
 
 
+def truth_files(dataset: Dataset, sequences: Iterable[str]) -> list[str]:
+    """The 3D truth of some of a data set's sequences."""
+    return [f"data/truth/{dataset.id}/{sequence}.parquet" for sequence in sequences]
+
+
 def test_truth(dataset: Dataset) -> list[str]:
     """The 3D truth of the test sequences."""
-    return [f"data/truth/{dataset.id}/{sequence}.parquet" for sequence in dataset.test]
+    return truth_files(dataset, dataset.test)
 
 
 def labels_folder(labels: Labels) -> str:
@@ -240,21 +246,17 @@ def quality_files(parameters: Parameters, plan: Plan) -> dict[str, str]:
     return files
 
 
-def has_truth(parameters: Parameters) -> bool:
-    """Whether there is anything to measure against: own videos come without."""
-    return parameters.data.source != "videos"
-
-
 # Training
 
 
 def stage_inputs(stage: Stage) -> Given:
-    """Scenes, labels and earlier checkpoints of a stage."""
+    """Scenes, labels and earlier checkpoints of a stage; the truth where it is supervised."""
     dataset = stage.labels.detections.dataset
     given: Given = {
         "scenes": scene_folders(dataset, dataset.train),
         "labels": labels_folder(stage.labels),
         "start": checkpoints(stage.start),
+        "truth": truth_files(dataset, dataset.train) if stage.supervised else [],
     }
     if stage.reconstructions:
         given["reconstructions"] = people_folder(stage.reconstructions)
@@ -269,7 +271,8 @@ def stage_options(given: Any) -> str:
     Args:
         given: Snakemake's ``input`` of the job.
     """
-    options = [repeated("--scene", given.scenes), repeated("--start", given.start)]
+    several = {"--scene": given.scenes, "--start": given.start, "--truth": given.truth}
+    options = [repeated(option, files) for option, files in several.items() if files]
     single = sorted({"reconstructions", "weights"} & set(given.keys()))
     return " ".join([*options, *(repeated(f"--{name}", [given[name]]) for name in single)])
 

@@ -262,7 +262,11 @@ def reprojection(
 @command("train")
 def train(
     stage: Annotated[
-        str, typer.Argument(help="backbone, root, bodies, pose_l2, pose_l1 or finetune")
+        str,
+        typer.Argument(
+            help="backbone, root, bodies, pose_l2, pose_l1, finetune, "
+            "trust, supervised_root or supervised_pose"
+        ),
     ],
     parameters: ParametersOption,
     scene: ScenesOption,
@@ -275,13 +279,19 @@ def train(
         list[Path] | None, typer.Option(help="checkpoint to start from; repeat, later wins")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="backbone: weights to start from")] = None,
+    truth: Annotated[
+        list[Path] | None,
+        typer.Option(help="supervised stages alone: 3D truth of a scene; repeat for more"),
+    ] = None,
 ) -> None:
     """Run one training stage; a killed one goes on where it stopped."""
-    from selfpose3d.pipeline import train_stage
+    from selfpose3d.pipeline import train_stage, train_supervised
 
-    train_stage(
-        _parameters(parameters), stage, scene, labels, reconstructions, start or [], weights, out
-    )
+    given, start = _parameters(parameters), start or []
+    if truth:
+        train_supervised(given, stage, scene, labels, truth, start, out)
+    else:
+        train_stage(given, stage, scene, labels, reconstructions, start, weights, out)
 
 
 @command("predict")

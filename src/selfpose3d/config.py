@@ -197,6 +197,8 @@ class Networks(Section):
     )
     v2v_width: Count = Field(4, description="channels of the root V2V's first layer; paper 16")
     pose_v2v_width: Count = Field(8, description="of the pose V2V's; paper 16")
+    trust_width: Count = Field(48, description="of trust_net's layers")
+    trust_layers: Count = 2
     root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
     cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
     cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
@@ -356,6 +358,52 @@ class PoseStage(Stage):
     )
 
 
+class SupervisedRootStage(Stage):
+    """VoxelPose: root_net on the true roots of the training frames."""
+
+    iterations: Count | None = 150
+    batch_size: Count = 4
+    learning_rate: Positive = 3e-3
+    augmented: Fraction = Field(0.5, description="share of the frames with an affine map")
+    positive_weight: NonNegative = Field(
+        10.0, description="extra weight of the target volume's peaks; VoxelPose 0"
+    )
+    target_sigma: Positive = Field(200.0, description="of the target volume, mm")
+    variants: Annotated[int, Field(ge=0)] = Field(
+        2,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
+
+
+class SupervisedPoseStage(BodiesStage):
+    """VoxelPose: pose_net on the true people of the training frames, and on such re-placed."""
+
+    synthetic: Fraction = Field(
+        0.5,
+        description="share of the steps that see true bodies re-placed, with the labels' errors, "
+        "instead of training frames; VoxelPose 0",
+    )
+    variants: Annotated[int, Field(ge=0)] = Field(
+        2,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
+
+
+class TrustStage(Stage):
+    """trust_net on synthetic people, made from the training-free reconstruction; no truth."""
+
+    iterations: Count | None = 1000
+    batch_size: Count = Field(256, description="people a step")
+    learning_rate: Positive = 3e-3
+    frames: Count = Field(3000, description="synthetic frames, made once")
+    people: tuple[Count, Count] = Field((2, 5), description="bodies a frame")
+    spread: tuple[Positive, Positive] = Field(
+        (0.8, 1.3), description="range of the factor on the labels' residuals"
+    )
+
+
 class Train(Section):
     """The stages in their order."""
 
@@ -374,6 +422,9 @@ class Train(Section):
         joint_weight=0.01,
         labels="hard",
     )
+    supervised_root: SupervisedRootStage = SupervisedRootStage()
+    supervised_pose: SupervisedPoseStage = SupervisedPoseStage()
+    trust: TrustStage = TrustStage()
 
 
 class Compute(Section):
@@ -433,7 +484,11 @@ class Method(Section):
     """One experiment: a method and what it changes in the parameters."""
 
     title: str = Field(description="as printed in the tables")
-    method: Literal["selfpose3d", "training_free"] = "selfpose3d"
+    method: Literal["selfpose3d", "voxelpose", "trust", "training_free"] = Field(
+        "selfpose3d",
+        description="voxelpose learns from the 3D truth of the training sequences; where data "
+        "come without, it is left out",
+    )
     like: str | None = Field(
         None, description="the experiment whose set and test_on it starts from"
     )

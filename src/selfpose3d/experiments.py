@@ -18,6 +18,23 @@ from selfpose3d.errors import InputError
 from selfpose3d.training.reads import READS as TRAINING_READS
 
 POSE_STAGES: tuple[str, ...] = ("pose_l2", "pose_l1", "finetune")
+SUPERVISED_STAGES: tuple[str, ...] = ("supervised_root", "supervised_pose")
+"""They alone are given the 3D truth of the training sequences."""
+
+STAGES_OF: dict[str, tuple[str, ...]] = {
+    "selfpose3d": ("backbone", "root", "bodies", *POSE_STAGES),
+    "voxelpose": ("backbone", *SUPERVISED_STAGES),
+    "trust": ("trust",),
+    "training_free": (),
+}
+"""The training stages of each method, in order."""
+
+PREDICTION_OF: dict[str, str] = {
+    "selfpose3d": "predict",
+    "voxelpose": "predict",
+    "trust": "predict_trust",
+}
+"""The step that makes 3D people with each method's networks."""
 
 READS: dict[str, tuple[str, ...]] = {
     "studio": ("studio",),
@@ -117,7 +134,7 @@ class Stage(Node):
     """One training stage.
 
     Args:
-        stage: "backbone", "root", "bodies", "pose_l2", "pose_l1" or "finetune".
+        stage: one of ``STAGES_OF``.
         labels: it learns from.
         reconstructions: of the training labels: bodies to learn from, and to check the space.
         start: ids of the stages whose checkpoints it starts from, in training order.
@@ -130,6 +147,11 @@ class Stage(Node):
     start: tuple[str, ...]
     threads: int
 
+    @property
+    def supervised(self) -> bool:
+        """Whether it is given the 3D truth of the training sequences."""
+        return self.stage in SUPERVISED_STAGES
+
 
 @dataclass(frozen=True)
 class Experiment(Node):
@@ -139,7 +161,7 @@ class Experiment(Node):
         name: as in the parameters.
         seed: of its training.
         title: as printed in tables.
-        method: "selfpose3d" or "training_free".
+        method: "selfpose3d", "voxelpose", "trust" or "training_free".
         settings: the dotted settings that make it.
         test_on: the dotted settings of the data that it is tested on, where they are others.
         labels: of the tested data; what it looks at when its heatmaps come from the estimator.
@@ -187,20 +209,28 @@ class Plan:
 
 
 def make_plan(parameters: Parameters) -> Plan:
-    """The graph of all experiments in the parameters.
+    """The graph of the experiments in the parameters.
+
+    What learns from the 3D truth is left out where the data come without.
 
     Raises:
         InputError: a table names an experiment that is not there, or an override is wrong.
     """
     plan = Plan()
-    for name in parameters.experiments:
-        runs = _runs(parameters, name)
+    for name, described in parameters.experiments.items():
+        supervised = described.method == "voxelpose"
+        runs = [run for run in _runs(parameters, name) if has_truth(run) or not supervised]
         plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
     for name in parameters.tables:
         plan.tables[name] = _table_rows(plan, parameters, name)
     if parameters.footage.name != "none":
         plan.footage = _add_footage(plan, parameters)
     return plan
+
+
+def has_truth(parameters: Parameters) -> bool:
+    """Whether there is 3D truth to measure against: own videos come without."""
+    return parameters.data.source != "videos"
 
 
 def node_id(name: str, *depends_on: Any) -> str:
@@ -236,9 +266,9 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     described = parameters.described(name)
     tested = with_settings(parameters, described.test_on, f"experiments.{name}.test_on")
     labels, reconstructions = _add_labelled(plan, tested)
-    learnt = described.method == "selfpose3d"
-    stages = _add_stages(plan, parameters, *_add_labelled(plan, parameters)) if learnt else ()
-    reads = select(tested, READS["predict"]) if learnt else {}
+    enabled = _enabled_stages(parameters, described.method)
+    stages = _add_stages(plan, parameters, enabled, *_add_labelled(plan, parameters))
+    reads = select(tested, READS[PREDICTION_OF[described.method]]) if stages else {}
     used = [stage.id for stage in stages] or [reconstructions.id]
     experiment = Experiment(
         id=node_id(f"{name}-seed{parameters.seed}", reads, used, labels.id),
@@ -333,10 +363,14 @@ def _add_reconstructions(plan: Plan, parameters: Parameters, labels: Labels) -> 
 
 
 def _add_stages(
-    plan: Plan, parameters: Parameters, soft: Labels, reconstructions: Reconstructions
+    plan: Plan,
+    parameters: Parameters,
+    enabled: Iterable[str],
+    soft: Labels,
+    reconstructions: Reconstructions,
 ) -> tuple[Stage, ...]:
     chain: list[Stage] = []
-    for stage in _enabled_stages(parameters):
+    for stage in enabled:
         section = getattr(parameters.train, stage)
         kind = section.labels if isinstance(section, PoseStage) else "soft"
         labels = _add_labels(plan, parameters, soft.detections, kind)
@@ -359,24 +393,26 @@ def _add_stages(
 
 
 def _needs_people(stage: str, section: StageSettings, parameters: Parameters) -> bool:
-    """Root and bodies check the space with the reconstructed people, or learn from them; a pose
-    stage needs them where it trains a root_net that sees whole bodies."""
+    """Root, bodies and trust check the space with the reconstructed people, or learn from them; a
+    pose stage needs them where it trains a root_net that sees whole bodies."""
     with_root = isinstance(section, PoseStage) and section.train_root
-    return stage in ("root", "bodies") or (with_root and parameters.networks.root_input == "all")
+    in_any_case = stage in ("root", "bodies", "trust")
+    return in_any_case or (with_root and parameters.networks.root_input == "all")
 
 
-def _enabled_stages(parameters: Parameters) -> list[str]:
+def _enabled_stages(parameters: Parameters, method: str) -> list[str]:
+    """The stages that a method runs; there must be one for each of its networks."""
     learnt_heatmaps = parameters.heatmaps.source == "backbone"
-    stages = ["backbone"] if learnt_heatmaps else []
-    stages += ["root", "bodies", *POSE_STAGES]
+    stages = [stage for stage in STAGES_OF[method] if learnt_heatmaps or stage != "backbone"]
     enabled = [stage for stage in stages if getattr(parameters.train, stage).enabled]
-    missing = {"root", *(["backbone"] if learnt_heatmaps else [])} - set(enabled)
+    one_of = {"bodies", *POSE_STAGES} & set(stages)
+    missing = set(stages) - one_of - set(enabled)
     if parameters.networks.attention == "shared" and not learnt_heatmaps:
         raise InputError(
             "networks.attention: shared: the attention is to be a head on heatmap_net_2d, and "
             "heatmaps.source: estimator has none; set heatmaps.source: backbone"
         )
-    if missing or not {"bodies", *POSE_STAGES} & set(enabled):
+    if missing or (one_of and not one_of & set(enabled)):
         raise InputError(
             f"train: the stages {enabled} don't make a whole network; "
             f"enable {sorted(missing) or 'bodies or a pose stage'}"
@@ -385,8 +421,8 @@ def _enabled_stages(parameters: Parameters) -> list[str]:
 
 
 def _start_of(stage: str, chain: list[Stage]) -> tuple[str, ...]:
-    """Root net and bodies start from the backbone alone; a pose stage from all before it."""
-    if stage in ("root", "bodies"):
+    """The pose stages by projection start from all before them, others from the backbone alone."""
+    if stage not in POSE_STAGES:
         return tuple(earlier.id for earlier in chain if earlier.stage == "backbone")
     if stage in ("pose_l1", "finetune") and chain[-1].stage in POSE_STAGES:
         return (chain[-1].id,)

@@ -1,7 +1,8 @@
 """The pipeline's steps over files: what a command reads, calls and writes.
 
 Each function turns files into files by calling the one room of the package that does the work.
-Training is never handed a path of the truth; only ``measure_labels``, ``evaluate`` and the
+Training is never handed a path of the truth but by ``train_supervised``, for the baseline that
+is supervised by design. Besides, ``measure_labels``, ``measure_heatmaps``, ``evaluate`` and the
 estimator named "ground_truth" are.
 """
 
@@ -13,6 +14,7 @@ from typing import Literal, cast
 from selfpose3d.config import Labels, Parameters, TrainingFree
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, whole_folder, write_json
+from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import People2D, Views, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
@@ -159,7 +161,7 @@ def train_stage(
     weights: Path | None,
     out: Path,
 ) -> None:
-    """Run one training stage on scenes and their labels."""
+    """Run one self-supervised training stage on scenes and their labels."""
     from selfpose3d.datasets.preparation import check_space
     from selfpose3d.training import stages
 
@@ -170,7 +172,7 @@ def train_stage(
         people = [read_poses3d(label_path(reconstructions, scene.name)) for scene in read]
         everybody = {key: value for frames in people for key, value in frames.items()}
         check_space(parameters.space.centre, parameters.space.size, everybody, str(reconstructions))
-    elif stage in ("root", "bodies"):
+    elif stage in ("root", "bodies", "trust"):
         raise InputError(f"the stage {stage} needs --reconstructions")
     if stage == "backbone":
         stages.train_backbone(parameters, read, views, weights, out)
@@ -178,11 +180,36 @@ def train_stage(
         stages.train_root(parameters, read, views, start, out, people)
     elif stage == "bodies":
         stages.train_bodies(parameters, read, views, people, start, out)
+    elif stage == "trust":
+        stages.train_trust(parameters, read, views, people, out)
     elif stage in ("pose_l2", "pose_l1", "finetune"):
         name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
         stages.train_pose(parameters, name, read, views, start, out, people)
     else:
-        raise InputError(f"there is no stage {stage!r}")
+        raise InputError(f"the stage {stage!r} is unknown, or supervised and needs --truth")
+
+
+def train_supervised(
+    parameters: Parameters,
+    stage: str,
+    scenes: Sequence[Path],
+    labels: Path,
+    truth: Sequence[Path],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Run one stage of VoxelPose on scenes, their labels and the 3D truth of these scenes."""
+    from selfpose3d.training import supervised
+
+    stages = {
+        "supervised_root": supervised.train_supervised_root,
+        "supervised_pose": supervised.train_supervised_pose,
+    }
+    if stage not in stages:
+        raise InputError(f"the stage {stage!r} learns without the 3D truth; leave out --truth")
+    read = [read_scene(path) for path in scenes]
+    views = [read_labels(labels, scene) for scene in read]
+    stages[stage](parameters, read, views, truth, start, out)
 
 
 def predict_sequences(
@@ -192,13 +219,15 @@ def predict_sequences(
     labels: Path,
     out: Path,
 ) -> None:
-    """Predict the 3D people of scenes into one file."""
+    """Predict the 3D people of scenes into one file, with what the checkpoints hold."""
     from selfpose3d.inference.predict import predict_scene
+    from selfpose3d.inference.trust import trust_scene
 
+    predict = trust_scene if "trust" in merged_networks(checkpoints) else predict_scene
     frames: dict[tuple[str, int], People3D] = {}
     for scene in [read_scene(path) for path in scenes]:
         views = read_labels(labels, scene)
-        frames.update(predict_scene(parameters, scene, views, checkpoints))
+        frames.update(predict(parameters, scene, views, checkpoints))
     write_poses3d(out, frames)
 
 

@@ -82,6 +82,30 @@ use rule train_backbone as train_finetune with:
         "Finetune pose_net on hard labels"
 
 
+use rule train_backbone as train_supervised_root with:
+    wildcard_constraints:
+        stage="supervised_root",
+    priority: 50
+    message:
+        "VoxelPose: train root_net on true roots"
+
+
+use rule train_backbone as train_supervised_pose with:
+    wildcard_constraints:
+        stage="supervised_pose",
+    priority: 50
+    message:
+        "VoxelPose: train pose_net on true people"
+
+
+use rule train_backbone as train_trust with:
+    wildcard_constraints:
+        stage="trust",
+    priority: 50
+    message:
+        "Train trust_net on synthetic people"
+
+
 rule trained:
     input:
         wiring.checkpoints(DEFAULT[1].stages),

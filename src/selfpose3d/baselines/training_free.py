@@ -81,7 +81,7 @@ def reconstruct(
         for index, people in seen
         if people is not None and len(people)
     ]
-    return _reconstruct(_gathered(rays, _centres(cameras)), parameters)
+    return _people(associate(_gathered(rays, _centres(cameras)), parameters), parameters)
 
 
 def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> Frames:
@@ -95,12 +95,39 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
     Returns:
         people by (sequence, frame), every frame of the scene among them.
     """
+    frames = detections_by_frame(scene, labels)
+    return {
+        (scene.name, frame): _people(associate(detections, parameters), parameters)
+        for frame, detections in track(
+            list(frames.items()), f"reconstruct {scene.name}", unit="frames"
+        )
+    }
+
+
+def detections_by_frame(scene: Scene, labels: Views) -> dict[int, Detections]:
+    """The labels of every frame of a scene, as rays."""
     rays = _rays_by_frame(scene, labels)
     centres = _centres(scene.cameras)
-    return {
-        (scene.name, frame): _reconstruct(_gathered(rays.get(frame, []), centres), parameters)
-        for frame in track(scene.frames, f"reconstruct {scene.name}", unit="frames")
-    }
+    return {frame: _gathered(rays.get(frame, []), centres) for frame in scene.frames}
+
+
+def detections_of(
+    cameras: Sequence[Camera], points: NDArray[np.floating], scores: NDArray[np.floating]
+) -> Detections:
+    """One frame's 2D people as rays.
+
+    Args:
+        cameras: the rig.
+        points: (V, P, J, 2) pixels of the cameras' images.
+        scores: (V, P, J), 0 where a joint is not there; people without any are not there.
+    """
+    rays = []
+    for index, camera in enumerate(cameras):
+        there = (scores[index] > 0).any(-1)
+        if there.any():
+            at = np.where(scores[index, there, :, None] > 0, points[index, there], 0.0)
+            rays.append((index, ray_directions(camera, at), scores[index, there]))
+    return _gathered(rays, _centres(cameras))
 
 
 _Rays = tuple[int, NDArray[np.float64], NDArray[np.float64]]
@@ -143,44 +170,71 @@ def _gathered(rays: Sequence[_Rays], centres: NDArray[np.float64]) -> Detections
 
 
 @dataclass(frozen=True)
-class _Solution:
+class Association:
     """People of one frame with the detections they are made of.
 
     Args:
         joints: (P, J, 3) mm.
         support: (V, P, J) in [0, 1], of each view for each joint.
         assignment: (P, V) indices of detections, or ``ABSENT``.
+        detections: of the frame, sides exchanged where that fits.
     """
 
     joints: NDArray[np.float64]
     support: NDArray[np.float64]
     assignment: NDArray[np.int64]
+    detections: Detections
+
+    @property
+    def directions(self) -> NDArray[np.float64]:
+        """(P, V, J, 3) of each person's rays; meaningless where there is none."""
+        found: NDArray[np.float64] = self.detections.directions[np.maximum(self.assignment, 0)]
+        return found
+
+    @property
+    def confidences(self) -> NDArray[np.float64]:
+        """(P, V, J) of each person's rays, 0 where there is none."""
+        there = self.assignment != ABSENT
+        found: NDArray[np.float64] = self.detections.confidences[np.maximum(self.assignment, 0)]
+        return found * there[..., None]
 
     @property
     def scores(self) -> NDArray[np.float64]:
         """(P,) see ``reconstruct``."""
         return self.support.sum(axis=0).mean(axis=-1)
 
-    def where(self, chosen: NDArray[np.int64]) -> "_Solution":
+    def where(self, chosen: NDArray[np.int64]) -> "Association":
         """Those people only, in that order."""
-        return _Solution(self.joints[chosen], self.support[:, chosen], self.assignment[chosen])
+        return replace(
+            self,
+            joints=self.joints[chosen],
+            support=self.support[:, chosen],
+            assignment=self.assignment[chosen],
+        )
 
 
-def _reconstruct(detections: Detections, parameters: TrainingFree) -> People3D:
+def associate(detections: Detections, parameters: TrainingFree) -> Association:
+    """Group a frame's detections into people and triangulate them (steps 1 to 3)."""
     n_views = len(detections.centres)
     groups = group(ray_distances(detections), detections.view, parameters.max_ray_distance)
     assignment = assignment_of_groups(groups, detections.view, n_views, parameters.min_views)
-    if len(assignment) == 0:
-        return People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
     solution = _triangulate(detections, assignment, parameters)
     for _ in range(ROUNDS):
         solution = _distinct(solution, parameters.merge_distance)
         detections, assignment = _reassign(detections, solution.joints, parameters)
         seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
         solution = _triangulate(detections, assignment[seen], parameters, solution.joints[seen])
-    solution = _distinct(solution, parameters.merge_distance)
-    joints = complete(solution.joints, _n_supporting(solution) >= parameters.min_views)
-    return People3D.predicted(joints, solution.scores)
+    return _distinct(solution, parameters.merge_distance)
+
+
+def completed(found: Association, joints: NDArray[np.float64], min_views: int) -> People3D:
+    """People at ``joints`` (P, J, 3), those that too few views support taken from the rest of the
+    body (step 4), with the association's scores."""
+    return People3D.predicted(complete(joints, _n_supporting(found) >= min_views), found.scores)
+
+
+def _people(found: Association, parameters: TrainingFree) -> People3D:
+    return completed(found, found.joints, parameters.min_views)
 
 
 def _triangulate(
@@ -188,7 +242,7 @@ def _triangulate(
     assignment: NDArray[np.int64],
     parameters: TrainingFree,
     prior: NDArray[np.float64] | None = None,
-) -> _Solution:
+) -> Association:
     """Intersect the rays of each person's detections, joint by joint, weighted by confidence."""
     chosen = np.where(assignment == ABSENT, 0, assignment).T
     present = (assignment != ABSENT).T
@@ -203,7 +257,7 @@ def _triangulate(
         iterations=parameters.iterations,
     )
     agreement = 1 / (1 + (residuals / parameters.inlier_distance) ** 2)
-    return _Solution(joints, confidence * agreement, assignment)
+    return Association(joints, confidence * agreement, assignment, detections)
 
 
 def _reassign(
@@ -250,11 +304,11 @@ def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detecti
     )
 
 
-def _distinct(solution: _Solution, distance: float) -> _Solution:
+def _distinct(solution: Association, distance: float) -> Association:
     return solution.where(distinct_people(solution.joints, solution.scores, distance))
 
 
-def _n_supporting(solution: _Solution) -> NDArray[np.int64]:
+def _n_supporting(solution: Association) -> NDArray[np.int64]:
     """(P, J) how many views agree with a joint."""
     supporting: NDArray[np.int64] = (solution.support > LEAST_SUPPORT).sum(axis=0)
     return supporting

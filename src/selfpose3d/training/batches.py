@@ -335,6 +335,7 @@ class BodyBatches:
             affines=affines,
             heatmaps=heatmaps,
             bodies=bodies,
+            known=torch.ones_like(bodies[..., 0], dtype=torch.bool),
             sample=torch.arange(len(scenes)).repeat_interleave(count).to(self.device),
             centres=bodies[:, ROOT] + torch.from_numpy(noise).to(self.device),
         )

@@ -158,6 +158,13 @@ def _sample_joint_loss(
     return per_view.mean()
 
 
-def body_loss(joints: Tensor, target: Tensor) -> Tensor:
-    """Direct 3D error of synthetic bodies: (P, J, 3) mm to a scalar, the mean distance in mm."""
-    return (joints - target).norm(dim=-1).mean()
+def body_loss(joints: Tensor, target: Tensor, known: Tensor) -> Tensor:
+    """Direct 3D error of known bodies: the mean distance of their known joints, mm.
+
+    Args:
+        joints: (P, J, 3) mm.
+        target: (P, J, 3) mm.
+        known: (P, J) bool; 0 where no joint is.
+    """
+    distance = (joints - target).norm(dim=-1)
+    return (distance * known).sum() / known.sum().clamp(min=1)

@@ -10,7 +10,9 @@ _POSE = (
     "networks.cuboid_shift",
     "networks.residual_start",
 )
+_TRUST = ("networks.trust_width", "networks.trust_layers", "training_free")
 _PROPOSALS = ("networks.max_people", "networks.root_threshold")
+_AFFINE = ("augmentation.rotation", "augmentation.scale")
 _POSE_STAGE = (
     *_INPUT,
     *_BACKBONE,
@@ -33,25 +35,14 @@ READS: dict[str, tuple[str, ...]] = {
         "augmentation",
         "train.backbone",
     ),
-    "root": (
-        *_INPUT,
-        *_BACKBONE,
-        *_ROOT,
-        "augmentation.rotation",
-        "augmentation.scale",
-        "train.root",
-    ),
-    "bodies": (
-        *_INPUT,
-        *_BACKBONE,
-        *_POSE,
-        "space",
-        "augmentation.rotation",
-        "augmentation.scale",
-        "train.bodies",
-    ),
+    "root": (*_INPUT, *_BACKBONE, *_ROOT, *_AFFINE, "train.root"),
+    "bodies": (*_INPUT, *_BACKBONE, *_POSE, *_AFFINE, "space", "train.bodies"),
     "pose_l2": (*_POSE_STAGE, "train.pose_l2"),
     "pose_l1": (*_POSE_STAGE, "train.pose_l1"),
     "finetune": (*_POSE_STAGE, "train.finetune"),
+    "supervised_root": (*_INPUT, *_BACKBONE, *_ROOT, *_AFFINE, "train.supervised_root"),
+    "supervised_pose": (*_INPUT, *_BACKBONE, *_POSE, *_AFFINE, "space", "train.supervised_pose"),
+    "trust": ("seed", "data.network_size", "compute", *_TRUST, "space", "train.trust"),
+    "predict_trust": ("compute", *_TRUST),
     "predict": (*_INPUT, *_BACKBONE, *_ROOT, *_POSE, *_PROPOSALS, "inference"),
 }

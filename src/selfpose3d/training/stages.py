@@ -25,6 +25,7 @@ from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
 from selfpose3d.inference.devices import runner, start_fabric
 from selfpose3d.inference.lifting import build_lifting
+from selfpose3d.inference.trust import build_trust_net
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
@@ -47,8 +48,9 @@ from selfpose3d.training.steps import (
     RootBatch,
     RootStep,
 )
+from selfpose3d.training.trust import TrustBatches, TrustStep
 
-__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root"]
+__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root", "train_trust"]
 
 
 def train_backbone(
@@ -76,7 +78,9 @@ def train_backbone(
             _load_trunk(backbone, weights)
         model = BackboneStep(fabric, backbone, settings)
         crops = CropBatches(data, parameters, fabric.device)
-        run = _run(parameters, "backbone", settings, data, out, crops.batches_per_epoch, weights)
+        run = stage_run(
+            parameters, "backbone", settings, data, out, crops.batches_per_epoch, weights
+        )
         train(run, model, fabric, crops.draw)
 
 
@@ -104,9 +108,9 @@ def train_root(
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",))
         networks = merged_networks(start)
-        backbone = _frozen_backbone(parameters, networks, start, fabric)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
         model = RootStep(fabric, lifting, settings)
-        inputs = _frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         pool = _root_pool(parameters, data, reconstructions)
         roots = RootBatches(parameters, settings, data, lifting, fabric.device, pool)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
@@ -120,7 +124,7 @@ def train_root(
         def draw(number: int, rng: np.random.Generator) -> RootBatch:
             return RootBatch(inputs.draw(real.at(number), rng), roots.draw(batches.at(number), rng))
 
-        run = _run(parameters, "root", settings, data, out, batches.length, *start)
+        run = stage_run(parameters, "root", settings, data, out, batches.length, *start)
         run.carried = networks
         train(run, model, fabric, draw)
 
@@ -148,16 +152,43 @@ def train_bodies(
     with _stage(parameters, "bodies", settings):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",))
-        model = BodiesStep(fabric, lifting, settings)
+        model = BodiesStep(fabric, lifting)
         networks = merged_networks(start)
-        backbone = _frozen_backbone(parameters, networks, start, fabric)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
         reach = reach_of(bodies.pool, settings.reach_margin)
         lifting.pose_net.limit_reach(torch.from_numpy(reach))
         per_epoch = -(-len(data.frames) // settings.batch_size)
-        run = _run(parameters, "bodies", settings, data, out, per_epoch, *start)
+        run = stage_run(parameters, "bodies", settings, data, out, per_epoch, *start)
         run.carried = networks
         train(run, model, fabric, bodies.draw)
+
+
+def train_trust(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    reconstructions: Sequence[Frames],
+    out: Path,
+) -> None:
+    """Train trust_net on synthetic people made from the training-free reconstruction.
+
+    Args:
+        parameters: what ``READS["trust"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        reconstructions: the training-free 3D people of each.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.trust
+    data = training_data(scenes, labels)
+    with _stage(parameters, "trust", settings):
+        fabric = start_fabric(parameters.compute)
+        model = TrustStep(fabric, {"trust": build_trust_net(parameters.networks)}, {})
+        people = TrustBatches(parameters, data, reconstructions, fabric.device)
+        per_epoch = -(-people.count // settings.batch_size)
+        run = stage_run(parameters, "trust", settings, data, out, per_epoch)
+        train(run, model, fabric, people.draw)
 
 
 def train_pose(
@@ -188,7 +219,7 @@ def train_pose(
         networks = merged_networks(start)
         model = _pose_step(parameters, settings, networks, start, fabric, data.size)
         model.to(fabric.device).eval()
-        inputs = _frame_inputs(
+        inputs = frame_inputs(
             parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
         )
         if not settings.affine:
@@ -209,7 +240,7 @@ def train_pose(
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             return PoseBatch(drawn, synthetic, noise)
 
-        run = _run(parameters, stage, settings, data, out, batches.length, *start)
+        run = stage_run(parameters, stage, settings, data, out, batches.length, *start)
         run.carried = networks
         train(run, model, fabric, draw)
 
@@ -251,7 +282,7 @@ def _stage(parameters: Parameters, stage: str, settings: Stage) -> AbstractConte
     return repeatable(parameters.seed, stage, settings.threads)
 
 
-def _run(
+def stage_run(
     parameters: Parameters,
     stage: str,
     settings: Stage,
@@ -260,6 +291,7 @@ def _run(
     batches_per_epoch: int,
     *files: Path | None,
 ) -> Run:
+    """A stage's run; its fingerprint covers parameters, data and the given files."""
     compute = parameters.compute
     given = [path for path in files if path is not None]
     return Run(
@@ -296,12 +328,13 @@ def _load_trunk(backbone: Backbone, weights: Path | None) -> None:
     backbone.load_imagenet(weights)
 
 
-def _frozen_backbone(
+def frozen_backbone(
     parameters: Parameters,
     networks: dict[str, dict[str, Tensor]],
     start: Iterable[Path],
     fabric: Fabric,
 ) -> Backbone | None:
+    """The backbone of an earlier stage; none where the heatmaps are the estimator's."""
     if parameters.heatmaps.source != "backbone":
         return None
     backbone = build_backbone(parameters.networks)
@@ -310,7 +343,7 @@ def _frozen_backbone(
     return backbone.eval().to(fabric.device)
 
 
-def _frame_inputs(
+def frame_inputs(
     parameters: Parameters,
     data: TrainingData,
     fabric: Fabric,
@@ -318,6 +351,7 @@ def _frame_inputs(
     variants: int,
     image_augmentation: Augmentation | None,
 ) -> FrameInputs:
+    """What draws a stage's frames; ``variants`` of each keep a frozen backbone's heatmaps."""
     return FrameInputs(
         data=data,
         affine=(parameters.augmentation.rotation, parameters.augmentation.scale),

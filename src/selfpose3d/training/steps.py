@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from selfpose3d.config import BackboneStage, BodiesStage, PoseStage, RootStage
+from selfpose3d.config import BackboneStage, PoseStage, RootStage
 from selfpose3d.geometry.affines import apply_affine
 from selfpose3d.geometry.heatmaps import render_heatmaps, to_heatmap_pixels, truncate_to_pixels
 from selfpose3d.geometry.rigs import Rig
@@ -143,13 +143,14 @@ def root_losses(
 
 @dataclass(frozen=True)
 class BodyBatch:
-    """Synthetic bodies as 2D people in the views of B rigs.
+    """Known bodies as 2D people in the views of B rigs.
 
     Args:
         rig: of the B samples.
         affines: (B, 2, 3).
-        heatmaps: (B, V, J, h, w) of the corrupted 2D people.
+        heatmaps: (B, V, J, h, w) that show them.
         bodies: (P, J, 3) mm, all samples' together.
+        known: (P, J) bool, which of their joints are to be learnt.
         sample: (P,) which sample each is in.
         centres: (P, 3) mm, of the cuboids.
     """
@@ -158,14 +159,15 @@ class BodyBatch:
     affines: Tensor
     heatmaps: Tensor
     bodies: Tensor
+    known: Tensor
     sample: Tensor
     centres: Tensor
 
 
 class BodiesStep(Step):
-    """pose_net on synthetic bodies: direct 3D error, no truth involved."""
+    """pose_net on bodies that are known: direct 3D error."""
 
-    def __init__(self, fabric: Fabric, lifting: Lifting, settings: BodiesStage) -> None:
+    def __init__(self, fabric: Fabric, lifting: Lifting) -> None:
         super().__init__(fabric, {"pose": lifting.pose_net}, {})
         self.lifting = lifting
 
@@ -175,7 +177,7 @@ class BodiesStep(Step):
             batch.heatmaps, batch.rig, batch.affines, batch.sample, batch.centres
         )
         joints = self.run(self.lifting.pose_net, volumes, batch.centres)
-        return {"bodies": body_loss(joints, batch.bodies) / 1000}
+        return {"bodies": body_loss(joints, batch.bodies, batch.known) / 1000}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,253 @@
+"""VoxelPose (Tu et al. 2020): the same networks, trained with the 3D truth of the training scenes.
+
+It is what the self-supervised method is measured against, and by design the one part of training
+that is given the truth; ``pipeline.train_supervised`` alone may import it.
+
+Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from selfpose3d.config import Parameters, Space, SupervisedRootStage
+from selfpose3d.datasets.preparation import check_space
+from selfpose3d.errors import InputError
+from selfpose3d.files.checkpoints import merged_networks
+from selfpose3d.files.poses2d import Views
+from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.rigs import Rig
+from selfpose3d.inference.assignment import assign_people, project_people
+from selfpose3d.inference.devices import start_fabric
+from selfpose3d.inference.lifting import Lifting, build_lifting
+from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.training.batches import BodyBatches, FrameBatches
+from selfpose3d.training.bodies import MATCH_LIMIT, reach_of
+from selfpose3d.training.data import FrameIndex, TrainingData, training_data
+from selfpose3d.training.inputs import FrameBatch
+from selfpose3d.training.loop import Step, repeatable, train
+from selfpose3d.training.losses import root_synthetic_loss
+from selfpose3d.training.stages import frame_inputs, frozen_backbone, stage_run
+from selfpose3d.training.steps import BodiesStep, BodyBatch
+
+FAR_AWAY = 1e6
+"""Coordinate of a root that is not there, mm."""
+
+
+def train_supervised_root(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    truth: Sequence[Path],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Train root_net on volumes with a Gaussian at each true mid-hip.
+
+    Args:
+        parameters: what ``READS["supervised_root"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        truth: files with the true 3D people of all of them.
+        start: checkpoint of the backbone, if the heatmaps are its.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.supervised_root
+    data = training_data(scenes, labels)
+    people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
+    with repeatable(parameters.seed, "supervised_root", settings.threads):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, ("root",))
+        networks = merged_networks(start)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
+        model = SupervisedRootStep(fabric, lifting, settings)
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_root")
+
+        def draw(number: int, rng: np.random.Generator) -> TrueRoots:
+            frames = batches.at(number)
+            sight = one_variant(inputs.draw(frames, rng), settings.augmented, rng)
+            roots = padded_roots([people[frame] for frame in frames]).to(fabric.device)
+            return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
+
+        files = (*start, *truth)
+        run = stage_run(parameters, "supervised_root", settings, data, out, batches.length, *files)
+        run.carried = networks
+        train(run, model, fabric, draw)
+
+
+def train_supervised_pose(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    truth: Sequence[Path],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Train pose_net on cuboids about the true people, and about such bodies re-placed.
+
+    Args:
+        parameters: what ``READS["supervised_pose"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        truth: files with the true 3D people of all of them.
+        start: checkpoint of the backbone, if the heatmaps are its; carried along.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.supervised_pose
+    data = training_data(scenes, labels)
+    true = read_truth(data, truth, parameters.space)
+    people = shown_people(data, true, parameters.space)
+    with repeatable(parameters.seed, "supervised_pose", settings.threads):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, ("pose",))
+        model = BodiesStep(fabric, lifting)
+        networks = merged_networks(start)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
+        bodies = BodyBatches(
+            parameters, settings, data, [true] * len(data.scenes), backbone, fabric
+        )
+        reach = reach_of(bodies.pool, settings.reach_margin)
+        lifting.pose_net.limit_reach(torch.from_numpy(reach))
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_pose")
+
+        def draw(number: int, rng: np.random.Generator) -> BodyBatch:
+            if rng.random() < settings.synthetic:
+                return bodies.draw(number, rng)
+            frames = batches.at(number)
+            sight = one_variant(inputs.draw(frames, rng), settings.augmented, rng)
+            return true_bodies(sight, [people[frame] for frame in frames], settings.root_noise, rng)
+
+        files = (*start, *truth)
+        run = stage_run(parameters, "supervised_pose", settings, data, out, batches.length, *files)
+        run.carried = networks
+        train(run, model, fabric, draw)
+
+
+def read_truth(data: TrainingData, paths: Sequence[Path], space: Space) -> Frames:
+    """The true 3D people of all training scenes.
+
+    Raises:
+        InputError: the files hold nobody of a scene, or nobody in the space.
+    """
+    files = [read_poses3d(path) for path in paths]
+    people = {key: value for frames in files for key, value in frames.items()}
+    where = ", ".join(str(path) for path in paths)
+    known = {sequence for sequence, _ in people}
+    lacking = sorted({scene.scene.name for scene in data.scenes} - known)
+    if lacking:
+        raise InputError(
+            f"{where}: 3D truth of {sorted(known)}, none of {lacking}; give --truth for each "
+            "training scene"
+        )
+    check_space(space.centre, space.size, people, where)
+    return people
+
+
+def shown_people(data: TrainingData, truth: Frames, space: Space) -> dict[FrameIndex, People3D]:
+    """The true people of each frame whom a network can be asked for.
+
+    Left out are those whose mid-hip is unknown or outside the space, and those to whom not one
+    view's labels fit (``assign_people``): nothing in the heatmaps speaks of them.
+
+    Raises:
+        InputError: nobody is left.
+    """
+    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+    half = np.array(space.size) / 2
+    shown = {}
+    for s, f in data.frames:
+        scene = data.scenes[s]
+        people = truth.get((scene.scene.name, scene.scene.frames[f]), nobody)
+        inside = (np.abs(people.joints[:, ROOT] - np.array(space.centre)) <= half).all(-1)
+        projected = project_people(scene.cameras, people.joints)
+        labelled = assign_people(
+            projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
+        )
+        keep = inside & people.valid[:, ROOT] & (labelled >= 0).any(0)
+        shown[s, f] = People3D(*(part[keep] for part in vars(people).values()))
+    if not any(len(people) for people in shown.values()):
+        raise InputError(
+            "the labels of the training scenes fit none of the true people; truth and labels are "
+            "of different data, or the cameras are wrong"
+        )
+    return shown
+
+
+class Sight(NamedTuple):
+    """B frames as the networks see them, each in one variant.
+
+    Args:
+        rig: their cameras.
+        affines: (B, 2, 3) of the variants.
+        heatmaps: (B, V, J, h, w).
+    """
+
+    rig: Rig
+    affines: Tensor
+    heatmaps: Tensor
+
+
+def one_variant(frames: FrameBatch, augmented: float, rng: np.random.Generator) -> Sight:
+    """Each frame as it is, or with a probability of ``augmented`` its first affine variant."""
+    assert frames.heatmaps is not None
+    sample = torch.arange(len(frames.points))
+    variant = torch.from_numpy((rng.random(len(sample)) < augmented).astype(np.int64))
+    return Sight(frames.rig, frames.affines[variant, sample], frames.heatmaps[variant, sample])
+
+
+@dataclass(frozen=True)
+class TrueRoots:
+    """Frames and the volumes (B, X, Y, Z) that root_net should give for them."""
+
+    sight: Sight
+    target: Tensor
+
+
+class SupervisedRootStep(Step):
+    """root_net on the volumes of true roots."""
+
+    def __init__(self, fabric: Fabric, lifting: Lifting, settings: SupervisedRootStage) -> None:
+        super().__init__(fabric, {"root": lifting.root_net}, {})
+        self.lifting, self.settings = lifting, settings
+
+    def losses(self, batch: TrueRoots) -> dict[str, Tensor]:
+        """Squared error of the volumes."""
+        rig, affines, heatmaps = batch.sight
+        evidence = self.lifting.root_evidence(self.lifting.root_heatmaps(heatmaps), rig, affines)
+        volumes = self.run(self.lifting.root_net, evidence)[:, 0]
+        return {"roots": root_synthetic_loss(volumes, batch.target, self.settings.positive_weight)}
+
+
+def padded_roots(people: Sequence[People3D]) -> Tensor:
+    """(B, P, 3) mm mid-hips of each frame's people; those that are not there lie far away."""
+    roots = torch.full((len(people), max(1, *map(len, people)), 3), FAR_AWAY)
+    for row, present in zip(roots, people, strict=True):
+        row[: len(present)] = torch.from_numpy(present.joints[:, ROOT])
+    return roots
+
+
+def true_bodies(
+    sight: Sight, people: Sequence[People3D], root_noise: float, rng: np.random.Generator
+) -> BodyBatch:
+    """The people of frames, their cuboids about the true mid-hips off by ``root_noise`` mm."""
+    joints = np.concatenate([present.joints for present in people])
+    known = np.concatenate([present.valid for present in people])
+    centres = joints[:, ROOT] + rng.normal(0, root_noise, (len(joints), 3))
+    counts = torch.tensor([len(present) for present in people])
+    device = sight.heatmaps.device
+    return BodyBatch(
+        *sight,
+        bodies=torch.from_numpy(joints).float().to(device),
+        known=torch.from_numpy(known).to(device),
+        sample=torch.arange(len(people)).repeat_interleave(counts).to(device),
+        centres=torch.from_numpy(centres).float().to(device),
+    )
