@@ -210,6 +210,17 @@ class TestStudy:
         over = study(experiments={"base": {"set": {"labels.min_joints": 6}}})
         assert over.described("more").set["labels.min_joints"] == 6
 
+    def test_the_method_is_that_of_what_it_is_like(self) -> None:
+        like = {"title": "As free", "like": "free"}
+        parameters = study(experiments={"as_free": like})
+        methods = {name: parameters.method_of(name) for name in ("free", "as_free", "more")}
+        assert methods == {
+            "free": "training_free",
+            "as_free": "training_free",
+            "more": "selfpose3d",
+        }
+        assert parameters.seeds_of("as_free") == parameters.seeds_of("free")
+
     @pytest.mark.parametrize(
         ("like", "message"), [("nobody", "'nobody' is no experiment"), ("more", "is like itself")]
     )
