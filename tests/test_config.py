@@ -119,6 +119,12 @@ class TestSettings:
         with pytest.raises(InputError, match=r"here: lables\.x: there is no section 'lables'"):
             with_settings(Parameters(), {"lables.x": 0.5}, "here")
 
+    def test_one_length_of_a_stage_replaces_the_other_and_null_leaves_it(self) -> None:
+        epochs = with_settings(Parameters(), {"train.root.epochs": 2}, "here").train.root
+        assert (epochs.epochs, epochs.iterations) == (2, None)
+        same = with_settings(Parameters(), {"train.root.iterations": None}, "here").train.root
+        assert same == Parameters().train.root
+
     def test_values_are_checked_again(self) -> None:
         with pytest.raises(InputError, match=r"labels\.person_score"):
             with_settings(Parameters(), {"labels.person_score": 7}, "here")
@@ -203,6 +209,17 @@ class TestStudy:
         assert study().described("more").set == {"labels.min_joints": 3, "heatmaps.sigma": 3.0}
         over = study(experiments={"base": {"set": {"labels.min_joints": 6}}})
         assert over.described("more").set["labels.min_joints"] == 6
+
+    def test_the_method_is_that_of_what_it_is_like(self) -> None:
+        like = {"title": "As free", "like": "free"}
+        parameters = study(experiments={"as_free": like})
+        methods = {name: parameters.method_of(name) for name in ("free", "as_free", "more")}
+        assert methods == {
+            "free": "training_free",
+            "as_free": "training_free",
+            "more": "selfpose3d",
+        }
+        assert parameters.seeds_of("as_free") == parameters.seeds_of("free")
 
     @pytest.mark.parametrize(
         ("like", "message"), [("nobody", "'nobody' is no experiment"), ("more", "is like itself")]

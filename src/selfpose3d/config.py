@@ -484,15 +484,19 @@ class Method(Section):
     """One experiment: a method and what it changes in the parameters."""
 
     title: str = Field(description="as printed in the tables")
-    method: Literal["selfpose3d", "voxelpose", "trust", "training_free"] = Field(
-        "selfpose3d",
-        description="voxelpose learns from the 3D truth of the training sequences; where data "
-        "come without, it is left out",
+    method: Literal["selfpose3d", "voxelpose", "trust", "training_free"] | None = Field(
+        None,
+        description="null: that of what it is like, or selfpose3d; voxelpose learns from the 3D "
+        "truth of the training sequences; where data come without, it is left out",
     )
     like: str | None = Field(
-        None, description="the experiment whose set and test_on it starts from"
+        None, description="the experiment whose method, set and test_on it starts from"
     )
-    set: dict[str, Any] = Field(default_factory=dict, description="dotted key: value")
+    set: dict[str, Any] = Field(
+        default_factory=dict,
+        description="dotted key: value; a stage's epochs replace its iterations and the other way "
+        "round, null leaves its length as it is",
+    )
     test_on: dict[str, Any] = Field(
         default_factory=dict,
         description="dotted key: value, for prediction and evaluation alone: other data, "
@@ -575,14 +579,18 @@ class Parameters(Section):
     def seeds_of(self, experiment: str) -> tuple[int, ...]:
         """The seeds that an experiment is trained with: all that its tables ask for, ascending;
         a training-free one has nothing to draw and takes the first."""
-        if self.experiments[experiment].method == "training_free":
+        if self.method_of(experiment) == "training_free":
             return self.seeds[:1]
         tables = [table for table in self.tables.values() if experiment in table.rows]
         asked = [table.seeds or self.seeds for table in tables] or [self.seeds]
         return tuple(sorted({seed for seeds in asked for seed in seeds}))
 
+    def method_of(self, experiment: str) -> str:
+        """The method of an experiment, or of what it is like."""
+        return self.described(experiment).method or "selfpose3d"
+
     def described(self, experiment: str) -> Method:
-        """An experiment with the settings of what it is like under its own.
+        """An experiment with the method and settings of what it is like under its own.
 
         Raises:
             InputError: it is like an experiment that is not there, or, in the end, like itself.
@@ -596,12 +604,15 @@ class Parameters(Section):
                     f"known: {sorted(self.experiments)}"
                 )
             chain.append(like)
-        settings: dict[str, Any] = {}
-        test_on: dict[str, Any] = {}
-        for method in (self.experiments[name] for name in reversed(chain)):
-            settings |= method.set
-            test_on |= method.test_on
-        return method.model_copy(update={"set": settings, "test_on": test_on})
+        merged = self.experiments[chain[-1]]
+        for own in (self.experiments[name] for name in reversed(chain[:-1])):
+            inherited = {
+                "method": own.method or merged.method,
+                "set": {**merged.set, **own.set},
+                "test_on": {**merged.test_on, **own.test_on},
+            }
+            merged = own.model_copy(update=inherited)
+        return merged
 
 
 def load_parameters(paths: Iterable[Path]) -> Parameters:
@@ -637,10 +648,24 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+OTHER_LENGTH = {"epochs": "iterations", "iterations": "epochs"}
+"""A stage has exactly one of them."""
+
+
 def with_settings(parameters: Parameters, settings: Mapping[str, Any], where: str) -> Parameters:
-    """The parameters with ``{"dotted.key": value}`` laid over them, checked again."""
+    """The parameters with ``{"dotted.key": value}`` laid over them, checked again.
+
+    A stage's length in epochs replaces that in iterations, and the other way round; null leaves
+    its length as it is, so that a setting fits overlays of either kind.
+    """
     values = parameters.model_dump(mode="json")
     for dotted, value in settings.items():
+        stage, _, last = dotted.rpartition(".")
+        is_length = stage.startswith("train.") and last in OTHER_LENGTH
+        if is_length and value is None:
+            continue
+        if is_length:
+            _set(values, f"{stage}.{OTHER_LENGTH[last]}", None, where)
         _set(values, dotted, value, where)
     return parse_parameters(values, where)
 

@@ -217,8 +217,8 @@ def make_plan(parameters: Parameters) -> Plan:
         InputError: a table names an experiment that is not there, or an override is wrong.
     """
     plan = Plan()
-    for name, described in parameters.experiments.items():
-        supervised = described.method == "voxelpose"
+    for name in parameters.experiments:
+        supervised = parameters.method_of(name) == "voxelpose"
         runs = [run for run in _runs(parameters, name) if has_truth(run) or not supervised]
         plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
     for name in parameters.tables:
@@ -263,12 +263,12 @@ def _table_rows(
 
 
 def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment:
-    described = parameters.described(name)
+    described, method = parameters.described(name), parameters.method_of(name)
     tested = with_settings(parameters, described.test_on, f"experiments.{name}.test_on")
     labels, reconstructions = _add_labelled(plan, tested)
-    enabled = _enabled_stages(parameters, described.method)
+    enabled = _enabled_stages(parameters, method)
     stages = _add_stages(plan, parameters, enabled, *_add_labelled(plan, parameters))
-    reads = select(tested, READS[PREDICTION_OF[described.method]]) if stages else {}
+    reads = select(tested, READS[PREDICTION_OF[method]]) if stages else {}
     used = [stage.id for stage in stages] or [reconstructions.id]
     experiment = Experiment(
         id=node_id(f"{name}-seed{parameters.seed}", reads, used, labels.id),
@@ -276,7 +276,7 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
         name=name,
         seed=parameters.seed,
         title=described.title,
-        method=described.method,
+        method=method,
         settings=described.set,
         test_on=described.test_on,
         labels=labels,

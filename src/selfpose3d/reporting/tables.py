@@ -36,7 +36,7 @@ class Row:
     Args:
         title: as printed.
         metrics: one ``metrics.json`` a seed.
-        data: the name of the data set.
+        data: the name of the data set, and of the part of it that the row shows.
         group: the keys of the part of ``metrics.json`` that the row shows; none: the whole.
     """
 
@@ -77,7 +77,7 @@ def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
     """
     metrics = read_json(row.metrics[0])
     return [
-        replace(row, title=f"{row.title}: {_group_title(kind, name, part)}", group=(kind, name))
+        replace(row, data=f"{row.data}, {_group_title(kind, name, part)}", group=(kind, name))
         for kind in groups
         for name, part in metrics[kind].items()
     ]
@@ -167,18 +167,18 @@ def is_published(table: pd.DataFrame) -> pd.Series:
 
 
 def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
-    """(row, metric) of the best of our rows, equals as printed included.
+    """(row, metric) of the best of our rows on the same data, equals as printed included.
 
     Nothing where there is but one row, or where all are equal.
     """
-    ours = table[~is_published(table)]
     best = set()
-    for name in metric_columns(table):
-        values = ours[name].astype(float).round(1).to_numpy()
-        known = values[np.isfinite(values)]
-        if len(np.unique(known)) > 1:
-            winner = known.min() if is_length(name) else known.max()
-            best |= {(int(index), name) for index in np.flatnonzero(values == winner)}
+    for _, ours in table[~is_published(table)].groupby("data"):
+        for name in metric_columns(table):
+            values = ours[name].astype(float).round(1)
+            known = values[np.isfinite(values)]
+            if known.nunique() > 1:
+                winner = known.min() if is_length(name) else known.max()
+                best |= {(int(index), name) for index in values.index[values == winner]}
     return best
 
 
