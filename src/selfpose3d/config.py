@@ -380,9 +380,9 @@ class SupervisedPoseStage(BodiesStage):
     """VoxelPose: pose_net on the true people of the training frames, and on such re-placed."""
 
     synthetic: Fraction = Field(
-        0.5,
+        0.0,
         description="share of the steps that see true bodies re-placed, with the labels' errors, "
-        "instead of training frames; VoxelPose 0",
+        "instead of training frames",
     )
     variants: Annotated[int, Field(ge=0)] = Field(
         2,
