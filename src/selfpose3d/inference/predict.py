@@ -114,20 +114,27 @@ class _Predictor:
         people = None if labels is None else scene_people(scene, labels)
         if self.backbone is None and people is None:
             raise ValueError("heatmaps.source is 'estimator': the scene's 2D people are needed")
+        cameras = scene.network_cameras()
+        rig = Rig.from_cameras([cameras]).to(self.device)
         size = self.settings.batch_size
         numbers = range(len(scene.frames))
         batches = [numbers[i : i + size] for i in range(0, len(numbers), size)]
         found: dict[tuple[str, int], People3D] = {}
         for batch in track(batches, f"predicting {scene.name}", unit="batches"):
-            for f, people3d in zip(batch, self._frames(scene, people, list(batch)), strict=True):
+            predicted = self._frames(scene, cameras, rig, people, list(batch))
+            for f, people3d in zip(batch, predicted, strict=True):
                 found[scene.name, scene.frames[f]] = people3d
         return found
 
     def _frames(
-        self, scene: Scene, people: ScenePeople | None, numbers: list[int]
+        self,
+        scene: Scene,
+        cameras: Sequence[Camera],
+        of_frame: Rig,
+        people: ScenePeople | None,
+        numbers: list[int],
     ) -> list[People3D]:
-        cameras = scene.network_cameras()
-        rig = Rig.from_cameras([cameras] * len(numbers)).to(self.device)
+        rig = Rig.joined([of_frame] * len(numbers))
         affines = torch.from_numpy(identity_affine()).expand(len(numbers), 2, 3).to(self.device)
         heatmaps = self._heatmaps(scene, people, numbers)
         proposals = self.lifting.find_roots(heatmaps, rig, affines, self.run)

@@ -90,7 +90,7 @@ class FrameInputs:
             ]
         )
         batch = FrameBatch(
-            rig=Rig.from_cameras([self.data.scenes[s].cameras for s, _ in frames]).to(self.device),
+            rig=self.data.rig_of(s for s, _ in frames).to(self.device),
             affines=affines.to(self.device),
             points=points.to(self.device),
             scores=scores.to(self.device),
