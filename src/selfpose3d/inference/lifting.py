@@ -15,6 +15,7 @@ from selfpose3d.config import Parameters
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.geometry.voxels import RootGrid, unproject_cuboids
 from selfpose3d.inference.heatmaps import Runner, plain_run
+from selfpose3d.models.folding import folded
 from selfpose3d.models.pose_net import PoseNet
 from selfpose3d.models.root_net import RootNet, proposals
 from selfpose3d.skeletons import ROOT
@@ -63,6 +64,11 @@ class Lifting:
         """pose_net_3d."""
         assert self._pose_net is not None
         return self._pose_net
+
+    def to_evaluation(self, device: torch.device) -> None:
+        """Both networks folded, on a device; they can't learn any more."""
+        self._root_net = folded(self.root_net).to(device)
+        self._pose_net = folded(self.pose_net).to(device)
 
     def root_evidence(self, heatmaps: Tensor, rig: Rig, affines: Tensor) -> Tensor:
         """(B, V, 1, h, w) root heatmaps unprojected (eq. 1): (B, 1, X, Y, Z)."""

@@ -28,6 +28,7 @@ from selfpose3d.inference.refine import (
     refine_joints,
 )
 from selfpose3d.models.backbone import Backbone, build_backbone
+from selfpose3d.models.folding import folded
 from selfpose3d.progress import track
 
 
@@ -66,7 +67,7 @@ def scene_heatmaps(
     backbone = build_backbone(parameters.networks)
     where = ", ".join(str(path) for path in checkpoints)
     load_network(backbone, merged_networks(checkpoints), "backbone", where)
-    backbone.to(fabric.device).eval()
+    backbone = folded(backbone).to(fabric.device)
     with torch.inference_mode():
         for images in track(scene.network_frames, f"heatmaps of {scene.name}", unit="frames"):
             batch = torch.from_numpy(np.array(images))[None].to(fabric.device)
@@ -80,13 +81,12 @@ def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
     lifting = build_lifting(parameters, ("root", "pose"))
     load_network(lifting.root_net, networks, "root", where)
     load_network(lifting.pose_net, networks, "pose", where)
-    lifting.root_net.to(fabric.device).eval()
-    lifting.pose_net.to(fabric.device).eval()
+    lifting.to_evaluation(fabric.device)
     backbone = None
     if parameters.heatmaps.source == "backbone":
         backbone = build_backbone(parameters.networks)
         load_network(backbone, networks, "backbone", where)
-        backbone.to(fabric.device).eval()
+        backbone = folded(backbone).to(fabric.device)
     heatmaps = parameters.heatmaps
     return _Predictor(
         fabric.device,
