@@ -229,19 +229,19 @@ def test_grid_points_are_x_major_with_ends_on_the_faces() -> None:
 
 
 def test_samples_are_the_mean_over_the_views_that_see_the_point() -> None:
-    heatmaps = torch.stack([torch.full((1, 8, 8), value) for value in (0.2, 0.6, 5.0)])[None]
-    pixels = torch.full((1, 3, 3, 2), 3.4)
-    visible = torch.tensor([[[1, 1, 0], [1, 0, 0], [0, 1, 0]]], dtype=torch.bool)
+    heatmaps = torch.stack([torch.full((1, 8, 8), value) for value in (0.2, 0.6, 5.0)])
+    pixels = torch.full((3, 3, 2), 3.4)
+    visible = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=torch.bool)
     sampled = sample_views(heatmaps, pixels, visible)
-    torch.testing.assert_close(sampled, torch.tensor([[[0.4, 1.0, 0.0]]]))
+    torch.testing.assert_close(sampled, torch.tensor([[0.4], [1.0], [0.0]]))
 
 
 def test_samples_at_pixel_centres_are_the_pixels() -> None:
-    heatmaps = torch.rand(1, 1, 2, 6, 9)
+    heatmaps = torch.rand(1, 2, 6, 9)
     x, y = torch.meshgrid(torch.arange(9.0), torch.arange(6.0), indexing="xy")
-    pixels = torch.stack([x, y], dim=-1).reshape(1, 1, -1, 2)
-    sampled = sample_views(heatmaps, pixels, torch.ones(1, 1, 54, dtype=torch.bool))
-    torch.testing.assert_close(sampled.reshape(2, 6, 9), heatmaps[0, 0], atol=1e-5, rtol=0)
+    pixels = torch.stack([x, y], dim=-1).reshape(1, -1, 2)
+    sampled = sample_views(heatmaps, pixels, torch.ones(1, 54, dtype=torch.bool))
+    torch.testing.assert_close(sampled.T.reshape(2, 6, 9), heatmaps[0], atol=1e-5, rtol=0)
 
 
 def scene(affines: Tensor, joints: Tensor, rig: Rig) -> Tensor:
@@ -361,9 +361,9 @@ def test_gradients_from_3d_through_projection_and_rendering() -> None:
 
 def test_gradients_of_sampling_with_respect_to_maps_and_pixels() -> None:
     generator = torch.Generator().manual_seed(0)
-    heatmaps = 0.1 + 0.8 * torch.rand(1, 2, 2, 5, 6, generator=generator, dtype=torch.float64)
-    pixels = 0.3 + 3 * torch.rand(1, 2, 7, 2, generator=generator, dtype=torch.float64)
-    visible = torch.rand(1, 2, 7, generator=generator) > 0.3
+    heatmaps = 0.1 + 0.8 * torch.rand(2, 2, 5, 6, generator=generator, dtype=torch.float64)
+    pixels = 0.3 + 3 * torch.rand(2, 7, 2, generator=generator, dtype=torch.float64)
+    visible = torch.rand(2, 7, generator=generator) > 0.3
     assert torch.autograd.gradcheck(
         lambda h, p: sample_views(h, p, visible),
         (heatmaps.requires_grad_(), pixels.requires_grad_()),

@@ -11,6 +11,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.geometry.voxels import RootGrid
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone, normalise
+from selfpose3d.models.folding import folded
 from selfpose3d.models.mobilenet import FILE_NAME, MobileNetV2
 from selfpose3d.models.pose_net import PoseNet, soft_argmax
 from selfpose3d.models.resnet import PoseResNet
@@ -239,3 +240,23 @@ def test_shared_attention_looks_through_the_backbones_trunk_and_keeps_its_own_he
     assert trunk.isdisjoint(id(parameter) for parameter in attention.parameters())
     with pytest.raises(InputError, match=r"heatmaps\.source: backbone"):
         build_attention(Networks(attention="shared"), None)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "pose_resnet18", "root_net", "pose_net"])
+def test_folded_networks_give_the_same(name: str) -> None:
+    torch.manual_seed(0)
+    if name.endswith("_net"):
+        network = {"root_net": RootNet(4), "pose_net": PoseNet(4, 8)}[name]
+        channels = {"root_net": 1, "pose_net": 15}[name]
+        inputs = (torch.rand(2, channels, 8, 8, 8), torch.zeros(2, 3))[: 1 + (channels > 1)]
+    else:
+        network = build_backbone(Networks(backbone=name))
+        inputs = (torch.rand(2, 3, 64, 96),)
+    network.train()
+    with torch.no_grad():
+        network(*inputs)
+        plain, cheap = network.eval()(*inputs), folded(network)(*inputs)
+    assert not any(
+        isinstance(m, nn.BatchNorm2d | nn.BatchNorm3d) for m in folded(network).modules()
+    )
+    torch.testing.assert_close(cheap, plain, atol=1e-3, rtol=1e-4)

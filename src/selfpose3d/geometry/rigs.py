@@ -67,6 +67,13 @@ class Rig:
             keys=tuple(_key(cameras) for cameras in samples),
         )
 
+    @classmethod
+    def joined(cls, rigs: Sequence["Rig"]) -> Self:
+        """The samples of several rigs of equally many views, one after the other."""
+        parts = [rig._tensors() for rig in rigs]
+        tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return cls(**tensors, keys=tuple(key for rig in rigs for key in rig.keys))
+
     def __len__(self) -> int:
         return len(self.keys)
 
@@ -97,19 +104,32 @@ class Rig:
         Returns:
             pixels (B, V, N, 2) and depths (B, V, N) in mm.
         """
+        x, y, depth = self._project(points_BN3)
+        return torch.stack([x, y], dim=-1), depth
+
+    def _project(self, points_BN3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Columns, rows and depths, (B, V, N) each."""
         camera = self.R_BV33 @ points_BN3.transpose(1, 2)[:, None] + self.t_BV3[..., None]
         x, y, depth = camera.unbind(2)
         in_front = depth.clamp(min=MIN_DEPTH_MM)
         x, y = _distort(x / in_front, y / in_front, self.distortion_BV5, self.radius_BV[..., None])
         K = self.K_BV33[..., None]
         x, y = x * K[:, :, 0, 0] + K[:, :, 0, 2], y * K[:, :, 1, 1] + K[:, :, 1, 2]
-        return torch.stack([x, y], dim=-1), depth
+        return x, y, depth
+
+    def see(self, points_BN3: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``project`` and ``visible`` in one, for many points: columns and rows apart, px, and
+        which are visible, (B, V, N) each."""
+        x, y, depth = self._project(points_BN3)
+        return x, y, self._visible(x, y, depth)
 
     def visible(self, pixels_BVN2: Tensor, depth_BVN: Tensor) -> Tensor:
         """(B, V, N) bool: inside the image and in front of the camera."""
-        last = self.size_BV2[:, :, None] - 1
-        inside = ((pixels_BVN2 >= 0) & (pixels_BVN2 <= last)).all(-1)
-        return inside & (depth_BVN > MIN_DEPTH_MM)
+        return self._visible(pixels_BVN2[..., 0], pixels_BVN2[..., 1], depth_BVN)
+
+    def _visible(self, x: Tensor, y: Tensor, depth: Tensor) -> Tensor:
+        right, low = (self.size_BV2 - 1)[..., None].unbind(2)
+        return (x >= 0) & (x <= right) & (y >= 0) & (y <= low) & (depth > MIN_DEPTH_MM)
 
     def _tensors(self) -> dict[str, Tensor]:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "keys"}

@@ -30,26 +30,33 @@ def intersect_rays(
     Returns:
         points (..., 3), residuals (V, ...) in mm, final weights (V, ...).
     """
-    across = np.eye(3) - directions[..., :, None] * directions[..., None, :]
     origins = centres.reshape(len(centres), *([1] * (directions.ndim - 2)), 3)
-    offsets = np.einsum("...ab,...b->...a", across, origins)
+    across = np.eye(3) - directions[..., :, None] * directions[..., None, :]
+    equations = np.concatenate([across, across @ origins[..., None]], axis=-1)
     anchor = np.zeros(directions.shape[1:]) if prior is None else prior
     stay = _NEGLIGIBLE + (0.0 if prior is None else prior_weight)
     points, robust = anchor, weights
+    residuals = _residuals(directions, origins, points)
     if prior is not None:
-        robust = weights * _agreement(_residuals(across, origins, prior), scale_mm)
+        robust = weights * _agreement(residuals, scale_mm)
     for _ in range(iterations):
-        normal = np.einsum("v...,v...ab->...ab", robust, across) + stay * np.eye(3)
-        right = np.einsum("v...,v...a->...a", robust, offsets) + stay * anchor
-        points = np.linalg.solve(normal, right[..., None])[..., 0]
-        robust = weights * _agreement(_residuals(across, origins, points), scale_mm)
-    return points, _residuals(across, origins, points), robust
+        total = np.einsum("v...,v...ab->...ab", robust, equations)
+        right = total[..., 3] + stay * anchor
+        points = np.linalg.solve(total[..., :3] + stay * np.eye(3), right[..., None])[..., 0]
+        residuals = _residuals(directions, origins, points)
+        robust = weights * _agreement(residuals, scale_mm)
+    return points, residuals, robust
 
 
 def _residuals(
-    across: NDArray[np.float64], origins: NDArray[np.float64], points: NDArray[np.float64]
+    directions: NDArray[np.float64], origins: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    return np.linalg.norm(np.einsum("v...ab,v...b->v...a", across, points[None] - origins), axis=-1)
+    """Distances of points from the lines along the rays."""
+    offsets = points - origins
+    along = np.einsum("...a,...a->...", offsets, directions)
+    squared = np.einsum("...a,...a->...", offsets, offsets) - along**2
+    distances: NDArray[np.float64] = np.sqrt(np.maximum(squared, 0.0))
+    return distances
 
 
 def _agreement(residuals: NDArray[np.float64], scale_mm: float) -> NDArray[np.float64]:

@@ -5,19 +5,20 @@ A view in which a point is outside the image or behind the camera has no say on 
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from selfpose3d.geometry.affines import apply_affine
 from selfpose3d.geometry.heatmaps import to_heatmap_pixels
 from selfpose3d.geometry.rigs import Rig
 
 CACHED_RIGS = 32
 """Rigs whose voxel projections are kept, the last used."""
+PIECE = 8192
+"""Points that a processor looks at together."""
 
 
 def grid_points(
@@ -40,44 +41,69 @@ def grid_points(
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
 
 
-def sample_views(heatmaps_BVCHW: Tensor, pixels_BVN2: Tensor, visible_BVN: Tensor) -> Tensor:
+class _Seen(NamedTuple):
+    """Points as the V views of one sample see them, (V, N) each: columns and rows in px of the
+    plain images, those of a corner where a view doesn't see the point; and the views' shares."""
+
+    x: Tensor
+    y: Tensor
+    shares: Tensor
+
+
+def sample_views(heatmaps_VCHW: Tensor, pixels_VN2: Tensor, visible_VN: Tensor) -> Tensor:
     """Mean of the heatmaps over the views that see a point, sampled bilinearly.
 
     Args:
-        heatmaps_BVCHW: one set a view; zero is read beyond their borders.
-        pixels_BVN2: heatmap px, at pixel centres (``align_corners=True``).
-        visible_BVN: which views count.
+        heatmaps_VCHW: one set a view; zero is read beyond their borders.
+        pixels_VN2: heatmap px, at pixel centres (``align_corners=True``).
+        visible_VN: which views count.
 
     Returns:
-        (B, C, N) in [0, 1]; 0 where no view counts.
+        (N, C) in [0, 1]; 0 where no view counts.
     """
-    scale, shift = _to_sampling(heatmaps_BVCHW)
-    return _mean_of_views(
-        heatmaps_BVCHW, (pixels_BVN2 * scale + shift).clamp(-3, 3), _shares(visible_BVN)
-    )
+    x, y = pixels_VN2.unbind(-1)
+    return _read(heatmaps_VCHW, _seen(x, y, visible_VN), torch.eye(2, 3).to(pixels_VN2))
 
 
-def _to_sampling(heatmaps_BVCHW: Tensor) -> tuple[Tensor, float]:
-    """Scale (2,) and shift from heatmap px to ``grid_sample``'s coordinates in [-1, 1]."""
-    height, width = heatmaps_BVCHW.shape[-2:]
-    return 2 / heatmaps_BVCHW.new_tensor([width - 1, height - 1]).clamp(min=1), -1.0
+def _seen(x_VN: Tensor, y_VN: Tensor, visible_VN: Tensor) -> _Seen:
+    counts = visible_VN.float()
+    shares = counts / counts.sum(0).clamp(min=1)
+    return _Seen(torch.where(visible_VN, x_VN, 0.0), torch.where(visible_VN, y_VN, 0.0), shares)
 
 
-def _shares(visible_BVN: Tensor) -> Tensor:
-    """(B, V, N) weights of the views in the mean."""
-    counts = visible_BVN.float()
-    return counts / counts.sum(1, keepdim=True).clamp(min=1)
+def _read(heatmaps_VCHW: Tensor, seen: _Seen, to_heatmap_23: Tensor) -> Tensor:
+    """(N, C) in [0, 1]: the mean of the views at the points' pixels after an affine."""
+    last = to_heatmap_23.new_tensor(heatmaps_VCHW.shape[:-3:-1]) - 1
+    scale = 2 / last.clamp(min=1)
+    across, down = to_heatmap_23 * scale[:, None]
+    column = seen.x * across[0] + seen.y * across[1] + (across[2] - 1)
+    row = seen.x * down[0] + seen.y * down[1] + (down[2] - 1)
+    grid = torch.view_as_real(torch.complex(column, row))[:, :, None]  # faster than stack
+    sampled = F.grid_sample(heatmaps_VCHW, grid, align_corners=True)[..., 0].transpose(1, 2)
+    mean = sampled[0] * seen.shares[0, :, None]
+    for of_view, share in zip(sampled[1:], seen.shares[1:], strict=True):
+        mean = torch.addcmul(mean, of_view, share[:, None])
+    return mean.clamp(0, 1)
 
 
-def _mean_of_views(heatmaps_BVCHW: Tensor, sampling_BVN2: Tensor, shares_BVN: Tensor) -> Tensor:
-    n_samples, n_views = heatmaps_BVCHW.shape[:2]
-    sampled = F.grid_sample(
-        heatmaps_BVCHW.flatten(0, 1),
-        sampling_BVN2.flatten(0, 1)[:, :, None].to(heatmaps_BVCHW.dtype),
-        align_corners=True,
-    )
-    weighted = sampled.unflatten(0, (n_samples, n_views))[..., 0] * shares_BVN[:, :, None]
-    return weighted.sum(1).clamp(0, 1)
+def _pieces(points_N3: Tensor) -> tuple[Tensor, ...]:
+    """Points in as many pieces as keep what is computed about each in a processor's cache."""
+    return points_N3.split(PIECE) if points_N3.device.type == "cpu" else (points_N3,)
+
+
+def _see(rig: Rig, points_N3: Tensor) -> list[_Seen]:
+    """Points in a rig of one sample, piece by piece."""
+    return [_seen(*(values[0] for values in rig.see(piece[None]))) for piece in _pieces(points_N3)]
+
+
+def _unproject(
+    heatmaps_VCHW: Tensor, pieces: Iterable[_Seen], affine_23: Tensor, stride: int
+) -> Tensor:
+    """Heatmaps of augmented images at pixels of the plain ones: (N, C)."""
+    offset = to_heatmap_pixels(affine_23[:, 2:], stride)
+    to_heatmap = torch.cat([affine_23[:, :2] / stride, offset], dim=-1)
+    ordered = heatmaps_VCHW.contiguous(memory_format=torch.channels_last)
+    return torch.cat([_read(ordered, seen, to_heatmap) for seen in pieces])
 
 
 def unproject_cuboids(
@@ -101,54 +127,21 @@ def unproject_cuboids(
         stride: input px per heatmap px.
 
     Returns:
-        (P, J, N).
+        (P, J, N), a voxel's joints beside each other in memory.
     """
     if len(sample_P) == 0:
         return heatmaps_BVJHW.new_zeros(0, heatmaps_BVJHW.shape[2], len(offsets_N3))
     parts, order = [], []
     for index in sorted(set(sample_P.tolist())):
         people = (sample_P == index).nonzero()[:, 0]
-        points = (centres_P3[people, None] + offsets_N3).reshape(1, -1, 3)
-        alone = rig.select([index])
-        pixels, depth = alone.project(points)
-        evidence = _unproject(
-            heatmaps_BVJHW[[index]],
-            pixels,
-            _shares(alone.visible(pixels, depth)),
-            affines_B23[[index]],
-            stride,
-        )
-        parts.append(evidence[0].unflatten(1, (len(people), -1)).transpose(0, 1))
+        points = (centres_P3[people, None] + offsets_N3).reshape(-1, 3)
+        seen = _see(rig.select([index]), points)
+        evidence = _unproject(heatmaps_BVJHW[index], seen, affines_B23[index], stride)
+        parts.append(evidence.unflatten(0, (len(people), -1)))
         order.append(people)
-    return torch.cat(parts)[torch.cat(order).argsort()]
-
-
-def _unproject(
-    heatmaps_BVCHW: Tensor,
-    pixels_BVN2: Tensor,
-    shares_BVN: Tensor,
-    affines_B23: Tensor,
-    stride: int,
-) -> Tensor:
-    """Sample the heatmaps of augmented images at pixels of the plain ones: (B, C, N).
-
-    Affine, stride and sampling coordinates become one map, as each pass over the pixels counts.
-    """
-    scale, shift = _to_sampling(heatmaps_BVCHW)
-    affines = affines_B23.to(pixels_BVN2.dtype)
-    linear = affines[..., :2] * (scale / stride)[:, None]
-    offset = to_heatmap_pixels(affines[..., 2], stride) * scale + shift
-    to_sampling = torch.cat([linear, offset[..., None]], dim=-1)
-    sampling = apply_affine(to_sampling[:, None, None], pixels_BVN2)
-    return _mean_of_views(heatmaps_BVCHW, sampling, shares_BVN)
-
-
-@dataclass(frozen=True)
-class _Projection:
-    """Of the space grid into one rig: plain pixels (V, N, 2) and the views' shares (V, N)."""
-
-    pixels: Tensor
-    shares: Tensor
+    if len(parts) == 1:
+        return parts[0].transpose(1, 2)
+    return torch.cat(parts)[torch.cat(order).argsort()].transpose(1, 2)
 
 
 class RootGrid:
@@ -174,7 +167,7 @@ class RootGrid:
         """(X*Y*Z, 3) voxel centres, mm."""
         self.step = torch.tensor(size) / (torch.tensor(bins) - 1).clamp(min=1)
         """(3,) distance of neighbouring voxels, mm."""
-        self._projections: OrderedDict[tuple[str, torch.device], _Projection] = OrderedDict()
+        self._projections: OrderedDict[tuple[str, torch.device], list[_Seen]] = OrderedDict()
 
     def volume(self, heatmaps_BVCHW: Tensor, rig: Rig, affines_B23: Tensor) -> Tensor:
         """Heatmaps of augmented images unprojected into the space: (B, C, X, Y, Z) in [0, 1].
@@ -184,20 +177,19 @@ class RootGrid:
             rig: cameras of the plain images.
             affines_B23: plain to augmented pixels.
         """
-        parts = [self._projection(rig, sample) for sample in range(len(rig))]
-        pixels = torch.stack([part.pixels for part in parts])
-        shares = torch.stack([part.shares for part in parts])
-        evidence = _unproject(heatmaps_BVCHW, pixels, shares, affines_B23, self.stride)
-        return evidence.unflatten(-1, self.bins)
+        evidence = [
+            _unproject(
+                heatmaps_BVCHW[sample], self._seen(rig, sample), affines_B23[sample], self.stride
+            )
+            for sample in range(len(rig))
+        ]
+        return torch.stack(evidence).transpose(1, 2).unflatten(-1, self.bins)
 
-    def _projection(self, rig: Rig, sample: int) -> _Projection:
+    def _seen(self, rig: Rig, sample: int) -> list[_Seen]:
         key = (rig.keys[sample], rig.R_BV33.device)
         if key not in self._projections:
-            alone = rig.select([sample])
             with torch.no_grad():
-                pixels, depth = alone.project(self.points.to(rig.R_BV33)[None])
-                shares = _shares(alone.visible(pixels, depth))
-            self._projections[key] = _Projection(pixels[0], shares[0])
+                self._projections[key] = _see(rig.select([sample]), self.points.to(rig.R_BV33))
             if len(self._projections) > CACHED_RIGS:
                 self._projections.popitem(last=False)
         self._projections.move_to_end(key)

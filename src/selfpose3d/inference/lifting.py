@@ -15,6 +15,7 @@ from selfpose3d.config import Parameters
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.geometry.voxels import RootGrid, unproject_cuboids
 from selfpose3d.inference.heatmaps import Runner, plain_run
+from selfpose3d.models.folding import folded
 from selfpose3d.models.pose_net import PoseNet
 from selfpose3d.models.root_net import RootNet, proposals
 from selfpose3d.skeletons import N_JOINTS, ROOT
@@ -67,6 +68,11 @@ class Lifting:
     def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """Of (..., J, h, w) heatmaps those that root_net sees: the root's, or all."""
         return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., [ROOT], :, :]
+
+    def to_evaluation(self, device: torch.device) -> None:
+        """Both networks folded, on a device; they can't learn any more."""
+        self._root_net = folded(self.root_net).to(device)
+        self._pose_net = folded(self.pose_net).to(device)
 
     def root_evidence(self, heatmaps: Tensor, rig: Rig, affines: Tensor) -> Tensor:
         """(B, V, C, h, w) heatmaps for root_net unprojected (eq. 1): (B, C, X, Y, Z)."""

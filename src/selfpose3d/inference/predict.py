@@ -28,6 +28,7 @@ from selfpose3d.inference.refine import (
     refine_joints,
 )
 from selfpose3d.models.backbone import Backbone, build_backbone
+from selfpose3d.models.folding import folded
 from selfpose3d.progress import track
 
 
@@ -66,7 +67,7 @@ def scene_heatmaps(
     backbone = build_backbone(parameters.networks)
     where = ", ".join(str(path) for path in checkpoints)
     load_network(backbone, merged_networks(checkpoints), "backbone", where)
-    backbone.to(fabric.device).eval()
+    backbone = folded(backbone).to(fabric.device)
     with torch.inference_mode():
         for images in track(scene.network_frames, f"heatmaps of {scene.name}", unit="frames"):
             batch = torch.from_numpy(np.array(images))[None].to(fabric.device)
@@ -80,13 +81,12 @@ def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
     lifting = build_lifting(parameters, ("root", "pose"))
     load_network(lifting.root_net, networks, "root", where)
     load_network(lifting.pose_net, networks, "pose", where)
-    lifting.root_net.to(fabric.device).eval()
-    lifting.pose_net.to(fabric.device).eval()
+    lifting.to_evaluation(fabric.device)
     backbone = None
     if parameters.heatmaps.source == "backbone":
         backbone = build_backbone(parameters.networks)
         load_network(backbone, networks, "backbone", where)
-        backbone.to(fabric.device).eval()
+        backbone = folded(backbone).to(fabric.device)
     heatmaps = parameters.heatmaps
     return _Predictor(
         fabric.device,
@@ -114,20 +114,27 @@ class _Predictor:
         people = None if labels is None else scene_people(scene, labels)
         if self.backbone is None and people is None:
             raise ValueError("heatmaps.source is 'estimator': the scene's 2D people are needed")
+        cameras = scene.network_cameras()
+        rig = Rig.from_cameras([cameras]).to(self.device)
         size = self.settings.batch_size
         numbers = range(len(scene.frames))
         batches = [numbers[i : i + size] for i in range(0, len(numbers), size)]
         found: dict[tuple[str, int], People3D] = {}
         for batch in track(batches, f"predicting {scene.name}", unit="batches"):
-            for f, people3d in zip(batch, self._frames(scene, people, list(batch)), strict=True):
+            predicted = self._frames(scene, cameras, rig, people, list(batch))
+            for f, people3d in zip(batch, predicted, strict=True):
                 found[scene.name, scene.frames[f]] = people3d
         return found
 
     def _frames(
-        self, scene: Scene, people: ScenePeople | None, numbers: list[int]
+        self,
+        scene: Scene,
+        cameras: Sequence[Camera],
+        of_frame: Rig,
+        people: ScenePeople | None,
+        numbers: list[int],
     ) -> list[People3D]:
-        cameras = scene.network_cameras()
-        rig = Rig.from_cameras([cameras] * len(numbers)).to(self.device)
+        rig = Rig.joined([of_frame] * len(numbers))
         affines = torch.from_numpy(identity_affine()).expand(len(numbers), 2, 3).to(self.device)
         heatmaps = self._heatmaps(scene, people, numbers)
         proposals = self.lifting.find_roots(heatmaps, rig, affines, self.run)

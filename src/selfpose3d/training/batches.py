@@ -16,7 +16,6 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.affines import identity_affine, random_affine
 from selfpose3d.geometry.cameras import in_image
-from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.assignment import project_people
 from selfpose3d.inference.devices import runner
 from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
@@ -239,7 +238,7 @@ class RootBatches:
         )
         noise = rng.normal(0, self.settings.noise, heatmaps.shape).astype(np.float32)
         target = self.lifting.root_target(roots.to(self.device), self.settings.target_sigma)
-        rig = Rig.from_cameras([self.data.scenes[s].cameras for s, _ in frames]).to(self.device)
+        rig = self.data.rig_of(s for s, _ in frames).to(self.device)
         noisy = heatmaps + torch.from_numpy(noise).to(self.device)
         return SyntheticRoots(rig, affines, noisy, target)
 
@@ -331,7 +330,7 @@ class BodyBatches:
             self.sigma,
         )
         return BodyBatch(
-            rig=Rig.from_cameras([self.data.scenes[s].cameras for s in scenes]).to(self.device),
+            rig=self.data.rig_of(scenes).to(self.device),
             affines=affines,
             heatmaps=heatmaps,
             bodies=bodies,

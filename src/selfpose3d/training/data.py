@@ -1,7 +1,7 @@
 """Training data: scenes with the pseudo labels of their frames. No truth comes in here."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.people import NOWHERE, ScenePeople, scene_people
 
 FrameIndex = tuple[int, int]
@@ -29,6 +30,11 @@ class LabelledScene:
     def cameras(self) -> tuple[Camera, ...]:
         """At network size."""
         return self.scene.network_cameras()
+
+    @cached_property
+    def rig(self) -> Rig:
+        """The cameras as a batch of one."""
+        return Rig.from_cameras([self.cameras])
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -91,6 +97,10 @@ class TrainingData:
             digest.update(np.ascontiguousarray(scene.people.points).tobytes())
             digest.update(np.ascontiguousarray(scene.people.scores).tobytes())
         return digest.hexdigest()
+
+    def rig_of(self, scenes: Iterable[int]) -> Rig:
+        """The cameras of some scenes of equally many views, one sample each."""
+        return Rig.joined([self.scenes[s].rig for s in scenes])
 
     def people_of(
         self, frames: Sequence[FrameIndex]

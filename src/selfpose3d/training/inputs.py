@@ -90,7 +90,7 @@ class FrameInputs:
             ]
         )
         batch = FrameBatch(
-            rig=Rig.from_cameras([self.data.scenes[s].cameras for s, _ in frames]).to(self.device),
+            rig=self.data.rig_of(s for s, _ in frames).to(self.device),
             affines=affines.to(self.device),
             points=points.to(self.device),
             scores=scores.to(self.device),
@@ -116,25 +116,28 @@ class FrameInputs:
         affine = random_affine(rng, width, height, *self.affine)
         return _Variant(number, affine, int(rng.integers(2**31)))
 
-    def _image(self, frame: FrameIndex, variant: "_Variant") -> NDArray[np.uint8]:
+    def _image(self, frame: FrameIndex, variant: "_Variant", into: NDArray[np.uint8]) -> None:
         """(V, H, W, 3) uint8 of one variant of a frame."""
-        images = np.array(self.data.scenes[frame[0]].images[frame[1]])
+        images = self.data.scenes[frame[0]].images[frame[1]]
         if variant.seed is None:
-            return images
-        warped = np.stack([warp_image(image, variant.affine, self.data.size) for image in images])
-        if self.image_augmentation is None or not self.image_augmentation.images:
-            return warped
-        tensor = torch.from_numpy(warped).permute(0, 3, 1, 2).float()
-        rng = np.random.default_rng(variant.seed)
-        changed = augment_images(tensor, rng, self.image_augmentation.cutout)
-        return changed.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+            into[:] = images
+            return
+        for image, warped in zip(images, into, strict=True):
+            warp_image(np.asarray(image), variant.affine, self.data.size, warped)
+        if self.image_augmentation is not None and self.image_augmentation.images:
+            tensor = torch.from_numpy(into).permute(0, 3, 1, 2).float()
+            rng = np.random.default_rng(variant.seed)
+            changed = augment_images(tensor, rng, self.image_augmentation.cutout)
+            into[:] = changed.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
     def _images(self, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]") -> Tensor:
-        stacked = [
-            np.stack([self._image(frame, keys[b][k]) for b, frame in enumerate(frames)])
-            for k in range(VARIANTS)
-        ]
-        return torch.from_numpy(np.stack(stacked)).to(self.device)
+        """(K, B, V, H, W, 3) uint8."""
+        of_frame = self.data.scenes[frames[0][0]].images.shape[1:]
+        images = np.empty((VARIANTS, len(frames), *of_frame), dtype=np.uint8)
+        for b, frame in enumerate(frames):
+            for k in range(VARIANTS):
+                self._image(frame, keys[b][k], images[k, b])
+        return torch.from_numpy(images).to(self.device)
 
     def _with_heatmaps(
         self, batch: FrameBatch, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]"
@@ -169,8 +172,10 @@ class FrameInputs:
         key = (*frame, variant.number)
         if key in self._memory:
             return self._memory[key].float().to(self.device)
-        images = torch.from_numpy(self._image(frame, variant))
-        heatmaps = image_heatmaps(self.backbone, images.to(self.device)[None], self.run)[0].half()
+        images = np.empty(self.data.scenes[frame[0]].images.shape[1:], dtype=np.uint8)
+        self._image(frame, variant, images)
+        batch = torch.from_numpy(images).to(self.device)[None]
+        heatmaps = image_heatmaps(self.backbone, batch, self.run)[0].half()
         if self.remembered >= 2 and variant.number >= 0:
             self._memory[key] = heatmaps.cpu()
         return heatmaps.float()
@@ -186,8 +191,14 @@ class _Variant:
 
 
 def warp_image(
-    image: NDArray[np.uint8], affine: NDArray[np.floating], size: tuple[int, int]
+    image: NDArray[np.uint8],
+    affine: NDArray[np.floating],
+    size: tuple[int, int],
+    into: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) image after a (2, 3) affine of its pixels, at ``size`` (width, height)."""
-    warped = cv2.warpAffine(image, affine.astype(np.float64), size, flags=cv2.INTER_LINEAR)
+    """(H, W, 3) image after a (2, 3) affine of its pixels, at ``size`` (width, height); written
+    ``into`` an array of that size where one is given."""
+    warped = cv2.warpAffine(
+        image, affine.astype(np.float64), size, dst=into, flags=cv2.INTER_LINEAR
+    )
     return np.asarray(warped, dtype=np.uint8)

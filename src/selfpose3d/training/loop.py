@@ -158,6 +158,7 @@ def repeatable(seed: int, stage: str, threads: int) -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(int(stage_rng(seed, stage).integers(2**31)))
     try:
         yield
@@ -165,6 +166,7 @@ def repeatable(seed: int, stage: str, threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
         torch.set_flush_denormal(False)
         torch.use_deterministic_algorithms(deterministic)
+        torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
 
 
 def learning_rate_factor(settings: Stage, iteration: int, iterations: int) -> float:
@@ -193,7 +195,15 @@ def train(
         TrainingDivergedError: on a loss that is not finite, or what the step itself watches,
             unless the stage is to keep what it has by then (``on_divergence``).
     """
-    optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate))
+    for _ in iterate(run, model, fabric, draw):
+        pass
+
+
+def iterate(
+    run: Run, model: Step, fabric: Fabric, draw: Callable[[int, np.random.Generator], Any]
+) -> Iterator[int]:
+    """``train`` one iteration at a time, each yielded when it is done, for whoever times them."""
+    optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate), fused=True)
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
     state = _State(run, model, optimizer, fabric)
     start = state.restore()
@@ -221,6 +231,7 @@ def train(
         state.record(iteration, losses)
         if (iteration + 1) % run.compute.checkpoint_every == 0:
             state.save(iteration + 1)
+        yield iteration
     state.finish()
 
 

@@ -28,6 +28,7 @@ from selfpose3d.inference.lifting import build_lifting
 from selfpose3d.inference.trust import build_trust_net
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
+from selfpose3d.models.folding import folded
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
 from selfpose3d.training.bodies import body_pool, reach_of
 from selfpose3d.training.data import TrainingData, training_data
@@ -263,6 +264,7 @@ def _pose_step(
     if parameters.heatmaps.source == "backbone":
         backbone = build_backbone(parameters.networks)
         load_network(backbone, networks, "backbone", where)
+        backbone = backbone if settings.train_backbone else folded(backbone)
     attention = build_attention(parameters.networks, backbone) if settings.soft_attention else None
     if attention is not None and "attention" in networks:
         load_network(attention, networks, "attention", where)
@@ -339,8 +341,7 @@ def frozen_backbone(
         return None
     backbone = build_backbone(parameters.networks)
     load_network(backbone, networks, "backbone", ", ".join(str(path) for path in start))
-    backbone.requires_grad_(False)
-    return backbone.eval().to(fabric.device)
+    return folded(backbone).to(fabric.device)
 
 
 def frame_inputs(

@@ -1,0 +1,139 @@
+"""What a training iteration and a predicted frame cost, against the bare passes of the networks."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from selfpose3d.config import Parameters, partial, select
+from selfpose3d.inference import predict
+from selfpose3d.inference.devices import start_fabric
+from selfpose3d.training import loop, stages
+from selfpose3d.training.reads import READS
+from settings import FRAMES, FRAMES_OF_BODIES, STAGES, Setting, write_fresh_networks
+from stage_runs import run_stage
+from synthetic import Synthetic
+from timing import Recorder, peak_memory, replay, seconds_of
+
+WARM_UP = 12
+"""Iterations that are not timed: until every variant of every frame is remembered, and every
+shape has been seen."""
+WARM_UP_LONG = 2
+"""The same for the full size, where nothing is remembered and an iteration takes minutes."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Medians, in seconds, and the median of their ratios, pair by pair."""
+
+    seconds: float
+    bare: float
+    ratio: float
+
+    @classmethod
+    def of(cls, pairs: Sequence[tuple[float, float]]) -> "Cost":
+        """From (seconds, bare seconds)."""
+        full, bare = np.array(pairs).T
+        return cls(float(np.median(full)), float(np.median(bare)), float(np.median(full / bare)))
+
+
+def stage_cost(setting: Setting, stage: str, threads: int | None) -> Cost:
+    """Iterations of the training loop as it is, each followed by the bare passes it made."""
+    warm_up = WARM_UP if setting.repeats > 3 else WARM_UP_LONG
+    pairs: list[tuple[float, float]] = []
+
+    def timed(run: loop.Run, model: loop.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
+        iterations = loop.iterate(run, model, fabric, draw)
+        recorder = Recorder()
+        for number in range(warm_up + setting.repeats):
+            with recorder.recording():
+                full = seconds_of(lambda: next(iterations))
+            bare = seconds_of(lambda: replay(recorder.calls, fabric))
+            if number >= warm_up:
+                pairs.append((full, bare))
+
+    with TemporaryDirectory() as folder, mock.patch.object(stages, "train", timed):
+        _run(setting, stage, threads, Path(folder))
+    return Cost.of(pairs)
+
+
+def inference_cost(setting: Setting, threads: int | None) -> Cost:
+    """Frames predicted from images, against the bare passes that they took."""
+    parameters = setting.parameters(threads)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        made = setting.scene(folder / "scene")
+        write_fresh_networks(parameters, folder / "networks.pt")
+        return _inference_cost(parameters, made, folder / "networks.pt", setting.repeats)
+
+
+def _inference_cost(
+    parameters: Parameters, made: Synthetic, checkpoint: Path, repeats: int
+) -> Cost:
+    chosen = partial(select(parameters, READS["predict"]))
+    fabric = start_fabric(chosen.compute, devices=1)
+    recorder, pairs = Recorder(), []
+    with _threads(chosen.inference.threads), torch.inference_mode():
+        predictor = predict._load(chosen, [checkpoint])
+        for number in range(2 + repeats):
+            with recorder.recording():
+                full = seconds_of(lambda: predictor.predict(made.scene, made.views))
+            bare = seconds_of(lambda: replay(recorder.calls, fabric))
+            if number >= 2:
+                pairs.append((full / FRAMES, bare / FRAMES))
+    return Cost.of(pairs)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _run(setting: Setting, stage: str, threads: int | None, folder: Path) -> None:
+    parameters = setting.parameters(threads)
+    frames = FRAMES_OF_BODIES if stage == "bodies" else FRAMES
+    made = setting.scene(folder / "scene", frames)
+    write_fresh_networks(parameters, folder / "networks.pt")
+    start = [] if stage == "backbone" else [folder / "networks.pt"]
+    run_stage(parameters, stage, [made], start, folder / "out")
+
+
+def stage_memory(script: Path, size: str, stage: str) -> float:
+    """Peak MiB of a process that trains a stage for a few iterations."""
+    done = subprocess.run(
+        [sys.executable, str(script), "--memory-of", size, stage],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.split()[-1])
+
+
+def print_own_memory(setting: Setting, stage: str) -> None:
+    """Train a stage for a few iterations in this process and print its peak memory."""
+
+    def a_few(run: loop.Run, model: loop.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
+        iterations: Iterator[int] = loop.iterate(run, model, fabric, draw)
+        for _ in range(3):
+            next(iterations)
+
+    with TemporaryDirectory() as folder, mock.patch.object(stages, "train", a_few):
+        _run(setting, stage, None, Path(folder))
+    print(peak_memory())
+
+
+__all__ = ["STAGES", "Cost", "inference_cost", "print_own_memory", "stage_cost", "stage_memory"]

@@ -1,0 +1,132 @@
+"""Timing side by side, recording what networks are asked to do, memory, and what machine it was."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
+from torch import Tensor, nn
+
+from selfpose3d.training.loop import Step
+
+Work = Callable[[], Any]
+
+clock: Callable[[], float] = time.perf_counter
+"""``time.process_time`` where other work shares the machine and everything runs on one thread."""
+
+
+def seconds_of(work: Work) -> float:
+    """How long one call takes."""
+    started = clock()
+    work()
+    return clock() - started
+
+
+def interleaved(works: Mapping[str, Work], least: float, repeats: int = 5) -> dict[str, float]:
+    """Median seconds of each work, timed in turns (A B A B ...) so that all see the same machine.
+
+    Args:
+        works: by name; each is called once before, untimed.
+        least: go on until the fastest of them has been timed for so many seconds,
+        repeats: and all so often.
+    """
+    taken: dict[str, list[float]] = {name: [seconds_of(work)] for name, work in works.items()}
+    rounds = max(repeats, round(least / min(first[0] for first in taken.values())))
+    rounds = min(rounds, max(repeats, 200))
+    for _ in range(rounds):
+        for name, work in works.items():
+            taken[name].append(seconds_of(work))
+    return {name: float(np.median(times[1:])) for name, times in taken.items()}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One pass through a network: its inputs, and in which mode it was."""
+
+    network: nn.Module
+    inputs: tuple[Tensor, ...]
+    training: bool
+    learns: bool
+
+
+@dataclass
+class Recorder:
+    """What networks are asked to do while it records: calls of modules that no module made."""
+
+    calls: list[Call] = field(default_factory=list)
+    _depth: int = 0
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record within this block; what was recorded before is forgotten."""
+        self.calls.clear()
+        handles = (
+            nn.modules.module.register_module_forward_pre_hook(self._enter),
+            nn.modules.module.register_module_forward_hook(self._leave),
+        )
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, Step | _FabricModule):
+            return
+        if self._depth == 0:
+            kept = tuple(x.detach().requires_grad_(x.requires_grad) for x in inputs)
+            self.calls.append(Call(module, kept, module.training, torch.is_grad_enabled()))
+        self._depth += 1
+
+    def _leave(self, module: nn.Module, _inputs: Any, _output: Any) -> None:
+        if not isinstance(module, Step | _FabricModule):
+            self._depth -= 1
+
+
+def replay(calls: list[Call], fabric: Fabric) -> None:
+    """The bare passes: the same networks forward and, where they learned, backward; no more."""
+    for call in calls:
+        if call.network.training != call.training:
+            call.network.train(call.training)
+        learns = call.learns and any(p.requires_grad for p in call.network.parameters())
+        with torch.set_grad_enabled(learns), fabric.autocast():
+            output = call.network(*call.inputs)
+        if learns:
+            output.backward(torch.full_like(output, 1e-4))
+            call.network.zero_grad()
+
+
+def peak_memory() -> float:
+    """MiB that this process held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """What the figures are of."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "matrix units in bfloat16": bool(torch.cpu.get_capabilities().get("amx_bf16")),
+        "threads": threads,
+        "load when started": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in ("torch", "numpy", "selfpose3d")},
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

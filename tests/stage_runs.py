@@ -1,0 +1,27 @@
+"""Single training stages on synthetic scenes, for tests and benchmarks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from selfpose3d.config import Parameters, partial, select
+from selfpose3d.training import stages
+from selfpose3d.training.reads import READS
+from synthetic import Synthetic, reconstruction
+
+
+def run_stage(
+    parameters: Parameters, stage: str, made: Sequence[Synthetic], start: Sequence[Path], out: Path
+) -> Path:
+    """Train one stage with nothing but the parameters it reads; its checkpoint."""
+    chosen = partial(select(parameters, READS[stage]))
+    given = [one.scene for one in made], [one.views for one in made]
+    if stage == "backbone":
+        stages.train_backbone(chosen, *given, None, out)
+    elif stage == "root":
+        stages.train_root(chosen, *given, start, out)
+    elif stage == "bodies":
+        rebuilt = [reconstruction(one.truth, seed) for seed, one in enumerate(made)]
+        stages.train_bodies(chosen, *given, rebuilt, start, out)
+    else:
+        stages.train_pose(chosen, stage, *given, start, out)
+    return out / "checkpoint.pt"
