@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -22,8 +23,7 @@ def folded(network: Network) -> Network:
     result = copy.deepcopy(network).eval()
     for parent in list(result.modules()):
         for (name, first), (next_name, second) in pairwise(list(parent.named_children())):
-            follows = isinstance(second, nn.BatchNorm2d | nn.BatchNorm3d)
-            if isinstance(first, _CONVOLUTIONS) and follows:
+            if isinstance(first, _CONVOLUTIONS) and isinstance(second, _BatchNorm):
                 transposed = isinstance(first, _TRANSPOSED)
                 setattr(parent, name, fuse_conv_bn_eval(first, second, transposed))
                 setattr(parent, next_name, nn.Identity())
