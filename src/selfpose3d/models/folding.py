@@ -22,9 +22,10 @@ def folded(network: Network) -> Network:
     result = copy.deepcopy(network).eval()
     for parent in list(result.modules()):
         for (name, first), (next_name, second) in pairwise(list(parent.named_children())):
-            follows = isinstance(second, nn.BatchNorm2d | nn.BatchNorm3d)
-            if isinstance(first, _CONVOLUTIONS) and follows:
+            normalises = isinstance(second, nn.BatchNorm2d | nn.BatchNorm3d)
+            if isinstance(first, _CONVOLUTIONS) and normalises:
                 transposed = isinstance(first, _TRANSPOSED)
-                setattr(parent, name, fuse_conv_bn_eval(first, second, transposed))
+                fused = fuse_conv_bn_eval(first, second, transposed)  # type: ignore[arg-type]
+                setattr(parent, name, fused)
                 setattr(parent, next_name, nn.Identity())
     return result.requires_grad_(False)
