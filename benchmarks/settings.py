@@ -22,13 +22,18 @@ FRAMES_OF_BODIES = 24
 
 @dataclass(frozen=True)
 class Setting:
-    """One size: overlays and settings laid over ``params.yaml``, and the scene."""
+    """One size: overlays and settings laid over ``params.yaml``, and the scene.
+
+    ``warm_up`` iterations are not timed: until every variant of every frame is remembered, where
+    any are, and every shape has been seen.
+    """
 
     title: str
     overlays: tuple[str, ...]
     settings: dict[str, Any]
     people: int
-    repeats: int = 8
+    warm_up: int = 2
+    repeats: int = 4
 
     def parameters(self, threads: int | None) -> Parameters:
         """Its parameters; ``threads`` instead of the stages' own, where given."""
@@ -76,19 +81,23 @@ SETTINGS = {
         },
         people=2,
     ),
-    "demo": Setting("the demo's, 480x288", (), {"networks.max_people": 4}, people=4),
+    "demo": Setting(
+        "the demo's, 480x288", (), {"networks.max_people": 4}, people=4, warm_up=12, repeats=8
+    ),
     "paper": Setting(
         "the paper's, 960x512",
         ("paper.yaml",),
         {**PUBLISHED, "networks.max_people": 4, "train.bodies.people": [4, 4]},
         people=4,
-        repeats=3,
+        warm_up=1,
+        repeats=2,
     ),
     "tiny": Setting(
         "as small as can be, for tests",
         ("smoke.yaml",),
         {"data.network_size": [128, 96], "networks.max_people": 2},
         people=2,
+        warm_up=1,
         repeats=1,
     ),
 }

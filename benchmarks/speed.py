@@ -5,12 +5,13 @@ iterations and predicted frames against the bare passes of their networks.
     python benchmarks/speed.py --check benchmarks/reference.json  # fails where a ratio fell back
     python benchmarks/speed.py --sizes paper                      # the paper's full size: an hour
 
-It prints the table and keeps it with machine and versions in ``benchmarks/results``. What is
-compared is timed in turns, and every figure is a median.
+It prints the table and keeps it with machine and versions in ``benchmarks/results``; lines that a
+later run leaves out stay as they are. What is compared is timed in turns, every figure is a median.
 """
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
@@ -63,20 +64,23 @@ def main() -> None:
     if arguments.cpu_time:
         timing.clock = time.process_time
     torch.set_num_threads(arguments.threads or 2)
+    clock_name = f"{'process' if arguments.cpu_time else 'wall'}, load {os.getloadavg()[0]:.1f}"
     result: dict[str, Any] = {"machine": timing.machine(torch.get_num_threads())}
     print(HEADER)
     rows = []
     for row in timed_rows(arguments):
         rows.append(row)
         print(line(row), flush=True)
-    result["rows"] = {row.name: asdict(row) for row in rows}
-    if not arguments.no_memory:
-        result["memory"] = memory(arguments.sizes)
     out = arguments.out or HERE / "results" / f"{slug(result['machine']['processor'])}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(out.read_text()) if out.exists() else {"rows": {}, "memory": {}}
+    measured = {row.name: {**asdict(row), "clock": clock_name} for row in rows}
+    taken = {} if arguments.no_memory else memory(arguments.sizes)
+    result["rows"] = {**known["rows"], **measured}
+    result["memory"] = {**known["memory"], **taken}
     out.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\nkept in {out}")
-    if arguments.check and (worse := fallen_back(result, arguments.check, arguments.tolerance)):
+    if arguments.check and (worse := fallen_back(measured, arguments.check, arguments.tolerance)):
         raise SystemExit("\n".join(["fell back against the reference:", *worse]))
 
 
@@ -160,12 +164,12 @@ def memory(sizes: list[str]) -> dict[str, dict[str, float]]:
     return taken
 
 
-def fallen_back(result: dict[str, Any], reference: Path, tolerance: float) -> list[str]:
+def fallen_back(rows: dict[str, Any], reference: Path, tolerance: float) -> list[str]:
     """The ratios that are worse than the reference's by more than the tolerance."""
     known = json.loads(reference.read_text())["rows"]
     return [
         f"  {name}: {row['ratio']:.3g}, the reference has {known[name]['ratio']:.3g}"
-        for name, row in result["rows"].items()
+        for name, row in rows.items()
         if name in known and row["ratio"] > known[name]["ratio"] * (1 + tolerance)
     ]
 

@@ -24,12 +24,6 @@ from stage_runs import run_stage
 from synthetic import Synthetic
 from timing import Recorder, peak_memory, replay, seconds_of
 
-WARM_UP = 12
-"""Iterations that are not timed: until every variant of every frame is remembered, and every
-shape has been seen."""
-WARM_UP_LONG = 2
-"""The same for the full size, where nothing is remembered and an iteration takes minutes."""
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -48,17 +42,16 @@ class Cost:
 
 def stage_cost(setting: Setting, stage: str, threads: int | None) -> Cost:
     """Iterations of the training loop as it is, each followed by the bare passes it made."""
-    warm_up = WARM_UP if setting.repeats > 3 else WARM_UP_LONG
     pairs: list[tuple[float, float]] = []
 
     def timed(run: loop.Run, model: loop.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
         iterations = loop.iterate(run, model, fabric, draw)
         recorder = Recorder()
-        for number in range(warm_up + setting.repeats):
+        for number in range(setting.warm_up + setting.repeats):
             with recorder.recording():
                 full = seconds_of(lambda: next(iterations))
             bare = seconds_of(lambda: replay(recorder.calls, fabric))
-            if number >= warm_up:
+            if number >= setting.warm_up:
                 pairs.append((full, bare))
 
     with TemporaryDirectory() as folder, mock.patch.object(stages, "train", timed):

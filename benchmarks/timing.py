@@ -32,7 +32,7 @@ def seconds_of(work: Work) -> float:
     return clock() - started
 
 
-def interleaved(works: Mapping[str, Work], least: float, repeats: int = 5) -> dict[str, float]:
+def interleaved(works: Mapping[str, Work], least: float, repeats: int = 3) -> dict[str, float]:
     """Median seconds of each work, timed in turns (A B A B ...) so that all see the same machine.
 
     Args:
@@ -40,13 +40,13 @@ def interleaved(works: Mapping[str, Work], least: float, repeats: int = 5) -> di
         least: go on until the fastest of them has been timed for so many seconds,
         repeats: and all so often.
     """
-    taken: dict[str, list[float]] = {name: [seconds_of(work)] for name, work in works.items()}
-    rounds = max(repeats, round(least / min(first[0] for first in taken.values())))
-    rounds = min(rounds, max(repeats, 200))
+    first = min(seconds_of(work) for work in works.values())
+    rounds = min(max(repeats, round(least / max(first, 1e-6))), 200)
+    taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             taken[name].append(seconds_of(work))
-    return {name: float(np.median(times[1:])) for name, times in taken.items()}
+    return {name: float(np.median(times)) for name, times in taken.items()}
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,10 @@ def grid_points(
 
 
 class _Seen(NamedTuple):
-    """Points as the V views of one sample see them, (V, N) each: columns and rows in px of the
-    plain images, those of a corner where a view doesn't see the point; and the views' shares."""
+    """Points as the V views of one sample see them: homogeneous px of the plain images (3, V, N),
+    the first pixel's where a view doesn't see the point; and the views' shares (V, N)."""
 
-    x: Tensor
-    y: Tensor
+    pixels: Tensor
     shares: Tensor
 
 
@@ -61,25 +60,32 @@ def sample_views(heatmaps_VCHW: Tensor, pixels_VN2: Tensor, visible_VN: Tensor) 
     Returns:
         (N, C) in [0, 1]; 0 where no view counts.
     """
-    x, y = pixels_VN2.unbind(-1)
-    return _read(heatmaps_VCHW, _seen(x, y, visible_VN), torch.eye(2, 3).to(pixels_VN2))
+    seen = _seen(*pixels_VN2.unbind(-1), visible_VN)
+    plain = torch.eye(2, 3).to(pixels_VN2)
+    return _read(heatmaps_VCHW, seen, _to_sampling(plain, heatmaps_VCHW))
 
 
 def _seen(x_VN: Tensor, y_VN: Tensor, visible_VN: Tensor) -> _Seen:
     counts = visible_VN.float()
     shares = counts / counts.sum(0).clamp(min=1)
-    return _Seen(torch.where(visible_VN, x_VN, 0.0), torch.where(visible_VN, y_VN, 0.0), shares)
+    x, y = torch.where(visible_VN, x_VN, 0.0), torch.where(visible_VN, y_VN, 0.0)
+    return _Seen(torch.stack([x, y, torch.ones_like(x)]), shares)
 
 
-def _read(heatmaps_VCHW: Tensor, seen: _Seen, to_heatmap_23: Tensor) -> Tensor:
-    """(N, C) in [0, 1]: the mean of the views at the points' pixels after an affine."""
+def _to_sampling(to_heatmap_23: Tensor, heatmaps_VCHW: Tensor) -> Tensor:
+    """The affine (2, 3) to ``grid_sample``'s coordinates in [-1, 1] from that to heatmap px."""
     last = to_heatmap_23.new_tensor(heatmaps_VCHW.shape[:-3:-1]) - 1
-    scale = 2 / last.clamp(min=1)
-    across, down = to_heatmap_23 * scale[:, None]
-    column = seen.x * across[0] + seen.y * across[1] + (across[2] - 1)
-    row = seen.x * down[0] + seen.y * down[1] + (down[2] - 1)
+    scaled = to_heatmap_23 * (2 / last.clamp(min=1))[:, None]
+    return torch.cat([scaled[:, :2], scaled[:, 2:] - 1], dim=1)
+
+
+def _read(heatmaps_VCHW: Tensor, seen: _Seen, to_sampling_23: Tensor) -> Tensor:
+    """(N, C) in [0, 1]: the mean of the views at the points' pixels after an affine."""
+    column, row = (to_sampling_23 @ seen.pixels.flatten(1)).unflatten(1, seen.shares.shape)
     grid = torch.view_as_real(torch.complex(column, row))[:, :, None]  # faster than stack
     sampled = F.grid_sample(heatmaps_VCHW, grid, align_corners=True)[..., 0].transpose(1, 2)
+    if sampled.shape[-1] == 1:
+        return (sampled * seen.shares[..., None]).sum(0).clamp(0, 1)
     mean = sampled[0] * seen.shares[0, :, None]
     for of_view, share in zip(sampled[1:], seen.shares[1:], strict=True):
         mean = torch.addcmul(mean, of_view, share[:, None])
@@ -102,8 +108,9 @@ def _unproject(
     """Heatmaps of augmented images at pixels of the plain ones: (N, C)."""
     offset = to_heatmap_pixels(affine_23[:, 2:], stride)
     to_heatmap = torch.cat([affine_23[:, :2] / stride, offset], dim=-1)
+    to_sampling = _to_sampling(to_heatmap, heatmaps_VCHW)
     ordered = heatmaps_VCHW.contiguous(memory_format=torch.channels_last)
-    return torch.cat([_read(ordered, seen, to_heatmap) for seen in pieces])
+    return torch.cat([_read(ordered, seen, to_sampling) for seen in pieces])
 
 
 def unproject_cuboids(

@@ -157,7 +157,7 @@ class FrameInputs:
             batch.points,
             batch.scores,
             batch.images,
-            torch.stack(heatmaps),
+            torch.stack(heatmaps).float(),
         )
 
     def _rendered(self, batch: FrameBatch, affines: Tensor) -> Tensor:
@@ -167,18 +167,18 @@ class FrameInputs:
 
     @torch.no_grad()
     def _computed(self, frame: FrameIndex, variant: "_Variant") -> Tensor:
-        """(V, J, h, w), from memory where the variant is one that is kept."""
+        """(V, J, h, w) in half precision, from memory where the variant is one that is kept."""
         assert self.backbone is not None
         key = (*frame, variant.number)
         if key in self._memory:
-            return self._memory[key].float().to(self.device)
+            return self._memory[key].to(self.device)
         images = np.empty(self.data.scenes[frame[0]].images.shape[1:], dtype=np.uint8)
         self._image(frame, variant, images)
         batch = torch.from_numpy(images).to(self.device)[None]
         heatmaps = image_heatmaps(self.backbone, batch, self.run)[0].half()
         if self.remembered >= 2 and variant.number >= 0:
             self._memory[key] = heatmaps.cpu()
-        return heatmaps.float()
+        return heatmaps
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
+from torch.nn import functional as F
 
 NEVER = 1e4
 """Matching cost of a label that has no visible joint."""
@@ -41,13 +42,16 @@ def pose_heatmap_loss(rendered: Tensor, target: Tensor, attention: Tensor | None
         target: (..., J, H, W) pseudo heatmaps.
         attention: (..., J, H, W) in [0, 1]; None is eq. 4 without attention.
     """
-    squared = (rendered - target) ** 2
-    return squared.mean() if attention is None else (attention * squared).mean()
+    if attention is None:
+        return F.mse_loss(rendered, target)
+    difference = rendered - target
+    weighted = (attention * difference).flatten()
+    return torch.dot(weighted, difference.flatten()) / len(weighted)
 
 
 def attention_loss(attention: Tensor) -> Tensor:
     """l_attn (eq. 8): MSE of the attention to ones."""
-    return ((attention - 1) ** 2).mean()
+    return F.mse_loss(attention, attention.new_ones(()).expand_as(attention))
 
 
 class Matches(NamedTuple):

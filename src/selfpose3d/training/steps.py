@@ -233,7 +233,8 @@ class PoseStep(Step):
         terms = {name: frames.points.new_zeros(()) for name in ("pose_heatmaps", "pose_joints")}
         attention = self._attention(frames) if settings.soft_attention else None
         if attention is not None:
-            terms["attention"] = settings.attention_weight * attention_loss(attention)
+            both = torch.stack([attention_loss(maps) for maps in attention])
+            terms["attention"] = settings.attention_weight * both.mean()
         if len(proposals.centres):
             for source, target in CROSSED if settings.cross_affine else STRAIGHT:
                 joints = self._lift(batch, heatmaps[source], source, proposals)
@@ -271,12 +272,14 @@ class PoseStep(Step):
             )
         return proposals
 
-    def _attention(self, frames: FrameBatch) -> Tensor:
-        """(2, B, V, J, h, w) of variants 1 and 2."""
+    def _attention(self, frames: FrameBatch) -> list[Tensor]:
+        """(B, V, J, h, w) of variants 1 and 2."""
         assert self.attention is not None and frames.images is not None
-        maps = [self.run(self.attention, normalised_views(images)) for images in frames.images[1:]]
-        attention = torch.stack(maps).unflatten(1, frames.points.shape[:2])
-        mean = float(attention.detach().mean())
+        attention = [
+            self.run(self.attention, normalised_views(images)).unflatten(0, images.shape[:2])
+            for images in frames.images[1:]
+        ]
+        mean = float(torch.stack([maps.detach().mean() for maps in attention]).mean())
         if mean < LEAST_ATTENTION:
             raise DivergedError(
                 f"the attention collapsed (mean {mean:.3g} < {LEAST_ATTENTION})",
@@ -302,7 +305,7 @@ class PoseStep(Step):
         joints: Tensor,
         proposals: Proposals,
         target: int,
-        attention: Tensor | None,
+        attention: list[Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
         """l_pose_H and l_pose_J of joints projected into the image space of another variant."""
         affine = frames.affines[target][:, None, None, None]
