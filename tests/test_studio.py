@@ -22,6 +22,7 @@ from selfpose3d.datasets.studio.motion import (
     rotation_about,
 )
 from selfpose3d.datasets.studio.raster import Mesh, averaged, draw, empty_canvas, enlarged
+from selfpose3d.datasets.studio.rig import read_stage
 from selfpose3d.datasets.studio.sequence import _cast, _stream, instant_of
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import Camera, in_image, project
@@ -191,12 +192,22 @@ def test_same_parameters_same_bits(host: Path, tmp_path: Path, rig: Path, bodies
             assert path.read_bytes() == again.read_bytes()
 
 
+def test_each_number_of_people_comes_equally_often(rig: Path, bodies: Path) -> None:
+    studio = Studio(rig=str(rig), test_sequences=6, people=(2, 4))
+    stage = read_stage(rig)
+    counts = []
+    for name in sequence_names(studio)[1]:
+        index, rng, frames = _stream(studio, name)
+        counts.append(len(_cast(studio, index, rng, frames, stage, bodies)[0]))
+    assert sorted(counts) == [2, 2, 3, 3, 4, 4]
+
+
 def test_no_two_sequences_share_a_person_or_a_motion(model: BodyModel) -> None:
     studio = Studio(train_sequences=2, test_sequences=2)
     looks, paths = set(), set()
     for names in sequence_names(studio):
         for name in names:
-            rng, _ = _stream(studio, name)
+            _, rng, _ = _stream(studio, name)
             for path in plan_motion(rng, 2, 1.0, 2000.0):
                 paths.add(path.places.tobytes())
             person = dress(rng, model)
@@ -288,11 +299,9 @@ def _centroid(mesh: Mesh, camera: Camera) -> NDArray[np.float64]:
 
 
 def test_bodies_are_drawn_around_their_joints(rig: Path, bodies: Path) -> None:
-    from selfpose3d.datasets.studio.rig import read_stage
-
     stage = read_stage(rig)
-    rng, frames = _stream(TINY, "studio_train_00")
-    cast, tracks = _cast(TINY, rng, frames, stage, bodies)
+    index, rng, frames = _stream(TINY, "studio_train_00")
+    cast, tracks = _cast(TINY, index, rng, frames, stage, bodies)
     instant = instant_of(cast, tracks, 0.3, stage)
     inner = [0, 2, 3, 6, 7, 9, 12, 13]
     for camera in stage.cameras:
