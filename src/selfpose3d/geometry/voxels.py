@@ -60,7 +60,7 @@ def sample_views(heatmaps_VCHW: Tensor, pixels_VN2: Tensor, visible_VN: Tensor) 
     Returns:
         (N, C) in [0, 1]; 0 where no view counts.
     """
-    seen = _seen(*pixels_VN2.unbind(-1), visible_VN)
+    seen = _seen(pixels_VN2[..., 0], pixels_VN2[..., 1], visible_VN)
     plain = torch.eye(2, 3).to(pixels_VN2)
     return _read(heatmaps_VCHW, seen, _to_sampling(plain, heatmaps_VCHW))
 
