@@ -94,6 +94,11 @@ class TestFiles:
         ({"seed": "one"}, r"seed: .*integer.*'one'"),
         ({"data": {"source": "coco"}}, r"data\.source: .*'studio'.*'panoptic'.*'coco'"),
         ({"data": {"network_size": [481, 288]}}, r"data: .*divisible by 32"),
+        ({"networks": {"cuboid_grid": 18}}, r"networks\.cuboid_grid: .*multiple of 4"),
+        (
+            {"networks": {"root_grid": [40, 40, 8]}},
+            r"networks\.root_grid\.2: .*greater than or equal",
+        ),
         ({"labels": {"person_score": 1.5}}, r"labels\.person_score: .*less than or equal to 1"),
         ({"labels": {"persn_score": 0.5}}, r"labels\.persn_score: .*[Ee]xtra"),
         ({"nonsense": 1}, r"nonsense: .*[Ee]xtra"),

@@ -18,7 +18,7 @@ from synthetic import make_scene, random_people, reconstruction, ring
 SMALL = {
     "data.network_size": [224, 160],
     "heatmaps.source": "estimator",
-    "networks.root_grid": [20, 20, 8],
+    "networks.root_grid": [20, 20, 12],
     "networks.v2v_width": 4,
     "networks.pose_v2v_width": 4,
     "networks.cuboid_grid": 12,

@@ -43,11 +43,6 @@ def test_v2v_keeps_the_grid_and_does_not_mind_the_memory_order() -> None:
     torch.testing.assert_close(network(channels_last), plain)
 
 
-def test_v2v_refuses_a_grid_that_cannot_be_halved_twice() -> None:
-    with pytest.raises(InputError, match=r"divisible by 4.*networks.root_grid"):
-        V2V(1, 1, 4)(torch.zeros(1, 1, 8, 10, 4))
-
-
 def gaussians(grid: RootGrid, roots: list[list[Tensor]], sigma: float = 200.0) -> Tensor:
     volumes = [
         torch.stack([torch.exp(-((grid.points - r) ** 2).sum(-1) / (2 * sigma**2)) for r in of])

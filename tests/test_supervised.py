@@ -23,10 +23,10 @@ from synthetic import Synthetic, make_scene, ring
 
 TINY = {
     "data.network_size": [224, 160],
-    "networks.root_grid": [12, 12, 8],
+    "networks.root_grid": [12, 12, 12],
     "networks.v2v_width": 4,
     "networks.pose_v2v_width": 4,
-    "networks.cuboid_grid": 8,
+    "networks.cuboid_grid": 12,
     "train.backbone.weights": "none",
     "train.backbone.crop": 64,
     "train.backbone.iterations": 2,

@@ -25,10 +25,10 @@ from synthetic import make_scene, reconstruction, ring
 
 TINY = {
     "data.network_size": [224, 160],
-    "networks.root_grid": [12, 12, 8],
+    "networks.root_grid": [12, 12, 12],
     "networks.v2v_width": 4,
     "networks.pose_v2v_width": 4,
-    "networks.cuboid_grid": 8,
+    "networks.cuboid_grid": 12,
     "networks.root_threshold": 0.0,
     "networks.max_people": 2,
     "train.backbone.weights": "none",

@@ -19,6 +19,9 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+GridSide = Annotated[int, Field(ge=12, multiple_of=4)]
+"""Voxels a side of a V2V's volume, halved twice. Below 12 its lowest level is narrower than
+a kernel: on some processors bfloat16 gradients of such convolutions read beyond their memory."""
 Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
 
@@ -199,8 +202,10 @@ class Networks(Section):
     pose_v2v_width: Count = Field(8, description="of the pose V2V's; paper 16")
     trust_width: Count = Field(48, description="of trust_net's layers")
     trust_layers: Count = 2
-    root_grid: tuple[Count, Count, Count] = Field((40, 40, 12), description="paper 80, 80, 20")
-    cuboid_grid: Count = Field(24, description="voxels a side; paper 64")
+    root_grid: tuple[GridSide, GridSide, GridSide] = Field(
+        (40, 40, 12), description="voxels, each a multiple of 4; paper 80, 80, 20"
+    )
+    cuboid_grid: GridSide = Field(24, description="voxels a side, a multiple of 4; paper 64")
     cuboid_size: Positive = Field(2200.0, description="side in mm; paper 2000")
     cuboid_shift: float = Field(150.0, description="of the cuboid's centre above the root, mm")
     residual_start: bool = Field(

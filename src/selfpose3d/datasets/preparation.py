@@ -298,6 +298,15 @@ def chosen_cameras(
     return tuple(by_name[name] for name in names)
 
 
+def in_space(
+    centre: Sequence[float], size: Sequence[float], points_N3: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(N,) which points, mm, lie in the space of this centre and these sides."""
+    half = np.asarray(size, dtype=float) / 2
+    inside: NDArray[np.bool_] = (np.abs(points_N3 - np.asarray(centre)) <= half).all(-1)
+    return inside
+
+
 def check_space(
     centre: Sequence[float], size: Sequence[float], people: Frames, where: str
 ) -> float:
@@ -316,8 +325,7 @@ def check_space(
     roots_N3 = np.concatenate([*roots, np.zeros((0, 3))])
     if not len(roots_N3):
         raise InputError(f"{where}: there is nobody in any frame; check the cameras and labels")
-    half = np.asarray(size, dtype=float) / 2
-    inside = (np.abs(roots_N3 - np.asarray(centre, dtype=float)) <= half).all(-1)
+    inside = in_space(centre, size, roots_N3)
     if not inside.any():
         low, middle, high = np.percentile(roots_N3, [5, 50, 95], axis=0).round()
         raise InputError(

@@ -47,5 +47,6 @@ def precision_of(compute: Compute) -> Literal["32-true", "bf16-mixed", "16-mixed
     if compute.accelerator != "cpu" and CUDAAccelerator.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = bool(torch.cpu.get_capabilities().get("amx_bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        native = any(capabilities.get(kind) for kind in ("amx_bf16", "avx512_bf16"))
     return "bf16-mixed" if native else "32-true"

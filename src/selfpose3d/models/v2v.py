@@ -4,8 +4,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selfpose3d.errors import InputError
-
 HEAD_STD = 1e-3
 """Spread of the head's first weights: the output starts near zero."""
 
@@ -46,16 +44,7 @@ class V2V(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, volumes: Tensor) -> Tensor:
-        """(N, in_channels, X, Y, Z) to (N, out_channels, X, Y, Z); sides divisible by 4.
-
-        Raises:
-            InputError: a side isn't divisible by 4.
-        """
-        if any(side % 4 for side in volumes.shape[2:]):
-            raise InputError(
-                f"a voxel grid of {tuple(volumes.shape[2:])}: every side must be divisible by 4; "
-                "change networks.root_grid or networks.cuboid_grid"
-            )
+        """(N, in_channels, X, Y, Z) to (N, out_channels, X, Y, Z); sides divisible by 4."""
         volumes = volumes.contiguous(memory_format=torch.channels_last_3d)
         top = self.front(volumes)
         middle = self.encode_middle(F.max_pool3d(top, 2))

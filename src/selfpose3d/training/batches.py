@@ -27,6 +27,7 @@ from selfpose3d.training.augmentation import augment_images
 from selfpose3d.training.bodies import (
     ErrorBank,
     body_pool,
+    corners,
     corrupt_generic,
     corrupt_like_bank,
     error_bank,
@@ -289,8 +290,7 @@ class BodyBatches:
         self.run = runner(fabric)
         self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
         self.affine = (parameters.augmentation.rotation, parameters.augmentation.scale)
-        centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
-        self.space = (centre - size / 2, centre + size / 2)
+        self.space = corners(parameters.space)
         self.pool = body_pool(data, reconstructions)
         self.bank: ErrorBank | None = None
         if settings.corruption == "bank":

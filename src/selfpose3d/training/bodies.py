@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from selfpose3d.config import Space
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.cameras import Camera, in_image, project
@@ -327,6 +328,12 @@ def _candidates(distance: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArr
         if len(index) >= ENOUGH:
             break
     return index if len(index) else np.arange(len(distance))
+
+
+def corners(space: Space) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper corner of the space, (3,) mm each."""
+    centre, size = np.array(space.centre), np.array(space.size)
+    return centre - size / 2, centre + size / 2
 
 
 def sample_bodies(

@@ -5,8 +5,7 @@ A stage is given the parameters that ``READS`` lists for it and no others. It ma
 any moment: started again it ends with the weights of an undisturbed run.
 """
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -17,14 +16,14 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfpose3d.config import Augmentation, Parameters, PoseStage, Stage
+from selfpose3d.config import Augmentation, BodiesStage, Parameters, PoseStage, Stage
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
 from selfpose3d.inference.devices import runner, start_fabric
-from selfpose3d.inference.lifting import build_lifting
+from selfpose3d.inference.lifting import Lifting, build_lifting
 from selfpose3d.inference.trust import build_trust_net
 from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
@@ -72,16 +71,15 @@ def train_backbone(
     """
     settings = parameters.train.backbone
     data = training_data(scenes, labels)
-    with _stage(parameters, "backbone", settings):
+    with repeatable(parameters.seed, "backbone", settings.threads):
         fabric = start_fabric(parameters.compute)
         backbone = build_backbone(parameters.networks)
         if settings.weights != "none":
             _load_trunk(backbone, weights)
         model = BackboneStep(fabric, backbone, settings)
         crops = CropBatches(data, parameters, fabric.device)
-        run = stage_run(
-            parameters, "backbone", settings, data, out, crops.batches_per_epoch, weights
-        )
+        files = [] if weights is None else [weights]
+        run = stage_run(parameters, "backbone", settings, data, out, crops.batches_per_epoch, files)
         train(run, model, fabric, crops.draw)
 
 
@@ -105,7 +103,7 @@ def train_root(
     """
     settings = parameters.train.root
     data = training_data(scenes, labels)
-    with _stage(parameters, "root", settings):
+    with repeatable(parameters.seed, "root", settings.threads):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",))
         networks = merged_networks(start)
@@ -125,8 +123,7 @@ def train_root(
         def draw(number: int, rng: np.random.Generator) -> RootBatch:
             return RootBatch(inputs.draw(real.at(number), rng), roots.draw(batches.at(number), rng))
 
-        run = stage_run(parameters, "root", settings, data, out, batches.length, *start)
-        run.carried = networks
+        run = stage_run(parameters, "root", settings, data, out, batches.length, start, networks)
         train(run, model, fabric, draw)
 
 
@@ -150,18 +147,16 @@ def train_bodies(
     """
     settings = parameters.train.bodies
     data = training_data(scenes, labels)
-    with _stage(parameters, "bodies", settings):
+    with repeatable(parameters.seed, "bodies", settings.threads):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",))
         model = BodiesStep(fabric, lifting)
         networks = merged_networks(start)
         backbone = frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
-        reach = reach_of(bodies.pool, settings.reach_margin)
-        lifting.pose_net.limit_reach(torch.from_numpy(reach))
+        limit_reach(lifting, bodies, settings)
         per_epoch = -(-len(data.frames) // settings.batch_size)
-        run = stage_run(parameters, "bodies", settings, data, out, per_epoch, *start)
-        run.carried = networks
+        run = stage_run(parameters, "bodies", settings, data, out, per_epoch, start, networks)
         train(run, model, fabric, bodies.draw)
 
 
@@ -183,7 +178,7 @@ def train_trust(
     """
     settings = parameters.train.trust
     data = training_data(scenes, labels)
-    with _stage(parameters, "trust", settings):
+    with repeatable(parameters.seed, "trust", settings.threads):
         fabric = start_fabric(parameters.compute)
         model = TrustStep(fabric, {"trust": build_trust_net(parameters.networks)}, {})
         people = TrustBatches(parameters, data, reconstructions, fabric.device)
@@ -215,7 +210,7 @@ def train_pose(
     """
     settings: PoseStage = getattr(parameters.train, stage)
     data = training_data(scenes, labels)
-    with _stage(parameters, stage, settings):
+    with repeatable(parameters.seed, stage, settings.threads):
         fabric = start_fabric(parameters.compute)
         networks = merged_networks(start)
         model = _pose_step(parameters, settings, networks, start, fabric, data.size)
@@ -241,8 +236,7 @@ def train_pose(
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             return PoseBatch(drawn, synthetic, noise)
 
-        run = stage_run(parameters, stage, settings, data, out, batches.length, *start)
-        run.carried = networks
+        run = stage_run(parameters, stage, settings, data, out, batches.length, start, networks)
         train(run, model, fabric, draw)
 
 
@@ -280,10 +274,6 @@ def _pose_step(
     )
 
 
-def _stage(parameters: Parameters, stage: str, settings: Stage) -> AbstractContextManager[None]:
-    return repeatable(parameters.seed, stage, settings.threads)
-
-
 def stage_run(
     parameters: Parameters,
     stage: str,
@@ -291,11 +281,12 @@ def stage_run(
     data: TrainingData,
     out: Path,
     batches_per_epoch: int,
-    *files: Path | None,
+    files: Iterable[Path] = (),
+    carried: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> Run:
-    """A stage's run; its fingerprint covers parameters, data and the given files."""
+    """A stage's run; its fingerprint covers parameters, data and the given files, and its
+    checkpoint holds the carried networks besides its own."""
     compute = parameters.compute
-    given = [path for path in files if path is not None]
     return Run(
         stage=stage,
         settings=settings,
@@ -303,8 +294,15 @@ def stage_run(
         seed=parameters.seed,
         out=Path(out),
         iterations=iterations_of(settings, batches_per_epoch, compute.devices),
-        fingerprint=fingerprint(parameters, data.digest(), given),
+        fingerprint=fingerprint(parameters, data.digest(), files),
+        carried=carried or {},
     )
+
+
+def limit_reach(lifting: Lifting, bodies: BodyBatches, settings: BodiesStage) -> None:
+    """Leave out of pose_net's cuboids what is farther away than the joints of any of the bodies."""
+    reach = reach_of(bodies.pool, settings.reach_margin)
+    lifting.pose_net.limit_reach(torch.from_numpy(reach))
 
 
 def _root_pool(

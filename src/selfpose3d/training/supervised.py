@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from selfpose3d.config import Parameters, Space, SupervisedRootStage
-from selfpose3d.datasets.preparation import check_space
+from selfpose3d.datasets.preparation import check_space, in_space
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import Views
@@ -29,12 +29,12 @@ from selfpose3d.inference.devices import start_fabric
 from selfpose3d.inference.lifting import Lifting, build_lifting
 from selfpose3d.skeletons import N_JOINTS, ROOT
 from selfpose3d.training.batches import BodyBatches, FrameBatches
-from selfpose3d.training.bodies import MATCH_LIMIT, reach_of
+from selfpose3d.training.bodies import MATCH_LIMIT
 from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.inputs import FrameBatch
 from selfpose3d.training.loop import Step, repeatable, train
 from selfpose3d.training.losses import root_synthetic_loss
-from selfpose3d.training.stages import frame_inputs, frozen_backbone, stage_run
+from selfpose3d.training.stages import frame_inputs, frozen_backbone, limit_reach, stage_run
 from selfpose3d.training.steps import BodiesStep, BodyBatch
 
 FAR_AWAY = 1e6
@@ -78,8 +78,9 @@ def train_supervised_root(
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
         files = (*start, *truth)
-        run = stage_run(parameters, "supervised_root", settings, data, out, batches.length, *files)
-        run.carried = networks
+        run = stage_run(
+            parameters, "supervised_root", settings, data, out, batches.length, files, networks
+        )
         train(run, model, fabric, draw)
 
 
@@ -114,8 +115,7 @@ def train_supervised_pose(
         bodies = BodyBatches(
             parameters, settings, data, [true] * len(data.scenes), backbone, fabric
         )
-        reach = reach_of(bodies.pool, settings.reach_margin)
-        lifting.pose_net.limit_reach(torch.from_numpy(reach))
+        limit_reach(lifting, bodies, settings)
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_pose")
 
@@ -127,8 +127,9 @@ def train_supervised_pose(
             return true_bodies(sight, [people[frame] for frame in frames], settings.root_noise, rng)
 
         files = (*start, *truth)
-        run = stage_run(parameters, "supervised_pose", settings, data, out, batches.length, *files)
-        run.carried = networks
+        run = stage_run(
+            parameters, "supervised_pose", settings, data, out, batches.length, files, networks
+        )
         train(run, model, fabric, draw)
 
 
@@ -162,12 +163,11 @@ def shown_people(data: TrainingData, truth: Frames, space: Space) -> dict[FrameI
         InputError: nobody is left.
     """
     nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
-    half = np.array(space.size) / 2
     shown = {}
     for s, f in data.frames:
         scene = data.scenes[s]
         people = truth.get((scene.scene.name, scene.scene.frames[f]), nobody)
-        inside = (np.abs(people.joints[:, ROOT] - np.array(space.centre)) <= half).all(-1)
+        inside = in_space(space.centre, space.size, people.joints[:, ROOT])
         projected = project_people(scene.cameras, people.joints)
         labelled = assign_people(
             projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT

@@ -26,6 +26,7 @@ from selfpose3d.models.trust_net import Sightings, mirrored, mirrored_joints
 from selfpose3d.progress import track
 from selfpose3d.training.bodies import (
     body_pool,
+    corners,
     corrupt_like_bank,
     error_bank,
     sample_bodies,
@@ -105,8 +106,7 @@ def _stock(
     """Synthetic people and their bodies, those of equally many views together."""
     settings = parameters.train.trust
     pool, bank = body_pool(data, reconstructions), error_bank(data, reconstructions)
-    centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
-    space = (centre - size / 2, centre + size / 2)
+    space = corners(parameters.space)
     rng = stage_rng(parameters.seed, "trust", 0, 3)
     found: dict[int, list[tuple[Sightings, Tensor]]] = {}
     for _ in track(range(settings.frames), "synthetic frames", unit="frames"):
