@@ -37,6 +37,13 @@ N_LANDMARKS = 39
 MID_HIP, RIM = 33, 34
 """The landmarks that say where the next crop should be."""
 
+HEATMAP_SIDE = 64
+"""The landmark network also gives a heatmap of each landmark, finer than its coordinates are."""
+WINDOW = 9
+"""Side of the square of heatmap pixels, about a landmark, whose centre of mass is taken."""
+LEAST_PEAK = 0.1
+"""Where no heatmap pixel in the window is above this, the coordinates stay as they are."""
+
 CLOSER = 0.9
 """The second crop's side over the first's: the networks' own landmarks err less in it."""
 MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9]
@@ -79,12 +86,12 @@ class Body:
 
     Args:
         points: (39, 2) px.
-        visibility: (39,) probability that a landmark is seen.
+        confidence: (39,) probability that a landmark is seen, times its heatmap's height there.
         presence: probability that there is a person in the crop.
     """
 
     points: NDArray[np.float64]
-    visibility: NDArray[np.float64]
+    confidence: NDArray[np.float64]
     presence: float
 
     def next_roi(self) -> Roi:
@@ -92,9 +99,9 @@ class Body:
         return Roi(self.points[MID_HIP], CLOSER * (self.points[RIM] - self.points[MID_HIP]))
 
     def coco(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """COCO-17: points (17, 2) px and visibilities (17,)."""
+        """COCO-17: points (17, 2) px and confidences (17,)."""
         joints = list(COCO_OF_BLAZEPOSE)
-        return self.points[joints], self.visibility[joints]
+        return self.points[joints], self.confidence[joints]
 
 
 def fetch_weights(folder: Path) -> dict[str, Path]:
@@ -214,11 +221,50 @@ class Landmarker:
         return Body(points, values[:, 2], presence)
 
     def _look(self, crop: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
-        """(39, 3) x and y from the crop's corner, px, and visibility; and the presence."""
-        landmarks, presence = self._network(crop, N_LANDMARKS * 5, 1)
+        """(39, 3) x and y from the crop's corner, px, and confidence; and the presence."""
+        landmarks, presence, heatmaps = self._network(
+            crop, N_LANDMARKS * 5, 1, HEATMAP_SIDE**2 * N_LANDMARKS
+        )
         values = landmarks.reshape(N_LANDMARKS, 5)[:, [0, 1, 3]].astype(np.float64)
-        values[:, 2] = expit(values[:, 2])
+        maps = expit(heatmaps.reshape(HEATMAP_SIDE, HEATMAP_SIDE, N_LANDMARKS).astype(np.float64))
+        values[:, :2], peaks = drawn_to_heatmaps(values[:, :2], maps)
+        values[:, 2] = expit(values[:, 2]) * peaks
         return values, float(presence[0])
+
+
+def drawn_to_heatmaps(
+    points: NDArray[np.float64], heatmaps: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Landmarks moved to their heatmaps' centre of mass nearby, where there is any.
+
+    Args:
+        points: (L, 2) from the crop's corner, px.
+        heatmaps: (64, 64, L) in [0, 1].
+
+    Returns:
+        the points, and the heatmaps' heights (L,) there: the highest pixel next to each.
+    """
+    scale = CROP_SIDE / HEATMAP_SIDE
+    masses, cells = _windows(heatmaps, points / scale, WINDOW)
+    total = np.maximum(masses.sum((1, 2)), 1e-9)
+    x, y = (masses.sum(axis) @ np.arange(WINDOW) / total for axis in (1, 2))
+    found = (cells - WINDOW // 2 + np.stack([x, y], axis=-1) + 0.5) * scale
+    strong = masses.max((1, 2)) >= LEAST_PEAK
+    drawn = np.where(strong[:, None], found, points)
+    return drawn, _windows(heatmaps, drawn / scale, 3)[0].max((1, 2))
+
+
+def _windows(
+    heatmaps: NDArray[np.float64], points: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(L, side, side) of (h, w, L) heatmaps about points (L, 2), 0 outside, and the pixels (L, 2)
+    that the points lie in."""
+    cells = np.floor(points).astype(np.int64).clip(0, np.array(heatmaps.shape[1::-1]) - 1)
+    reach = side // 2
+    padded = np.pad(heatmaps, ((reach, reach), (reach, reach), (0, 0)))
+    columns, rows = (cells[:, axis, None] + np.arange(side) for axis in (0, 1))
+    landmarks = np.arange(len(points))[:, None, None]
+    return padded[rows[:, :, None], columns[:, None], landmarks], cells
 
 
 def _crop(image: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:

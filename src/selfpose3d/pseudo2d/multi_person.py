@@ -158,15 +158,15 @@ def same_body(a: Body, b: Body, distance: float) -> bool:
 
 
 def clearness(body: Body) -> float:
-    """By which of two duplicates the better is told: presence times the mean visibility."""
+    """By which of two duplicates the better is told: presence times the mean confidence."""
     return body.presence * float(body.coco()[1][LIMBS_AND_TRUNK].mean())
 
 
 def as_people(bodies: Sequence[Body], shape: tuple[int, ...]) -> People2D:
     """People in COCO-17.
 
-    A joint's score is its visibility, 0 outside an image of ``shape`` (H, W, ...); a person's
-    score is its presence. Both are probabilities, so that the paper's thresholds carry over.
+    A joint's score is its confidence, 0 outside an image of ``shape`` (H, W, ...); a person's
+    score is its presence. Both tell right from wrong (docs/pseudo_labels.md).
     """
     if not bodies:
         return People2D.nobody(N_COCO)

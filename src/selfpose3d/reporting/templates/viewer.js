@@ -6,10 +6,9 @@
   const pen = canvas.getContext("2d");
   const GRID_MM = 500, NEAR_MM = 200, START = { yaw: -0.9, pitch: 0.36, zoom: 1 };
   const view = { ...START, sequence: 0, frame: 0, playing: false, due: 0 };
-  const shown = data.layers.map(() => true);
-
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const methods = data.layers.filter((name) => name !== data.truth);
+  const shown = data.layers.map((name) => name === data.truth || name === methods[0]);
   const colour = (name) => name === data.truth ? style("--ink") : style(`--c${methods.indexOf(name) % 8}`);
   const sequence = () => data.sequences[view.sequence];
 
@@ -162,7 +161,7 @@
   data.layers.forEach((name, layer) => {
     const label = document.createElement("label"), box = document.createElement("input");
     const swatch = document.createElement("span");
-    Object.assign(box, { type: "checkbox", checked: true });
+    Object.assign(box, { type: "checkbox", checked: shown[layer] });
     box.addEventListener("change", () => { shown[layer] = box.checked; draw(); });
     swatch.className = "swatch";
     swatch.style.background = name === data.truth ? "var(--ink)" : `var(--c${methods.indexOf(name) % 8})`;
