@@ -48,7 +48,10 @@ LIMBS: tuple[list[int], ...] = ([3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14])
 SWAP_GAIN = 0.7
 """Left and right are exchanged when that brings the distance below this share."""
 
-LEAST_SUPPORT = 0.1
+CERTAINTY = 2.0
+"""A ray weighs as much as its confidence to this power: errors grow faster than it falls."""
+
+LEAST_SUPPORT = 0.05
 """Below this a view says nothing on a joint."""
 
 
@@ -250,7 +253,7 @@ def _triangulate(
     joints, residuals, _ = intersect_rays(
         detections.centres,
         detections.directions[chosen],
-        confidence,
+        confidence**CERTAINTY,
         prior=prior,
         prior_weight=0.0 if prior is None else parameters.prior_weight,
         scale_mm=parameters.inlier_distance,

@@ -226,45 +226,48 @@ class Landmarker:
             crop, N_LANDMARKS * 5, 1, HEATMAP_SIDE**2 * N_LANDMARKS
         )
         values = landmarks.reshape(N_LANDMARKS, 5)[:, [0, 1, 3]].astype(np.float64)
-        maps = expit(heatmaps.reshape(HEATMAP_SIDE, HEATMAP_SIDE, N_LANDMARKS).astype(np.float64))
+        maps = heatmaps.reshape(HEATMAP_SIDE, HEATMAP_SIDE, N_LANDMARKS)
         values[:, :2], peaks = drawn_to_heatmaps(values[:, :2], maps)
         values[:, 2] = expit(values[:, 2]) * peaks
         return values, float(presence[0])
 
 
 def drawn_to_heatmaps(
-    points: NDArray[np.float64], heatmaps: NDArray[np.float64]
+    points: NDArray[np.float64], logits: NDArray[np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Landmarks moved to their heatmaps' centre of mass nearby, where there is any.
 
     Args:
         points: (L, 2) from the crop's corner, px.
-        heatmaps: (64, 64, L) in [0, 1].
+        logits: (64, 64, L) of the heatmaps.
 
     Returns:
         the points, and the heatmaps' heights (L,) there: the highest pixel next to each.
     """
     scale = CROP_SIDE / HEATMAP_SIDE
-    masses, cells = _windows(heatmaps, points / scale, WINDOW)
+    masses, cells = _windows(logits, points / scale, WINDOW)
     total = np.maximum(masses.sum((1, 2)), 1e-9)
     x, y = (masses.sum(axis) @ np.arange(WINDOW) / total for axis in (1, 2))
     found = (cells - WINDOW // 2 + np.stack([x, y], axis=-1) + 0.5) * scale
     strong = masses.max((1, 2)) >= LEAST_PEAK
     drawn = np.where(strong[:, None], found, points)
-    return drawn, _windows(heatmaps, drawn / scale, 3)[0].max((1, 2))
+    return drawn, _windows(logits, drawn / scale, 3)[0].max((1, 2))
 
 
 def _windows(
-    heatmaps: NDArray[np.float64], points: NDArray[np.float64], side: int
+    logits: NDArray[np.floating], points: NDArray[np.float64], side: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(L, side, side) of (h, w, L) heatmaps about points (L, 2), 0 outside, and the pixels (L, 2)
-    that the points lie in."""
-    cells = np.floor(points).astype(np.int64).clip(0, np.array(heatmaps.shape[1::-1]) - 1)
-    reach = side // 2
-    padded = np.pad(heatmaps, ((reach, reach), (reach, reach), (0, 0)))
-    columns, rows = (cells[:, axis, None] + np.arange(side) for axis in (0, 1))
-    landmarks = np.arange(len(points))[:, None, None]
-    return padded[rows[:, :, None], columns[:, None], landmarks], cells
+    """Squares of heatmap pixels (L, side, side) about points (L, 2), 0 outside the heatmap, and
+    the pixels (L, 2) that the points lie in."""
+    size = np.array(logits.shape[1::-1])
+    cells = np.floor(points).astype(np.int64).clip(0, size - 1)
+    columns, rows = (cells[:, axis, None] + np.arange(side) - side // 2 for axis in (0, 1))
+    inside = ((rows >= 0) & (rows < size[1]))[:, :, None] & ((columns >= 0) & (columns < size[0]))[
+        :, None
+    ]
+    at = rows.clip(0, size[1] - 1)[:, :, None], columns.clip(0, size[0] - 1)[:, None]
+    found = logits[(*at, np.arange(len(points))[:, None, None])]
+    return expit(found.astype(np.float64)) * inside, cells
 
 
 def _crop(image: NDArray[np.uint8], roi: Roi) -> NDArray[np.float32]:
