@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conftest import REPOSITORY
 
 
@@ -38,3 +40,43 @@ def test_speed_is_kept_and_falling_back_fails(tmp_path: Path) -> None:
     again = timed("--out", str(tmp_path / "again.json"), "--check", str(out))
     assert again.returncode == 1
     assert "fell back against the reference" in again.stderr and "root" in again.stderr
+
+
+def trained(results: Path, name: str, seconds: float, error: float) -> None:
+    """What the workflow leaves of an experiment of two stages."""
+    stages = [f"results/stages/{stage}-{name}" for stage in ("root", "pose_l2")]
+    for stage in stages:
+        folder = results.parent / stage
+        folder.mkdir(parents=True)
+        (folder / "curves.csv").write_text(f"iteration,seconds,loss\n1,1,3\n2,{seconds / 2},2\n")
+    folder = results / "experiments" / f"{name}-seed0-0123abcd"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps({"MPJPE": error, "Recall@500": 99.0}))
+    described = {"title": name, "stages": [{"folder": stage} for stage in stages]}
+    (folder / "experiment.json").write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize(
+    ("errors", "words"),
+    [
+        ((120.0, 60.0), "takes 8.0 times as long"),
+        ((120.0, 90.0), "has not come so far in 8.0 times as long (best 90.0 mm)"),
+    ],
+)
+def test_time_to_accuracy_says_how_many_times_longer(tmp_path, errors, words) -> None:
+    results = tmp_path / "results"
+    trained(results, "images", 120, 62.0)
+    trained(results, "published_16th", 240, errors[0])
+    trained(results, "published_8th", 960, errors[1])
+    script = REPOSITORY / "benchmarks" / "time_to_accuracy.py"
+    chart = tmp_path / "chart.svg"
+    done = subprocess.run(
+        [sys.executable, script, "--results", results, "--chart", chart],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout and "| images | 2.0 | 62.0 | 99.0 |" in done.stdout
+    assert chart.read_text().startswith("<svg")

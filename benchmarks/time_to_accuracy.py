@@ -1,0 +1,124 @@
+"""How long to the same held-out accuracy: the default against the published recipe.
+
+Reads the runs that
+
+    snakemake --cores all time_to_accuracy --configfile config/time_to_accuracy.yaml
+
+has left in results/, prints each one's training time (the sum over its stages, as they measured
+it) and error, and how many times longer the published recipe takes to the default's accuracy:
+what it needs, or at least, where even its longest run has not come so far. Writes the two curves
+as a chart.
+
+    python benchmarks/time_to_accuracy.py --chart docs/images/time_to_accuracy.svg
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, write_text
+from selfpose3d.reporting.charts import line_chart
+from selfpose3d.reporting.figures import read_curves
+
+RECIPES: Mapping[str, Sequence[str]] = {
+    "default": ("default_4th", "default_half", "images"),
+    "published": ("published_16th", "published_8th", "published_4th", "published_half"),
+}
+"""Experiments by recipe, the shortest first; the default's last one is the one to reach."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained experiment.
+
+    Args:
+        title: of the experiment.
+        seconds: of all its training stages.
+        error: MPJPE on the held-out sequences, mm; infinite where nobody was found.
+        recall: at 500 mm, in percent.
+    """
+
+    title: str
+    seconds: float
+    error: float
+    recall: float
+
+
+def main() -> None:
+    arguments = parsed()
+    recipes = {
+        name: [run for run in (read_run(arguments.results, e) for e in experiments) if run]
+        for name, experiments in RECIPES.items()
+    }
+    missing = [name for name, runs in recipes.items() if not runs]
+    if missing:
+        raise SystemExit(
+            f"{arguments.results}: no run of {' or '.join(missing)}; make them with 'snakemake "
+            "--cores all time_to_accuracy --configfile config/time_to_accuracy.yaml'"
+        )
+    print("| | training, minutes | MPJPE | Recall@500 |\n|---|---:|---:|---:|")
+    for run in (run for runs in recipes.values() for run in runs):
+        print(f"| {run.title} | {run.seconds / 60:.1f} | {run.error:.1f} | {run.recall:.1f} |")
+    print(f"\n{verdict(recipes['default'][-1], recipes['published'])}")
+    curves = {
+        name: (np.array([run.seconds / 60 for run in runs]), np.array([r.error for r in runs]))
+        for name, runs in recipes.items()
+    }
+    write_text(arguments.chart, line_chart(curves, "minutes of training (MPJPE, mm)"))
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), help="default: results")
+    chart = Path("results/time_to_accuracy.svg")
+    parser.add_argument("--chart", type=Path, default=chart, help=f"default: {chart}")
+    return parser.parse_args()
+
+
+def read_run(results: Path, experiment: str) -> Run | None:
+    """The latest run of an experiment, or None."""
+    found = sorted(
+        results.glob(f"experiments/{experiment}-seed*/metrics.json"),
+        key=lambda path: path.stat().st_mtime,
+    )
+    if not found:
+        return None
+    metrics = read_json(found[-1])
+    description = read_json(found[-1].with_name("experiment.json"))
+    folders = [Path(stage["folder"]) for stage in description["stages"]]
+    if not folders:
+        raise InputError(f"{found[-1].parent}: has no training stages")
+    seconds = sum(
+        float(read_curves(results / "stages" / folder.name)["seconds"].max()) for folder in folders
+    )
+    error = metrics["MPJPE"]
+    return Run(
+        str(description["title"]),
+        seconds,
+        float("inf") if error is None else float(error),
+        float(metrics["Recall@500"]),
+    )
+
+
+def verdict(goal: Run, runs: Sequence[Run]) -> str:
+    """How many times the goal's time the other recipe takes to the goal's error."""
+    reached = [run.seconds for run in runs if run.error <= goal.error]
+    if reached:
+        factor = min(reached) / goal.seconds
+        return f"{goal.error:.1f} mm: the published recipe takes {factor:.1f} times as long."
+    longest = max(runs, key=lambda run: run.seconds)
+    return (
+        f"{goal.error:.1f} mm: the published recipe has not come so far in "
+        f"{longest.seconds / goal.seconds:.1f} times as long (best "
+        f"{min(run.error for run in runs):.1f} mm)."
+    )
+
+
+if __name__ == "__main__":
+    main()
