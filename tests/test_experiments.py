@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from selfpose3d import experiments
 from selfpose3d.config import Parameters, load_parameters, with_settings
 from selfpose3d.errors import InputError
 from selfpose3d.experiments import Experiment, Plan, Stage, make_plan
@@ -46,6 +47,17 @@ def test_the_study_changes_nothing_of_a_plain_run(parameters: Parameters) -> Non
         "methods",
         "labels",
     }
+
+
+def test_a_new_version_of_a_step_gives_new_ids_downstream_and_nowhere_else(
+    parameters: Parameters, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(experiments.VERSIONS, "labels", 99)
+    newer = make_plan(parameters)
+    assert newer.detections.keys() == plan.detections.keys()
+    assert newer.datasets.keys() == plan.datasets.keys()
+    for kind in ("labels", "reconstructions", "stages", "experiments"):
+        assert not getattr(newer, kind).keys() & getattr(plan, kind).keys()
 
 
 def test_shared_stages_are_trained_once(plan: Plan) -> None:

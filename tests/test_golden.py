@@ -32,5 +32,6 @@ def test_the_curve_is_as_it_was(name: str, curves: dict[str, pd.DataFrame]) -> N
     relative, absolute = LOOSER.get(name, ROUNDING)
     np.testing.assert_allclose(
         now.to_numpy(), kept.to_numpy(), rtol=relative, atol=absolute,
-        err_msg="if the change is meant: PYTHONPATH=src python tests/golden_curves.py",
+        err_msg="if the change is meant: PYTHONPATH=src python tests/golden_curves.py, and raise "
+        "the stage's number in experiments.VERSIONS",
     )  # fmt: skip

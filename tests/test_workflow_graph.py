@@ -92,6 +92,21 @@ def test_all_tables_of_the_study_are_made_together(tmp_path: Path) -> None:
     assert {name: count for name, count in counts.items() if name[:6] == "train_"} == expected
 
 
+def test_a_table_whose_rows_are_one_run_is_refused_and_left_out_of_all(tmp_path: Path) -> None:
+    paper = REPOSITORY / "config" / "paper.yaml"
+    status, output = run_snakemake(
+        "table_9", "--dry-run", "--configfile", str(paper), workdir=tmp_path
+    )
+    assert status != 0 and "ring_to_hall and hall" in output
+    study = REPOSITORY / "config" / "study.yaml"
+    parameters = load_parameters([REPOSITORY / "params.yaml", study, paper])
+    plan = make_plan(parameters)
+    alike = {name for name in parameters.tables if wiring.alike_rows(plan, name)}
+    assert alike == {"table_9", "table_10"}  # a rig of the studio is not one of Panoptic
+    files = wiring.ablation_files(parameters, plan)
+    assert "results/tables/table_4.csv" in files and "results/tables/table_9.csv" not in files
+
+
 def test_the_study_renders_each_rig_it_names() -> None:
     files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
     plan = make_plan(load_parameters(files))

@@ -359,8 +359,31 @@ def table_options(parameters: Parameters, plan: Plan, table: str) -> str:
     return " ".join(option for option in options if option)
 
 
+def alike_rows(plan: Plan, table: str) -> list[tuple[str, str]]:
+    """Pairs of a table's rows that are one and the same run with these parameters."""
+    first: dict[str, str] = {}
+    rows = [row[0] for row in plan.tables[table] if row]
+    return [
+        (earlier, run.name)
+        for run in rows
+        if (earlier := first.setdefault(run.key, run.name)) != run.name
+    ]
+
+
 def table_files(plan: Plan, table: str) -> list[str]:
-    """What asking for a table by its name makes: the table, and its runs in MLflow."""
+    """What asking for a table by its name makes: the table, and its runs in MLflow.
+
+    Raises:
+        InputError: two of its rows are the same run, so that it would not show what it is about.
+    """
+    alike = alike_rows(plan, table)
+    if alike:
+        pairs = "; ".join(f"{a} and {b}" for a, b in alike)
+        raise InputError(
+            f"tables.{table}: with these parameters rows are the same run ({pairs}): what they "
+            "vary does not exist in these data, or an overlay sets it for both; lay other settings "
+            f"over experiments, or other rows over tables.{table}"
+        )
     runs = experiment_files(table_experiments(plan, table), "mlflow.json")
     return [f"results/tables/{table}.csv", *dict.fromkeys(runs)]
 
@@ -368,6 +391,12 @@ def table_files(plan: Plan, table: str) -> list[str]:
 def study_tables(parameters: Parameters) -> list[str]:
     """The tables that are made only when asked for by name."""
     return [name for name, table in parameters.tables.items() if not table.by_default]
+
+
+def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
+    """All tables of the study that show something with these parameters, and their runs."""
+    shown = [name for name in study_tables(parameters) if not alike_rows(plan, name)]
+    return [path for name in shown for path in table_files(plan, name)]
 
 
 def measured(parameters: Parameters, plan: Plan) -> list[Experiment]:

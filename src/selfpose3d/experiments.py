@@ -55,6 +55,10 @@ READS: dict[str, tuple[str, ...]] = {
 }
 """The parts of the parameters that each kind of node reads."""
 
+VERSIONS: dict[str, int] = {"detections": 2, "reconstructions": 2}
+"""Of the code behind each kind of node, 1 where nothing is said. Raised with every change of what
+the same parameters give: part of the key, so that no older result passes for a new one."""
+
 
 @dataclass(frozen=True)
 class Node:
@@ -67,6 +71,11 @@ class Node:
 
     id: str
     parameters: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """What the node depends on, whatever its name."""
+        return self.id.rpartition("-")[2]
 
     @property
     def parameters_json(self) -> str:
@@ -233,9 +242,9 @@ def has_truth(parameters: Parameters) -> bool:
     return parameters.data.source != "videos"
 
 
-def node_id(name: str, *depends_on: Any) -> str:
-    """``name`` and a key of what the node depends on."""
-    text = json.dumps(depends_on, sort_keys=True)
+def node_id(kind: str, name: str, *depends_on: Any) -> str:
+    """``name`` and a key of what a node of that kind (of ``READS``) depends on."""
+    text = json.dumps([VERSIONS.get(kind, 1), *depends_on], sort_keys=True)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
@@ -268,10 +277,11 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     labels, reconstructions = _add_labelled(plan, tested)
     enabled = _enabled_stages(parameters, method)
     stages = _add_stages(plan, parameters, enabled, *_add_labelled(plan, parameters))
-    reads = select(tested, READS[PREDICTION_OF[method]]) if stages else {}
+    step = PREDICTION_OF.get(method, "reconstructions")
+    reads = select(tested, READS[step]) if stages else {}
     used = [stage.id for stage in stages] or [reconstructions.id]
     experiment = Experiment(
-        id=node_id(f"{name}-seed{parameters.seed}", reads, used, labels.id),
+        id=node_id(step, f"{name}-seed{parameters.seed}", reads, used, labels.id),
         parameters=reads,
         name=name,
         seed=parameters.seed,
@@ -300,16 +310,18 @@ def _add_dataset(plan: Plan, parameters: Parameters) -> Dataset:
     reads = select(parameters, READS["scenes"])
     if source == "studio":
         studio = select(parameters, READS["studio"])
-        host = Node(node_id("studio", studio), studio)
+        host = Node(node_id("studio", "studio", studio), studio)
         plan.hosts[host.id] = host
         train = _numbered("studio_train", parameters.studio.train_sequences)
         test = _numbered("studio_test", parameters.studio.test_sequences)
-        dataset = Dataset(node_id(source, reads, host.id), reads, source, train, test, host)
+        dataset = Dataset(
+            node_id("scenes", source, reads, host.id), reads, source, train, test, host
+        )
     else:
         reads |= select(parameters, READS[source])
         section = getattr(parameters, source)
         train, test = tuple(section.train), tuple(section.test)
-        dataset = Dataset(node_id(source, reads), reads, source, train, test, None)
+        dataset = Dataset(node_id("scenes", source, reads), reads, source, train, test, None)
     plan.datasets[dataset.id] = dataset
     return dataset
 
@@ -322,11 +334,11 @@ def _add_footage(plan: Plan, parameters: Parameters) -> Reconstructions:
     """The footage's reconstruction; once more with refitted cameras where that is asked for."""
     reads = select(parameters, (*READS["scenes"], *READS["footage"]))
     name = parameters.footage.name
-    dataset = Dataset(node_id(name, reads), reads, name, (), (name,), None)
+    dataset = Dataset(node_id("footage", name, reads), reads, name, (), (name,), None)
     people = _add_people(plan, parameters, dataset)
     if not parameters.footage.centre_refinement:
         return people
-    id_ = node_id(f"{name}_refined", people.id)
+    id_ = node_id("footage", f"{name}_refined", people.id)
     refined = Dataset(id_, reads, name, (), (name,), None, refined_from=people.id)
     return _add_people(plan, parameters, refined)
 
@@ -343,21 +355,23 @@ def _add_detections(plan: Plan, parameters: Parameters, dataset: Dataset) -> Det
     name, files = parameters.estimator.name, parameters.estimator.files
     if files:
         reads["estimator"]["files"] = files.replace("{dataset}", dataset.id)
-    node = Detections(node_id(name, reads, dataset.id), reads, dataset)
+    node = Detections(node_id("detections", name, reads, dataset.id), reads, dataset)
     plan.detections[node.id] = node
     return node
 
 
 def _add_labels(plan: Plan, parameters: Parameters, detections: Detections, kind: str) -> Labels:
     reads = select(parameters, READS["labels"])
-    node = Labels(node_id(kind, reads, kind, detections.id), reads, kind, detections)
+    node = Labels(node_id("labels", kind, reads, kind, detections.id), reads, kind, detections)
     plan.labels[node.id] = node
     return node
 
 
 def _add_reconstructions(plan: Plan, parameters: Parameters, labels: Labels) -> Reconstructions:
     reads = select(parameters, READS["reconstructions"])
-    node = Reconstructions(node_id("training_free", reads, labels.id), reads, labels)
+    node = Reconstructions(
+        node_id("reconstructions", "training_free", reads, labels.id), reads, labels
+    )
     plan.reconstructions[node.id] = node
     return node
 
@@ -379,7 +393,7 @@ def _add_stages(
         reads = select(parameters, READS[stage])
         needed = [labels.id, people.id if people else None]
         node = Stage(
-            id=node_id(f"{stage}-{parameters.heatmaps.source}", reads, needed, start),
+            id=node_id(stage, f"{stage}-{parameters.heatmaps.source}", reads, needed, start),
             parameters=reads,
             stage=stage,
             labels=labels,

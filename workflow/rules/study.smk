@@ -6,7 +6,7 @@ for table in wiring.study_tables(PARAMETERS):
         name:
             table
         input:
-            wiring.table_files(PLAN, table),
+            lambda wildcards, table=table: wiring.table_files(PLAN, table),
         localrule: True
         message:
             "The table is written, its runs are in MLflow"
@@ -14,6 +14,6 @@ for table in wiring.study_tables(PARAMETERS):
 
 rule ablations:
     input:
-        [wiring.table_files(PLAN, table) for table in wiring.study_tables(PARAMETERS)],
+        wiring.ablation_files(PARAMETERS, PLAN),
     message:
-        "All tables of the study are written, their runs are in MLflow"
+        "All tables of the study are written that these data can show, their runs are in MLflow"
