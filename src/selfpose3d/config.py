@@ -38,7 +38,9 @@ class Data(Section):
     source: Literal["studio", "panoptic", "videos"] = Field(
         "studio", description="who made the data"
     )
-    cameras: tuple[str, ...] | None = Field(None, description="cameras to use; null: all")
+    cameras: tuple[str, ...] | None = Field(
+        None, description="cameras to use; null: all, of Panoptic those of panoptic.cameras"
+    )
     stored_size: Size = Field((960, 576), description="of stored frames, width and height, px")
     network_size: Size = Field((480, 288), description="of the network's input, px")
     train_every: Count = Field(1, description="take every n-th frame of a training sequence")
