@@ -96,6 +96,7 @@ def write_experiment(
         folder / "experiment.json",
         {
             "name": folder.name.split("-seed")[0],
+            "seed": seed,
             "title": title,
             "method": "selfpose3d",
             "tables": ["methods"],
@@ -126,6 +127,7 @@ def write_experiment(
             "per_sequence": {"studio_test_00": group(mpjpe + seed, 4)},
             "per_people": {"2": group(mpjpe - 10, 1), "3": group(mpjpe, 3)},
             "frames": 4,
+            "people": 12,
         },
     )
     return folder
@@ -139,12 +141,49 @@ def group(mpjpe: float, frames: int) -> dict[str, float]:
 def write_stage(folder: Path, rows: int = 40) -> Path:
     """A training stage's folder with falling losses."""
     rng = np.random.default_rng(0)
-    lines = ["iteration,seconds,loss,attention"]
+    lines = ["iteration,seconds,loss,attention,unused"]
     for i in range(1, rows + 1):
         loss = 0.4 * np.exp(-i / 9) + 0.004 * (1 + rng.random())
-        lines.append(f"{i},{0.5 * i},{loss:.6f},{0.1 * loss + 0.002:.6f}")
+        lines.append(f"{i},{0.5 * i},{loss:.6f},{0.1 * loss + 0.002:.6f},0.0")
     write_text(folder / "curves.csv", "\n".join(lines) + "\n")
     return folder
+
+
+def write_label_quality(folder: Path) -> dict[str, Path]:
+    """What was measured of labels and of learnt heatmaps, by title."""
+    error = {"median_error": 1.831, "mean_error": 3.0}
+    labels = {
+        "images": 315,
+        "recall": 0.9312,
+        **error,
+        "own_side": 0.9546,
+        "by_score": [{"from": 0.95, "to": 1.0, "share": 0.69, **error}],
+        "by_joint": {"left_wrist": error},
+    }
+    heatmaps = {
+        "joints": 11126,
+        "pck": 74.2,
+        "by_joint": {"neck": {"pck": 81.7}, "left_wrist": {"pck": 60.7}},
+        "own_side_by_joint": {"left_wrist": 0.833},
+    }
+    write_json(folder / "soft.json", labels)
+    write_json(folder / "heatmaps.json", heatmaps)
+    return {"Soft labels": folder / "soft.json", "Learnt heatmaps": folder / "heatmaps.json"}
+
+
+def write_reprojection(path: Path) -> None:
+    """A reprojection report of one camera."""
+    camera = {"images": 20, "labels": 66, "explained": 0.7727, "found": None, "median_px": 7.888}
+    write_json(
+        path,
+        {
+            "frames": 20,
+            "people_per_frame": {"2": 8, "3": 12},
+            "all": camera,
+            "cameras": {"cam01": camera},
+            "joints": {"left_wrist": 1.47},
+        },
+    )
 
 
 def write_benchmarks(folder: Path) -> None:

@@ -1,12 +1,14 @@
 """Tables, figures and the report, from invented result files."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from selenium.webdriver import ActionChains
+from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 
 from browser import console_errors, open_browser, requested_urls
@@ -16,18 +18,23 @@ from invented_results import (
     write_benchmarks,
     write_experiment,
     write_invented_scene,
+    write_label_quality,
+    write_reprojection,
     write_stage,
     write_truth,
 )
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import write_json
+from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.reporting.charts import bar_chart, line_chart
+from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
+    curves_svg,
     draw_people,
     read_benchmarks,
+    read_curves,
     skeleton_svg,
     time_by_rule,
     visible_joints,
@@ -37,8 +44,8 @@ from selfpose3d.reporting.published import PUBLISHED_DATA, read_published
 from selfpose3d.reporting.report import (
     Footage,
     ReportInputs,
-    facts_tables,
     render_report,
+    stage_titles,
     write_report,
 )
 from selfpose3d.reporting.tables import METRICS, make_table, read_table, row_of, write_table
@@ -59,10 +66,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_truth(folder / "demo.parquet", demo)
     write_stage(folder / "stages" / "pose_l2-12ab")
     write_benchmarks(folder / "benchmarks")
-    write_json(folder / "quality.json", {"images": 60, "median_error_percent": 1.7})
-    write_json(
-        folder / "reprojection.json", {"cam01": {"median_px": 12.5}, "cam02": {"median_px": 9.0}}
-    )
+    write_label_quality(folder)
+    write_reprojection(folder / "reprojection.json")
     return folder
 
 
@@ -85,7 +90,7 @@ def inputs(results: Path) -> ReportInputs:
             "Training-free",
             results / "reprojection.json",
         ),
-        label_quality={"Soft labels": results / "quality.json"},
+        label_quality=write_label_quality(results),
         benchmarks=results / "benchmarks",
     )
 
@@ -111,6 +116,17 @@ def test_table_gives_means_and_spreads_over_seeds(results: Path) -> None:
     assert table["MPJPE"].tolist() == pytest.approx([LOW_MPJPE, HIGH_MPJPE + 0.5])
     assert np.isnan(table["MPJPE_sd"][0])
     assert table["MPJPE_sd"][1] == pytest.approx(np.std([0, 1], ddof=1))
+
+
+def test_best_is_bold_only_beyond_the_spread_of_seeds(results: Path, tmp_path: Path) -> None:
+    several = [[results / "free"], [results / "net-seed0", results / "net-seed1"]]
+    write_table(several, "Seeds", tmp_path / "several")
+    markdown = (tmp_path / "several.md").read_text()
+    assert re.findall(r"\*\*(.+?)\*\*", markdown) == [f"{LOW_MPJPE}"], "AP25 2.0 and 2.5 ± 0.7"
+    assert "Ours: 1 sequence, 4 frames, 12 people, up to 2 seeds" in markdown
+    write_table([[results / "free"], [results / "net-seed0"]], "One seed", tmp_path / "one")
+    markdown = (tmp_path / "one.md").read_text()
+    assert "**" not in markdown and "one seed: no spread known" in markdown
 
 
 def test_written_table_reads_back_and_marks_the_published(inputs: ReportInputs) -> None:
@@ -220,30 +236,55 @@ def test_joints_far_outside_are_not_folded_back_by_distortion(results: Path) -> 
 
 def test_charts_hold_every_series() -> None:
     x = np.arange(5.0)
-    chart = line_chart({"a": (x, x), "b <": (x, np.array([1, np.nan, 3, 4, 5]))}, "iteration")
+    chart = line_chart({"a": (x, x), "b <": (x, np.array([1, np.nan, 3, 4, 5]))}, "iteration", "y")
     assert chart.count("<polyline") == 2 and "b &lt;" in chart
-    assert line_chart({"flat": (x, np.ones(5))}, "iteration").count("<polyline") == 1
-    assert line_chart({"empty": (x, np.full(5, np.nan))}, "iteration") == ""
+    assert line_chart({"flat": (x, np.ones(5))}, "iteration", "loss").count("<polyline") == 1
+    assert line_chart({"empty": (x, np.full(5, np.nan))}, "iteration", "loss") == ""
     assert bar_chart([("train", 3.0, "3 s"), ("none", 0.0, "0 s")]).count("<rect") == 2
+
+
+def test_curves_leave_out_zeros_and_say_when_they_are_logarithmic(results: Path) -> None:
+    curves = read_curves(results / "stages" / "pose_l2-12ab")
+    chart = curves_svg(curves)
+    assert "unused" not in chart and "loss (logarithmic)" in chart
+    assert "logarithmic" not in curves_svg(curves[["iteration", "attention"]].tail(9))
 
 
 def test_benchmarks_are_summed_by_rule(results: Path) -> None:
     jobs = read_benchmarks(results / "benchmarks")
     rules = time_by_rule(jobs).set_index("rule")
+    assert rules.index.tolist() == ["train", "detect", "others"]
     assert rules.loc["train", "seconds"] == pytest.approx(90.0)
     assert rules.loc["train", "jobs"] == 2
-    assert np.isnan(rules.loc["gather", "max_rss_mb"])
+    assert rules.loc["others", "jobs"] == 1 and np.isnan(rules.loc["others", "max_rss_mb"])
     assert read_benchmarks(results / "nowhere").empty
 
 
-def test_facts_become_tables_however_nested() -> None:
-    facts = {"images": 3, "cameras": {"a": {"px": 1.5}, "b": {"px": None}}, "all": {"x": {"y": 2}}}
-    tables = {table["name"]: table for table in facts_tables(facts)}
-    assert tables[""]["rows"] == [["images", "3"]]
-    assert tables["cameras"]["rows"] == [["a", "1.5"], ["b", "–"]]
-    apart = facts_tables({"by_joint": {"neck": 1.2}, "by_score": {"0.5": 3.0}})
-    assert [table["name"] for table in apart] == ["by joint", "by score"]
-    assert facts_tables([{"label": "soft", "recall": 0.9}])[0]["columns"] == ["label", "recall"]
+def test_labels_and_heatmaps_stand_side_by_side_with_units(results: Path) -> None:
+    quality = {title: read_json(path) for title, path in write_label_quality(results).items()}
+    whole, scores, joints = label_tables(quality)
+    assert whole["columns"] == ["", "Soft labels", "Learnt heatmaps"]
+    assert ["of these found", "93.1 %", "–"] in whole["rows"]
+    assert ["PCK", "–", "74.2 %"] in whole["rows"]
+    assert scores["rows"] == [["0.95 to 1", "69.0 %", "1.8 %", "3.0 %"]]
+    assert joints["columns"][-2:] == ["Learnt heatmaps: PCK", "Learnt heatmaps: own side"]
+    assert ["left wrist", "1.8 %", "3.0 %", "60.7 %", "83.3 %"] in joints["rows"]
+    assert ["neck", "–", "–", "81.7 %", "–"] in joints["rows"]
+
+
+def test_reprojection_is_told_by_camera_in_pixels_and_percent(results: Path) -> None:
+    cameras, joints, counts = reprojection_tables(read_json(results / "reprojection.json"))
+    assert cameras["rows"][1] == ["cam01", "20", "66", "77.3 %", "–", "7.9 px"]
+    assert joints["rows"] == [["left wrist", "1.5 %"]]
+    assert counts["rows"] == [["2", "8"], ["3", "12"]]
+
+
+def test_charts_are_titled_by_stage_and_experiments(results: Path) -> None:
+    stage, foreign = results / "stages" / "pose_l2-12ab", results / "stages" / "root-00ff"
+    one = [results / "free", results / "net-seed0"]
+    users = "pose_l2: Training-free; SelfPose3d (images)"
+    assert stage_titles([stage, foreign], one) == [users, "root-00ff"]
+    assert stage_titles([stage], [*one, results / "net-seed1"]) == [f"{users} (seed 0, 1)"]
 
 
 def test_pictures_of_an_experiment(results: Path, tmp_path: Path) -> None:
@@ -278,8 +319,14 @@ def test_report_in_the_browser(inputs: ReportInputs, tmp_path: Path) -> None:
         assert "44.8" in tables[0] and "another data set" in tables[0] and "24.5" in tables[0]
         assert "composited" in browser.find_element(By.ID, "footage").text
         assert "another data set" in browser.find_element(By.CSS_SELECTOR, ".published").text
+        notes = browser.find_element(By.ID, "results").text
+        assert "1 sequence, 4 frames, 12 people, up to 2 seeds" in notes
+        for place in ("space", "frames", "footage"):
+            assert "less than 50 %" in browser.find_element(By.ID, place).text
+        assert "4 jobs of 3 rules" in browser.find_element(By.ID, "time").text
         _check_viewer(browser)
         _check_overlays(browser)
+        _check_enlarged(browser)
         assert console_errors(browser) == [] and requested_urls(browser) == []
 
 
@@ -309,6 +356,44 @@ def _check_viewer(browser) -> None:  # type: ignore[no-untyped-def]
     assert picture() != turned
     sequences = browser.find_elements(By.CSS_SELECTOR, "#viewer-sequence option")
     assert [option.text for option in sequences] == ["studio_test_00", "demo"]
+    browser.execute_script("document.activeElement.blur()")
+    still = picture()
+    origin, page = ScrollOrigin.from_element(canvas), "return window.scrollY"
+    before = browser.execute_script(page)
+    ActionChains(browser).scroll_from_origin(origin, 0, 60).pause(0.5).perform()
+    assert picture() == still and browser.execute_script(page) > before, "the page scrolls"
+    canvas.send_keys("+")
+    assert picture() != still
+
+
+def test_a_sequence_never_starts_without_people(inputs: ReportInputs, tmp_path: Path) -> None:
+    footage = replace(inputs.footage, method="Another method")
+    write_report(replace(inputs, footage=footage, truth=[]), tmp_path / "report.html")
+    with open_browser() as browser:
+        browser.get((tmp_path / "report.html").as_uri())
+        browser.find_element(By.CSS_SELECTOR, "#viewer-sequence option[value='1']").click()
+        boxes = browser.find_elements(By.CSS_SELECTOR, "#viewer-layers label")
+        shown = [box for box in boxes if box.is_displayed()]
+        assert [box.text for box in shown] == ["Another method"]
+        assert shown[0].find_element(By.TAG_NAME, "input").is_selected()
+
+
+def test_narrow_screens_keep_the_methods_beside_figures(
+    inputs: ReportInputs, tmp_path: Path
+) -> None:
+    write_report(inputs, tmp_path / "report.html")
+    with open_browser() as browser:
+        phone = {"width": 420, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+        browser.get((tmp_path / "report.html").as_uri())
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= 420
+        scroll = browser.find_element(By.CSS_SELECTOR, "#results .scroll")
+        method, first = browser.find_elements(By.CSS_SELECTOR, ".ours td")[:2]
+        assert first.rect["x"] + first.rect["width"] < 300, "figures in view"
+        left = method.rect["x"]
+        browser.execute_script("arguments[0].scrollLeft = 200", scroll)
+        assert scroll.get_property("scrollLeft") > 50
+        assert method.rect["x"] == pytest.approx(left, abs=2)
 
 
 def _check_overlays(browser) -> None:  # type: ignore[no-untyped-def]
@@ -320,6 +405,18 @@ def _check_overlays(browser) -> None:  # type: ignore[no-untyped-def]
     buttons = browser.find_elements(By.CSS_SELECTOR, "#frames button")
     browser.execute_script("arguments[0].click()", buttons[1])
     assert shown() == {"SelfPose3d (images)", "ground truth"}
+
+
+def _check_enlarged(browser) -> None:  # type: ignore[no-untyped-def]
+    picture = browser.find_element(By.CSS_SELECTOR, "#frames .enlarge")
+    browser.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", picture)
+    width = picture.rect["width"]
+    browser.execute_script("arguments[0].click()", picture)
+    large = browser.find_element(By.CSS_SELECTOR, "#enlarged svg")
+    assert large.rect["width"] > 2 * width
+    assert len(large.find_elements(By.CSS_SELECTOR, ".layer.shown")) == 2
+    large.click()
+    assert not browser.find_element(By.ID, "enlarged").is_displayed()
 
 
 def test_table_of_a_foreign_csv_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Four synchronised cameras, 1088x1920 portrait, 60 frames a second, 100 frames, Q
 calibration. There is no ground truth. Who is in it: one clearly real man; one woman who looks
 composited into all four views (about 1.35 m tall when triangulated); a bystander whom only cam01
 and cam02 see. The calibration as shipped is biased against the picture: the median reprojection
-error of a triangulated body is 12 to 15 px. One principal-point shift per camera takes most of it
+error of a triangulated body is 11 to 13 px. One principal-point shift per camera takes most of it
 away (``geometry.refinement``); its cause isn't established. See docs/real_footage.md.
 """
 

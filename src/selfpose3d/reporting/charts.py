@@ -18,7 +18,7 @@ PALETTE = ("#3b6fb6", "#d1603d", "#3f8f6b", "#8a63b8", "#b5892b", "#4b9db5", "#b
 INK, FAINT = "var(--ink, #1d2530)", "var(--line, #d5dae1)"
 
 _WIDTH, _HEIGHT = 380, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 66, 10, 10, 36
 _LEGEND_LINE = 17
 _LOG_FROM_RATIO = 20.0
 
@@ -48,12 +48,14 @@ class _Axis:
         return _round_values(self.low, self.high)
 
 
-def line_chart(series: Mapping[str, Series], x_label: str) -> str:
-    """Curves over one x axis; y is logarithmic when the values span more than a factor of 20.
+def line_chart(series: Mapping[str, Series], x_label: str, y_label: str) -> str:
+    """Curves over one x axis; y is logarithmic when the values span more than a factor of 20, and
+    says so.
 
     Args:
         series: curves by name; values that are not finite are left out.
         x_label: what x is.
+        y_label: what y is.
 
     Returns:
         an ``<svg>`` element.
@@ -65,11 +67,14 @@ def line_chart(series: Mapping[str, Series], x_label: str) -> str:
     x_axis, y_axis = _axes(list(kept.values()))
     body = [*_grid(x_axis, y_axis), *_curves(kept, x_axis, y_axis)]
     legend, legend_height = _legend(list(kept))
-    label = (
+    y_text = f"{y_label} (logarithmic)" if y_axis.log else y_label
+    labels = [
         f'<text x="{(_LEFT + _WIDTH) / 2:.0f}" y="{_HEIGHT - 2}" text-anchor="middle">'
-        f"{escape(x_label)}</text>"
-    )
-    return _svg(_WIDTH, _HEIGHT + legend_height, [*body, label, *legend])
+        f"{escape(x_label)}</text>",
+        f'<text transform="translate(11 {(_TOP + _HEIGHT - _BOTTOM) / 2:.0f}) rotate(-90)" '
+        f'text-anchor="middle">{escape(y_text)}</text>',
+    ]
+    return _svg(_WIDTH, _HEIGHT + legend_height, [*body, *labels, *legend])
 
 
 def bar_chart(bars: Sequence[tuple[str, float, str]]) -> str:

@@ -31,6 +31,13 @@ TRUTH = "ground truth"
 
 SHOWN_SHARE = 0.5
 """Of a frame's best score: people who score less are not drawn."""
+SHOWN_NOTE = (
+    f"Predicted people who score less than {100 * SHOWN_SHARE:.0f} % of their frame's best are not "
+    "drawn; all numbers count them."
+)
+"""What must be said wherever predictions are drawn."""
+OTHERS_SHARE = 0.01
+"""Of the time: rules that took less are one row."""
 JPEG_QUALITY = 78
 _MARGIN = 0.3
 """Joints further outside the image than this share of its size are not drawn."""
@@ -65,7 +72,7 @@ class OverlayFrame:
 
 
 def overlay_frame(
-    scene: Scene, frame: int, layers: Mapping[str, Frames], width: int = 480
+    scene: Scene, frame: int, layers: Mapping[str, Frames], width: int = 720
 ) -> OverlayFrame:
     """Skeletons of a frame over the pictures of every camera.
 
@@ -235,11 +242,11 @@ def read_curves(stage: Path) -> pd.DataFrame:
 
 
 def curve_terms(curves: pd.DataFrame) -> list[str]:
-    """The loss terms among the columns of curves."""
+    """The loss terms among the columns of curves, without those that are 0 throughout."""
     return [
         name
         for name in curves.columns
-        if name not in ("iteration", "seconds", "learning_rate") and curves[name].notna().any()
+        if name not in ("iteration", "seconds", "learning_rate") and curves[name].fillna(0).any()
     ]
 
 
@@ -249,15 +256,15 @@ def curves_svg(curves: pd.DataFrame, points: int = 160) -> str:
     means = curves.groupby(bins).mean(numeric_only=True)
     x = means["iteration"].to_numpy(dtype=float)
     series = {name: (x, means[name].to_numpy(dtype=float)) for name in curve_terms(means)}
-    return line_chart(series, "iteration")
+    return line_chart(series, "iteration", "loss")
 
 
 def read_benchmarks(folder: Path) -> pd.DataFrame:
     """Snakemake's benchmark files ``<rule>/<wildcards>.tsv``, one row a job.
 
     Returns:
-        columns ``rule, job, seconds, max_rss_mb, cpu_seconds``; NaN where Snakemake measured
-        nothing (jobs shorter than its sampling).
+        columns ``rule, job, seconds, max_rss_mb, cpu_seconds``, NaN where Snakemake measured
+        nothing (jobs shorter than its sampling), and ``ended``, when the file was written (s).
     """
     rows = []
     for path in sorted(folder.glob("**/*.tsv")):
@@ -266,18 +273,21 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
         rule = inside.parts[0] if len(inside.parts) > 1 else inside.stem
         job = re.sub(r"\.tsv$", "", "/".join(inside.parts[1:]))
         for _, row in measured.iterrows():
-            rows.append((rule, job, row.get("s"), row.get("max_rss"), row.get("cpu_time")))
-    table = pd.DataFrame(rows, columns=["rule", "job", "seconds", "max_rss_mb", "cpu_seconds"])
-    numbers = ["seconds", "max_rss_mb", "cpu_seconds"]
+            measures = [row.get("s"), row.get("max_rss"), row.get("cpu_time")]
+            rows.append((rule, job, *measures, path.stat().st_mtime))
+    numbers = ["seconds", "max_rss_mb", "cpu_seconds", "ended"]
+    table = pd.DataFrame(rows, columns=["rule", "job", *numbers])
     return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in numbers})
 
 
 def time_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
     """``rule, jobs, seconds`` (sum), ``longest`` (s), ``max_rss_mb``, ``cores`` (mean in use).
 
-    Sorted by seconds, most first.
+    Sorted by seconds, most first; rules that took less than ``OTHERS_SHARE`` of the sum are
+    together the last, "others".
     """
-    groups = jobs.groupby("rule")
+    short = jobs.groupby("rule")["seconds"].transform("sum") < OTHERS_SHARE * jobs["seconds"].sum()
+    groups = jobs.groupby(jobs["rule"].mask(short, "others"))
     table = pd.DataFrame(
         {
             "jobs": groups.size(),
@@ -287,7 +297,9 @@ def time_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
             "cores": groups["cpu_seconds"].sum(min_count=1) / groups["seconds"].sum(),
         }
     )
-    return table.sort_values("seconds", ascending=False).reset_index()
+    last = table.index == "others"
+    order = np.lexsort((-table["seconds"], last))
+    return table.iloc[order].reset_index()
 
 
 def _spread(length: int, most: int) -> NDArray[np.int64]:

@@ -16,7 +16,9 @@ from selfpose3d.files.atomic import read_json, write_text
 from selfpose3d.files.poses3d import Frames, read_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.reporting.charts import PALETTE, bar_chart
+from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
+    SHOWN_NOTE,
     TRUTH,
     OverlayFrame,
     confident,
@@ -37,6 +39,7 @@ from selfpose3d.reporting.tables import (
     is_published,
     metric_columns,
     read_table,
+    seeds_note,
     text_of,
 )
 
@@ -45,8 +48,8 @@ FOOTAGE_NOTES = {
         "Real footage of the Pose2Sim multi-person demo, without ground truth. One man is clearly "
         "real; a woman looks composited into all four views (about 1.35 m tall when "
         "triangulated); a bystander is seen by two cameras only. The calibration as shipped is "
-        "biased against the pictures: triangulated bodies reproject with a median error of "
-        "12 to 15 px at full resolution, the cause not established."
+        "biased against the pictures: triangulated bodies reproject with a median error of about "
+        "1 % of the pictures' width (11 to 13 px of 1088), the cause not established."
     )
 }
 """What must be said wherever a footage is shown, by the scene's source."""
@@ -66,7 +69,7 @@ class Footage:
         scene: its folder.
         predictions: its 3D people.
         method: what they were made with.
-        reprojection: JSON of numbers by name, however nested.
+        reprojection: JSON of ``reprojection_report``.
     """
 
     scene: Path
@@ -88,7 +91,7 @@ class ReportInputs:
         scenes: held-out scene folders, for overlays and the 3D view.
         truth: their 3D truth, shown beside the predictions.
         footage: real footage.
-        label_quality: JSON files of numbers by title, however nested.
+        label_quality: JSON files of label or heatmap quality by title.
         benchmarks: Snakemake's, ``<rule>/<wildcards>.tsv``.
     """
 
@@ -136,10 +139,17 @@ def render_report(inputs: ReportInputs) -> str:
         overlays=held_out_overlays(scenes, layers),
         footage=footage,
         viewer=_json(viewer_data(viewer_scenes, viewer_layers)) if viewer_layers else None,
-        label_quality=[
-            (title, facts_tables(read_json(path))) for title, path in inputs.label_quality.items()
+        held_out=len(scenes),
+        shown_note=SHOWN_NOTE,
+        label_quality=label_tables(
+            {title: read_json(path) for title, path in inputs.label_quality.items()}
+        ),
+        curves=[
+            (title, Markup(curves_svg(read_curves(stage))))
+            for title, stage in zip(
+                stage_titles(inputs.stages, inputs.experiments), inputs.stages, strict=True
+            )
         ],
-        curves=[(stage.name, Markup(curves_svg(read_curves(stage)))) for stage in inputs.stages],
         time=_time(inputs.benchmarks) if inputs.benchmarks else None,
         palette=PALETTE,
     )
@@ -167,75 +177,26 @@ def held_out_overlays(scenes: Sequence[Scene], layers: Layers) -> list[OverlayFr
     ]
 
 
-def facts_tables(value: Any, name: str = "") -> list[dict[str, Any]]:
-    """Numbers by name, however nested, as tables to print.
+def stage_titles(stages: Sequence[Path], experiments: Sequence[Path]) -> list[str]:
+    """Each stage's name, the experiments that use it, and their seeds where they have several.
 
-    A mapping of mappings of plain values is a table with a row each, a list of mappings one with
-    a row each, plain values a table of two columns; deeper levels become tables of their own,
-    named by their path.
-
-    Returns:
-        tables as ``{"name", "columns", "rows"}``, cells as text.
+    A stage that none of them uses keeps its folder's name.
     """
-    if isinstance(value, list):
-        return _rows_tables({str(index): row for index, row in enumerate(value)}, name, False)
-    if not isinstance(value, Mapping):
-        return [{"name": name, "columns": ["value"], "rows": [[_text(value)]]}]
-    plain = {key: item for key, item in value.items() if not isinstance(item, (Mapping, list))}
-    nested = {key: item for key, item in value.items() if key not in plain}
-    tables = []
-    if plain:
-        rows = [[_words(key), _text(item)] for key, item in plain.items()]
-        tables.append({"name": name, "columns": ["", "value"], "rows": rows})
-    if _are_rows(list(nested.values())):
-        return tables + _rows_tables(nested, name, True)
-    for key, item in nested.items():
-        tables += facts_tables(item, f"{name} · {_words(key)}" if name else _words(key))
-    return tables
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, Mapping) and not any(
-        isinstance(item, (Mapping, list)) for item in value.values()
-    )
-
-
-def _are_rows(values: Sequence[Any]) -> bool:
-    """Whether values are the rows of one table: plain mappings that share a key."""
-    if len(values) < 2 or not all(_is_plain(value) for value in values):
-        return False
-    return bool(set(values[0]).intersection(*values[1:]))
-
-
-def _rows_tables(rows: Mapping[str, Any], name: str, named: bool) -> list[dict[str, Any]]:
-    if not all(_is_plain(row) for row in rows.values()):
-        text = ", ".join(_text(item) for item in rows.values())
-        return [{"name": name, "columns": ["values"], "rows": [[text]]}]
-    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    cells = [
-        [*([_words(key)] if named else []), *(_text(row.get(column)) for column in columns)]
-        for key, row in rows.items()
-    ]
-    heads = [*([""] if named else []), *map(_words, columns)]
-    return [{"name": name, "columns": heads, "rows": cells}]
-
-
-def _words(key: str) -> str:
-    return str(key).replace("_", " ")
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3g}"
-    if isinstance(value, (list, Mapping)):
-        return json.dumps(value)
-    return str(value)
+    described = [read_json(folder / "experiment.json") for folder in experiments]
+    several = len({each["seed"] for each in described if each["stages"]}) > 1
+    titles = []
+    for folder in stages:
+        users = [
+            (each, stage["stage"])
+            for each in described
+            for stage in each["stages"]
+            if Path(stage["folder"]).name == folder.name
+        ]
+        seeds = ", ".join(dict.fromkeys(str(each["seed"]) for each, _ in users))
+        names = "; ".join(dict.fromkeys(each["title"] for each, _ in users))
+        seed = f" (seed {seeds})" if several else ""
+        titles.append(f"{users[0][1]}: {names}{seed}" if users else folder.name)
+    return titles
 
 
 def _environment() -> jinja2.Environment:
@@ -267,6 +228,7 @@ def _table(title: str, path: Path) -> dict[str, Any]:
     published = is_published(table)
     return {
         "title": title,
+        "note": seeds_note(table),
         "columns": [header(column) for column in columns],
         "ours": [row for row, other in zip(rows, published, strict=True) if not other],
         "published": [row for row, other in zip(rows, published, strict=True) if other],
@@ -287,9 +249,10 @@ def _footage(footage: Footage) -> dict[str, Any]:
         "scene": scene,
         "layers": layers,
         "method": footage.method,
+        "size": f"{scene.cameras[0].width}x{scene.cameras[0].height}",
         "note": FOOTAGE_NOTES.get(scene.source, FOOTAGE_NOTES.get(scene.name, "")),
         "overlays": [overlay_frame(scene, frame, layers) for frame in middle_frames(scene, 2)],
-        "facts": facts_tables(facts) if facts else [],
+        "facts": reprojection_tables(facts) if facts else [],
     }
 
 
@@ -311,6 +274,8 @@ def _time(benchmarks: Path) -> dict[str, Any] | None:
     ]
     return {
         "total": _clock(float(jobs["seconds"].sum())),
+        "wall": _clock(float(jobs["ended"].max() - (jobs["ended"] - jobs["seconds"]).min())),
+        "rules_count": jobs["rule"].nunique(),
         "memory": _memory(float(jobs["max_rss_mb"].max())),
         "jobs_count": len(jobs),
         "chart": Markup(bar_chart(bars)),

@@ -1,7 +1,7 @@
 """Results tables: one row an experiment, with the published figures below, marked as such.
 
 A table is written three times from the same rows: CSV (plain numbers, what the report reads),
-Markdown and LaTeX (rounded, best of ours in bold).
+Markdown and LaTeX (rounded, the best of ours in bold where it is best beyond the spread of seeds).
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -22,11 +22,18 @@ METRICS: tuple[str, ...] = ("AP25", "AP50", "AP100", "AP150", "Recall@500", "MPJ
 DIVERGED = "diverged.json"
 """In a training stage's folder where it broke off and its last weights were kept."""
 
+EXTENT: tuple[str, ...] = ("sequences", "frames", "people")
+"""What a row was measured on: a count each; people are counted in each frame anew."""
+
 OURS_NOTE = "this run, held-out sequences"
 PUBLISHED_NOTE = (
     "Published rows are of another data set (CMU Panoptic with five views, unless said otherwise): "
     "compare how methods rank, not the figures."
 )
+
+
+_COUNTS = dict.fromkeys(("seeds", *EXTENT), "Int64")
+_NO_METRICS = ("method", "data", *_COUNTS, "source")
 
 
 @dataclass(frozen=True)
@@ -101,8 +108,9 @@ def make_table(
         published: files of published figures, appended in their order.
 
     Returns:
-        columns ``method, data, seeds``, the metrics (means over the seeds), one ``<metric>_sd``
-        each (sample standard deviation) when a row has several seeds, and ``source``.
+        columns ``method, data, seeds, sequences, frames, people``, the metrics (means over the
+        seeds), one ``<metric>_sd`` each (sample standard deviation) when a row has several seeds,
+        and ``source``.
     """
     theirs = [_published_rows(path, columns) for path in published]
     foreign = {name for part in theirs for name in columns if part[name].notna().any()}
@@ -110,9 +118,9 @@ def make_table(
     ours = pd.DataFrame([_our_row(row, columns, foreign) for row in rows])
     parts = [ours, *theirs]
     spread = [f"{column}_sd" for column in columns] if (ours["seeds"] > 1).any() else []
-    order = ["method", "data", "seeds", *columns, *spread, "source"]
+    order = ["method", "data", *_COUNTS, *columns, *spread, "source"]
     records = [record for part in parts for record in part.to_dict("records")]
-    return pd.DataFrame(records).reindex(columns=order).astype({"seeds": "Int64"})
+    return pd.DataFrame(records).reindex(columns=order).astype(_COUNTS)
 
 
 def write_table(
@@ -149,16 +157,18 @@ def read_table(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable CSV file ({error})") from error
-    missing = {"method", "data", "seeds", "source"} - set(table.columns)
+    missing = {*_NO_METRICS} - set(table.columns)
     if missing:
-        raise InputError(f"{path}: not a results table; it lacks the columns {sorted(missing)}")
-    return table.astype({"seeds": "Int64"})
+        raise InputError(
+            f"{path}: not a results table; it lacks the columns {sorted(missing)}; "
+            "remove it if it is an older one, to have it made again"
+        )
+    return table.astype(_COUNTS)
 
 
 def metric_columns(table: pd.DataFrame) -> list[str]:
     """The metrics of a table, in its order, without the spreads."""
-    other = {"method", "data", "seeds", "source"}
-    return [name for name in table.columns if name not in other and not name.endswith("_sd")]
+    return [name for name in table.columns if name not in _NO_METRICS and not name.endswith("_sd")]
 
 
 def is_published(table: pd.DataFrame) -> pd.Series:
@@ -167,18 +177,22 @@ def is_published(table: pd.DataFrame) -> pd.Series:
 
 
 def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
-    """(row, metric) of the best of our rows on the same data, equals as printed included.
+    """(row, metric) of the best of our rows on the same data, where it is better than each other
+    by more than the larger standard deviation of the two.
 
-    Nothing where there is but one row, or where all are equal.
+    Nothing where there is but one row, or a single seed of both: their spread is not known.
     """
     best = set()
     for _, ours in table[~is_published(table)].groupby("data"):
         for name in metric_columns(table):
-            values = ours[name].astype(float).round(1)
-            known = values[np.isfinite(values)]
-            if known.nunique() > 1:
-                winner = known.min() if is_length(name) else known.max()
-                best |= {(int(index), name) for index in values.index[values == winner]}
+            known = ours[ours[name].notna()]
+            if len(known) < 2 or f"{name}_sd" not in known:
+                continue
+            means = known[name].to_numpy(float) * (-1 if is_length(name) else 1)
+            spreads, winner = known[f"{name}_sd"].to_numpy(float), int(means.argmax())
+            beyond = means[winner] - means > np.fmax(spreads, spreads[winner])
+            if np.delete(beyond, winner).all():
+                best.add((int(known.index[winner]), name))
     return best
 
 
@@ -255,7 +269,16 @@ def _our_row(row: Row, columns: Sequence[str], foreign: Container[str]) -> dict[
     sd = values.std(axis=0, ddof=1) if several else np.full(len(columns), np.nan)
     spreads = {f"{column}_sd": value for column, value in zip(columns, sd, strict=True)}
     named = {"method": row.title, "data": row.data, "seeds": len(values), "source": OURS_NOTE}
-    return {**named, **means, **spreads}
+    return {**named, **_extent(row), **means, **spreads}
+
+
+def _extent(row: Row) -> dict[str, int | None]:
+    """The counts of a row; none that its part of ``metrics.json`` does not tell."""
+    metrics = read_json(row.metrics[0])
+    for key in row.group:
+        metrics = metrics[key]
+    counts = {name: metrics.get(name) for name in ("frames", "people")}
+    return {"sequences": len(metrics.get("per_sequence", ())) or None, **counts}
 
 
 def _metrics(
@@ -292,12 +315,20 @@ def _published_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table.drop(columns="supervision").assign(method=named)
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
-    notes = [PUBLISHED_NOTE] if is_published(table).any() else []
+def seeds_note(table: pd.DataFrame) -> str:
+    """What our rows were measured on, people summed over the frames, and what bold means."""
     most = table["seeds"].max()
-    if pd.notna(most) and most > 1:
-        notes.append(f"Ours: mean ± standard deviation over up to {most} seeds.")
-    return notes
+    counts = {name: table[name].max() for name in EXTENT if table[name].notna().any()}
+    extent = [f"{n} {name.removesuffix('s') if n == 1 else name}" for name, n in counts.items()]
+    seeds = "one seed" if most == 1 else f"up to {most} seeds"
+    ours = f"Ours: {', '.join([*extent, seeds])}"
+    if most == 1:
+        return f"{ours}: no spread known, so no best is marked."
+    return f"{ours}: mean ± standard deviation. Bold: best by more than the larger deviation."
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    return [*([PUBLISHED_NOTE] if is_published(table).any() else []), seeds_note(table)]
 
 
 def _number(table: pd.DataFrame, index: int, column: str) -> float:

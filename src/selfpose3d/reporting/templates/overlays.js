@@ -20,3 +20,12 @@ for (const block of document.querySelectorAll(".overlays")) {
   if (truth) truth.addEventListener("change", show);
   show();
 }
+// A click on a picture shows it as large as the window, as it is drawn now; a click closes it.
+const enlarged = document.getElementById("enlarged");
+for (const button of document.querySelectorAll(".enlarge")) {
+  button.addEventListener("click", () => {
+    enlarged.replaceChildren(button.firstElementChild.cloneNode(true));
+    enlarged.showModal();
+  });
+}
+enlarged.addEventListener("click", () => enlarged.close());

@@ -4,7 +4,7 @@
   const data = JSON.parse(byId("viewer-data").textContent);
   const canvas = byId("viewer"), slider = byId("viewer-frame"), chooser = byId("viewer-sequence");
   const pen = canvas.getContext("2d");
-  const GRID_MM = 500, NEAR_MM = 200, START = { yaw: -0.9, pitch: 0.36, zoom: 1 };
+  const GRID_MM = 500, NEAR_MM = 200, FARTHER = 1.25, START = { yaw: -0.9, pitch: 0.36, zoom: 1 };
   const view = { ...START, sequence: 0, frame: 0, playing: false, due: 0 };
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const methods = data.layers.filter((name) => name !== data.truth);
@@ -18,26 +18,40 @@
     const all = points.length ? points : cameras.map((camera) => camera.centre);
     const range = (axis) => {
       const values = all.map((point) => point[axis]).sort((a, b) => a - b);
-      const at = (share) => values[Math.round(share * (values.length - 1))];
-      return [at(0.01), at(0.99)];
+      return [0.05, 0.5, 0.95].map((share) => values[Math.round(share * (values.length - 1))]);
     };
     const [x, y, z] = [range(0), range(1), range(2)];
     return {
-      centre: [(x[0] + x[1]) / 2, (y[0] + y[1]) / 2, (z[0] + z[1]) / 2],
+      centre: [x[1], y[1], (z[0] + z[2]) / 2],
       floor: Math.min(z[0], 0),
-      radius: Math.max(x[1] - x[0], y[1] - y[0], 2000) / 2,
+      radius: Math.max(...[x, y].flatMap(([low, middle, high]) => [middle - low, high - middle]), 1000),
     };
   });
 
+  // A point as the eye sees it, from the people's centre: mm to the right, up and away.
+  function turned(point, { yaw, pitch }) {
+    const { centre } = bounds[view.sequence];
+    const [sy, cy, sp, cp] = [Math.sin(yaw), Math.cos(yaw), Math.sin(pitch), Math.cos(pitch)];
+    const [x, y, z] = point.map((value, axis) => value - centre[axis]);
+    const away = x * sy + y * cy;
+    return [x * cy - y * sy, away * sp + z * cp, away * cp - z * sp];
+  }
+
+  // The eye's distance: the people fill the picture, or the cameras fit in where that costs little.
+  function distance(focal, width, height) {
+    const near = bounds[view.sequence].radius * 2.8 + 3600;
+    const needed = sequence().cameras.map((camera) => {
+      const [right, up, away] = turned(camera.centre, START);
+      return (focal / 0.44) * Math.max(Math.abs(right) / width, Math.abs(up) / height) - away;
+    });
+    return Math.min(Math.max(near, ...needed), FARTHER * near);
+  }
+
   function projector() {
-    const { centre, radius } = bounds[view.sequence];
     const width = canvas.clientWidth, height = canvas.clientHeight;
-    const distance = (radius * 2.8 + 3600) / view.zoom, focal = 1.25 * Math.min(width, height * 1.3);
-    const [sy, cy, sp, cp] = [Math.sin(view.yaw), Math.cos(view.yaw), Math.sin(view.pitch), Math.cos(view.pitch)];
+    const focal = 1.25 * Math.min(width, height * 1.3), back = distance(focal, width, height) / view.zoom;
     return (point) => {
-      const [x, y, z] = point.map((value, axis) => value - centre[axis]);
-      const right = x * cy - y * sy, away = x * sy + y * cy;
-      const depth = distance + away * cp - z * sp, up = away * sp + z * cp;
+      const [right, up, away] = turned(point, view), depth = back + away;
       if (depth < NEAR_MM) return null;
       return [width / 2 + (right * focal) / depth, height / 2 - (up * focal) / depth, depth];
     };
@@ -129,8 +143,12 @@
   function choose(index) {
     Object.assign(view, { sequence: index, frame: 0 });
     slider.max = Math.max(sequence().frames.length - 1, 0);
-    const has = (layer) => sequence().frames.some((frame) => frame.people[layer].length);
-    [...byId("viewer-layers").children].forEach((label, layer) => { label.hidden = !has(layer); });
+    const has = data.layers.map((_, layer) => sequence().frames.some((frame) => frame.people[layer].length));
+    if (has.includes(true) && !has.some((some, layer) => some && shown[layer])) shown[has.indexOf(true)] = true;
+    [...byId("viewer-layers").children].forEach((label, layer) => {
+      label.hidden = !has[layer];
+      label.firstChild.checked = shown[layer];
+    });
     draw();
   }
 
@@ -161,7 +179,7 @@
   data.layers.forEach((name, layer) => {
     const label = document.createElement("label"), box = document.createElement("input");
     const swatch = document.createElement("span");
-    Object.assign(box, { type: "checkbox", checked: shown[layer] });
+    box.type = "checkbox";
     box.addEventListener("change", () => { shown[layer] = box.checked; draw(); });
     swatch.className = "swatch";
     swatch.style.background = name === data.truth ? "var(--ink)" : `var(--c${methods.indexOf(name) % 8})`;
@@ -178,15 +196,19 @@
     view.pitch = Math.min(Math.max(view.pitch + event.movementY * 0.006, -0.2), 1.55);
     draw();
   });
+  const zoom = (factor) => { view.zoom = Math.min(Math.max(view.zoom * factor, 0.3), 5); draw(); };
   canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) return;
     event.preventDefault();
-    view.zoom = Math.min(Math.max(view.zoom * Math.exp(-event.deltaY * 0.001), 0.3), 5);
-    draw();
+    zoom(Math.exp(-event.deltaY * 0.001));
   }, { passive: false });
   canvas.addEventListener("dblclick", () => { Object.assign(view, START); draw(); });
   canvas.addEventListener("keydown", (event) => {
-    const does = { " ": () => play(!view.playing), ArrowRight: () => step(1), ArrowLeft: () => step(-1) }[event.key];
-    if (does) { event.preventDefault(); does(); }
+    const does = {
+      " ": () => play(!view.playing), ArrowRight: () => step(1), ArrowLeft: () => step(-1),
+      "+": () => zoom(1.2), "=": () => zoom(1.2), "-": () => zoom(1 / 1.2),
+    }[event.key];
+    if (does && !event.ctrlKey && !event.metaKey) { event.preventDefault(); does(); }
   });
   new ResizeObserver(draw).observe(canvas);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
