@@ -330,11 +330,11 @@ def evaluate(
     from selfpose3d.files.atomic import write_json
     from selfpose3d.reporting.tables import METRICS
 
-    metrics = evaluate_files(predictions, ground_truth)
+    metrics, remarks = evaluate_files(predictions, ground_truth)
     write_json(out, metrics)
-    typer.echo(
-        "  ".join(f"{key} {metrics[key]:.1f}" for key in METRICS if metrics[key] is not None)
-    )
+    values = {key: metrics[key] for key in METRICS}
+    told = [f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in values.items()]
+    typer.echo("\n".join(["  ".join(told), *remarks]))
 
 
 @command("metrics")

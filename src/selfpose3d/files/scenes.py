@@ -10,7 +10,6 @@ Folder ``<scene>/``::
 The truth is not in it: see ``files.poses3d``.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, write_json
+from selfpose3d.files.atomic import read_json, short, write_json
 from selfpose3d.geometry.cameras import Camera, letterboxed
 
 MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
@@ -145,7 +144,7 @@ def _camera(row: Any, number: int) -> Camera:
     if not isinstance(name, str) or not name or "/" in name:
         raise InputError(
             f"camera {number} (from 0): an object with a 'name' is expected, a text without '/', "
-            f"as the video's file is called; got {_short(row)}"
+            f"as the video's file is called; got {short(row)}"
         )
     where = f"camera {name}"
     needed = {"name", "width", "height", "K", "R", "t"}
@@ -157,7 +156,7 @@ def _camera(row: Any, number: int) -> Camera:
         )
     t = _numbers(row["t"], f"{where}: t")
     if t.size != 3:
-        raise InputError(f"{where}: t holds {_short(row['t'])}; three numbers are expected, in mm")
+        raise InputError(f"{where}: t holds {short(row['t'])}; three numbers are expected, in mm")
     return Camera(
         name=name,
         width=_whole(row["width"], f"{where}: width"),
@@ -180,7 +179,7 @@ def five_coefficients(values: Any, where: str) -> NDArray[np.float64]:
     given = _numbers(values, where).ravel()
     if len(given) not in (0, 4, 5):
         raise InputError(
-            f"{where} holds {len(given)} coefficients, {_short(values)}; known is OpenCV's model "
+            f"{where} holds {len(given)} coefficients, {short(values)}; known is OpenCV's model "
             "of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no distortion). Refit with five, or "
             "undistort the videos and leave distortion out"
         )
@@ -191,7 +190,7 @@ def _square(value: Any, where: str, meaning: str) -> NDArray[np.float64]:
     matrix = _numbers(value, where)
     if matrix.shape != (3, 3):
         raise InputError(
-            f"{where} holds {_short(value)}; three rows of three numbers are expected: {meaning}"
+            f"{where} holds {short(value)}; three rows of three numbers are expected: {meaning}"
         )
     return matrix
 
@@ -204,7 +203,7 @@ def _numbers(value: Any, where: str) -> NDArray[np.float64]:
         numbers = np.array(None)
     if numbers.ndim == 0 or (numbers.size and numbers.dtype.kind not in "iuf"):
         raise InputError(
-            f"{where} holds {_short(value)}; lists of plain numbers are expected, without "
+            f"{where} holds {short(value)}; lists of plain numbers are expected, without "
             "quotes and of one length"
         )
     return numbers.astype(np.float64)
@@ -213,15 +212,9 @@ def _numbers(value: Any, where: str) -> NDArray[np.float64]:
 def _whole(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or value % 1:
         raise InputError(
-            f"{where} is {_short(value)}; a whole number of pixels is expected, without quotes"
+            f"{where} is {short(value)}; a whole number of pixels is expected, without quotes"
         )
     return int(value)
-
-
-def _short(value: Any) -> str:
-    """A value as it stands in the file, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def check_rig(cameras: Sequence[Camera], where: str) -> None:
