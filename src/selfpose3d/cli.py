@@ -136,8 +136,14 @@ def prepare_own_videos(
 
     given = _parameters(parameters)
     is_train = sequence in given.videos.train
+    folders = {**given.videos.test, **given.videos.train}
+    if sequence not in folders:
+        raise InputError(
+            f"--sequence {sequence}: videos.train and videos.test name {sorted(folders)}; "
+            "give one of these, or add its folder there"
+        )
     prepare_videos(
-        folder=Path((given.videos.train if is_train else given.videos.test)[sequence]),
+        folder=Path(folders[sequence]),
         name=sequence,
         cameras=given.data.cameras,
         every=given.data.train_every if is_train else given.data.test_every,
