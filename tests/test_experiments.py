@@ -122,7 +122,7 @@ def test_own_videos_need_sequences_to_learn_from_and_to_test_on(parameters: Para
         make_plan(own_videos({}, {"b": "y"}, experiments=described))
 
 
-def test_own_videos_that_nothing_learns_from_are_enough_where_nothing_learns() -> None:
+def test_own_videos_without_training_sequences_do_where_nothing_learns() -> None:
     free = {"free": {"title": "Free", "method": "training_free"}}
     plan = make_plan(own_videos({}, {"b": "y"}, experiments=free))
     assert plan.by_name["free"][0].dataset.sequences == ("b",)
