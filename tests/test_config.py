@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from selfpose3d.cli import app
 from selfpose3d.config import (
     Parameters,
     load_parameters,
@@ -18,6 +20,8 @@ from selfpose3d.config import (
     with_settings,
 )
 from selfpose3d.errors import InputError
+from selfpose3d.files.scenes import write_scene
+from synthetic import ring
 
 leaves = st.integers() | st.text(max_size=3) | st.none() | st.lists(st.integers(), max_size=2)
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -75,6 +79,12 @@ class TestFiles:
         with pytest.raises(InputError, match=r"params\.yaml: not valid YAML"):
             load_parameters([path])
 
+    def test_a_list_is_no_file_of_parameters(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("- seed\n")
+        with pytest.raises(InputError, match=r"params\.yaml: sections with keys.*\['seed'\]"):
+            load_parameters([path])
+
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"nowhere\.yaml: there is no such file"):
             load_parameters([tmp_path / "nowhere.yaml"])
@@ -100,8 +110,32 @@ class TestFiles:
             r"networks\.root_grid\.2: .*greater than or equal",
         ),
         ({"labels": {"person_score": 1.5}}, r"labels\.person_score: .*less than or equal to 1"),
-        ({"labels": {"persn_score": 0.5}}, r"labels\.persn_score: .*[Ee]xtra"),
-        ({"nonsense": 1}, r"nonsense: .*[Ee]xtra"),
+        (
+            {"labels": {"persn_score": 0.5}},
+            r"labels\.persn_score: there is no such key; known: .*'person_score'.*0\.5",
+        ),
+        ({"nonsense": 1}, r"nonsense: there is no such key; known: .*'labels'"),
+        (
+            {"estimator": {"blazepose": {"tile": 1}}},
+            r"estimator\.blazepose\.tile: there is no such key; known: .*'tiles'",
+        ),
+        (
+            {"experiments": {"tables": {"title": "A", "seed": 1}}},
+            r"experiments\.tables\.seed: there is no such key; known: .*'set'",
+        ),
+        ({"seed": -1}, r"seed: .*greater than or equal to 0.*-1"),
+        ({"seeds": [0, -1]}, r"seeds\.1: .*greater than or equal to 0.*-1"),
+        ({"studio": {"seed": -1}}, r"studio\.seed: .*greater than or equal to 0"),
+        (
+            {"videos": {"train": {"a": "x", "b": "y"}, "test": {"a": "z"}}},
+            r"videos: train, test: \['a'\] are in both; give .*other names",
+        ),
+        (
+            {"videos": {"train": {"take 1": "x", "b": "y"}, "test": {"take-2": "z"}}},
+            r"videos: .*\['take 1', 'take-2'\] are to be of letters, digits and _.*rename",
+        ),
+        ({"estimator": {"name": "file"}}, r"estimator: files: None: .*'file'.*give its path"),
+        ({"estimator": {"name": "ground_truth", "files": ""}}, r"estimator: files: '': .*path"),
         ({"training_free": {"min_views": 1}}, r"training_free\.min_views: .*equal to 2"),
         ({"train": {"root": {"epochs": 2}}}, r"train\.root: .*exactly one of epochs"),
         ({"space": {"size": [1, 2]}}, r"space\.size"),
@@ -162,6 +196,47 @@ class TestPartial:
     def test_values_of_parts_are_checked(self) -> None:
         with pytest.raises(ValueError, match="person_score"):
             parse_selected('{"labels": {"person_score": 3}}')
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('{"labels": {"person_score": 3}}', r"labels\.person_score: .*less than or equal to 1"),
+            ('{"labels": {"persn": 3}}', r"labels\.persn: there is no such key; known: .*person_"),
+            ('{"estimator": {"blazepose": {"tile": 1}}}', r"estimator\.blazepose\.tile: there is"),
+            ('{"lables": {}}', "lables: there is no such key; known: .*'labels'"),
+            ('{"labels": 3}', "labels: Input should be .*Labels"),
+            ('{"seed": "one"}', "seed: .*integer"),
+            ('{"seed": 3', "not valid JSON"),
+        ],
+    )
+    def test_wrong_json_is_refused_as_a_file_is(self, text: str, message: str) -> None:
+        with pytest.raises(InputError, match=rf"(?s)--parameters: .*{message}"):
+            parse_selected(text)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["prepare-videos", "--sequence", "a"], "'videos' of Parameters is not given"),
+            (["detect", "--scene", "SCENE", "--weights", "w"], "'estimator' of Parameters is not"),
+        ],
+    )
+    def test_a_command_names_the_part_that_it_lacks(
+        self, tmp_path: Path, arguments: list[str], message: str
+    ) -> None:
+        cameras = ring(2)
+        write_scene(tmp_path, "a", "test", cameras, [0], [0.0])
+        arguments = [str(tmp_path) if word == "SCENE" else word for word in arguments]
+        out = ["--scene" if arguments[0] == "prepare-videos" else "--out", str(tmp_path / "out")]
+        done = CliRunner().invoke(app, [*arguments, *out, "--parameters", '{"data": {}}'])
+        assert done.exit_code == 1
+        assert f"--parameters: {message}" in done.output
+
+    def test_an_unknown_sequence_is_named(self, tmp_path: Path) -> None:
+        given = ["--parameters", '{"videos": {"train": {"a": "x"}, "test": {"b": "y"}}}']
+        scene = ["--sequence", "c", "--scene", str(tmp_path / "c")]
+        done = CliRunner().invoke(app, ["prepare-videos", *scene, *given])
+        assert done.exit_code == 1
+        assert "--sequence c: videos.train and videos.test name ['a', 'b']" in done.output
 
     def test_a_path_is_read_as_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "params.yaml"

@@ -1,6 +1,7 @@
 """The published protocol: worked by hand, and against a plain loop."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from selfpose3d.cli import app
 from selfpose3d.errors import InputError
 from selfpose3d.evaluation import evaluate, evaluate_files
 from selfpose3d.evaluation.metrics import THRESHOLDS_MM
@@ -230,7 +233,7 @@ class TestFiles:
         for name in ("a", "b"):
             write_poses3d(tmp_path / f"p_{name}.parquet", {(name, 0): predicted_at((9, 0, 0, 1))})
             write_poses3d(tmp_path / f"t_{name}.parquet", {(name, 0): bodies_at((0, 0, 0))})
-        metrics = evaluate_files(sorted(tmp_path.glob("p_*")), sorted(tmp_path.glob("t_*")))
+        metrics, _ = evaluate_files(sorted(tmp_path.glob("p_*")), sorted(tmp_path.glob("t_*")))
         assert metrics["people"] == 2
         assert metrics["MPJPE"] == pytest.approx(9)
 
@@ -238,7 +241,7 @@ class TestFiles:
         rows = [{"frame": 3, "people": [{"joints": [[0, 0, 0]] * 15}]}]
         path = tmp_path / "people.json"
         path.write_text(json.dumps(rows))
-        assert evaluate_files([path], [path])["MPJPE"] == 0
+        assert evaluate_files([path], [path])[0]["MPJPE"] == 0
 
     def test_another_data_set_is_refused(self, tmp_path: Path) -> None:
         write_poses3d(tmp_path / "p.parquet", {("walk", 0): predicted_at((0, 0, 0, 1))})
@@ -256,3 +259,55 @@ class TestFiles:
             evaluate({KEY: bodies_at()}, {KEY: bodies_at()})
         with pytest.raises(InputError, match="hold no frame"):
             evaluate({}, {KEY: bodies_at((0, 0, 0))})
+
+
+def people_of_size(size: float) -> People3D:
+    """One person of 15 joints in a line up from the floor, 2 m from the world's origin."""
+    joints = np.zeros((1, 15, 3))
+    joints[..., 0], joints[..., 2] = 2000, np.linspace(0, 1700, 15)
+    return People3D.predicted(joints * size, np.ones(1))
+
+
+class TestCommand:
+    """What ``selfpose3d evaluate`` prints."""
+
+    def told(self, folder: Path, predictions: Frames, truth: Frames) -> str:
+        write_poses3d(folder / "p.parquet", predictions)
+        write_poses3d(folder / "t.parquet", truth)
+        files = ["--predictions", folder / "p.parquet", "--ground-truth", folder / "t.parquet"]
+        done = CliRunner().invoke(app, list(map(str, ["evaluate", *files, "--out", folder / "o"])))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def test_how_much_was_evaluated_and_what_was_left_out(self, tmp_path: Path) -> None:
+        one = people_of_size(1)
+        truth = {("a", frame): one for frame in (0, 1, 2)} | {("a", 3): bodies_at()}
+        told = self.told(tmp_path, {("a", frame): one for frame in (2, 3, 4, 5, 6)}, truth)
+        assert "MPJPE 0.0" in told
+        assert "3 frames and 3 people of the truth, 1 predictions" in told
+        assert "2 of these frames are not among the predictions" in told
+        assert "left out 4 predicted frames" in told
+        whole = self.told(tmp_path, truth, truth)
+        assert "left out 1 predicted frames" in whole
+        assert "not among" not in whole
+
+    def test_an_undefined_mpjpe_is_a_dash(self, tmp_path: Path) -> None:
+        told = self.told(tmp_path, {KEY: bodies_at()}, {KEY: people_of_size(1)})
+        assert "Recall@500 0.0  MPJPE –\n" in told
+        assert "warning" not in told
+
+    @pytest.mark.parametrize(
+        ("factor", "unit"), [(1000, "metres"), (100, "decimetres"), (10, "centimetres")]
+    )
+    def test_a_mistake_of_unit_is_named(self, tmp_path: Path, factor: int, unit: str) -> None:
+        right, wrong = {KEY: people_of_size(1)}, {KEY: people_of_size(1.1 / factor)}
+        said = rf"warning: nobody matches.* {factor} times .*is the (\w+) file in {unit}\?"
+        found = [re.search(said, self.told(tmp_path, *sides)) for sides in
+                 ((wrong, right), (right, wrong))]  # fmt: skip
+        assert [match and match[1] for match in found] == ["predictions", "truth"]
+
+    def test_people_in_another_place_are_no_mistake_of_unit(self, tmp_path: Path) -> None:
+        elsewhere = People3D.predicted(people_of_size(1).joints + 5000, np.ones(1))
+        told = self.told(tmp_path, {KEY: elsewhere}, {KEY: people_of_size(1)})
+        assert "MPJPE –" in told
+        assert "warning" not in told

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,25 @@ def test_a_table_of_what_is_not_there_is_refused() -> None:
     tables = {"mine": {"title": "Mine", "rows": ["nobody"]}}
     with pytest.raises(InputError, match=r"tables\.mine\.rows: \['nobody'\] are no experiments"):
         make_plan(Parameters.model_validate({"tables": tables}))
+
+
+def own_videos(train: dict[str, str], test: dict[str, str], **over: Any) -> Parameters:
+    data = {"data": {"source": "videos"}, "videos": {"train": train, "test": test}}
+    return Parameters.model_validate(data | over)
+
+
+def test_own_videos_need_sequences_to_learn_from_and_to_test_on(parameters: Parameters) -> None:
+    described = {name: method.model_dump() for name, method in parameters.experiments.items()}
+    with pytest.raises(InputError, match=r"videos\.test: it names no sequence.*name one or more"):
+        make_plan(own_videos({"a": "x"}, {}, experiments=described))
+    with pytest.raises(InputError, match=r"videos\.train: it names no .*experiments\.\w+ learns"):
+        make_plan(own_videos({}, {"b": "y"}, experiments=described))
+
+
+def test_own_videos_without_training_sequences_do_where_nothing_learns() -> None:
+    free = {"free": {"title": "Free", "method": "training_free"}}
+    plan = make_plan(own_videos({}, {"b": "y"}, experiments=free))
+    assert plan.by_name["free"][0].dataset.sequences == ("b",)
 
 
 def test_shared_attention_needs_learnt_heatmaps(parameters: Parameters) -> None:

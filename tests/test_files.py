@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import signal
 import subprocess
@@ -155,12 +156,16 @@ class TestPoses3D:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("{}", "a list of frames is expected, not dict"),
-            ("[1]", "entry 0"),
-            ('[{"people": []}]', "entry 0.*frame"),
-            ('[{"frame": 0}]', "entry 0.*people"),
+            ("{}", "a list of frames is expected, not {}"),
+            ("[1]", "frame entry 0: an object with .*is expected, not 1"),
+            ('[{"people": []}]', "frame entry 0 lacks 'frame'"),
+            ('[{"frame": 0}]', "frame entry 0 lacks 'people'"),
+            ('[{"frame": 0, "people": null}]', "frame entry 0: 'people' must be a list, not null"),
+            ('[{"frame": "a", "people": []}]', 'frame entry 0: frame is "a"; a whole number'),
+            ('[{"frame": 0.5, "people": []}]', "frame entry 0: frame is 0.5; a whole number"),
+            ('[{"frame": 0, "people": [null]}]', "person 0: an object with .*not null"),
             ('[{"frame": 0, "people": [{"joints": [[1, 2, 3]]}]}]', "entry 0.*person 0.*15 x 3"),
-            ('[{"frame": 0, "people": [{}]}]', "entry 0.*joints"),
+            ('[{"frame": 0, "people": [{}]}]', "entry 0, person 0 lacks 'joints'"),
             ('[{"frame": 0, "people": []}, {"frame": 0, "people": []}]', "entry 1.*twice"),
             ("[", "not valid JSON"),
         ],
@@ -171,11 +176,46 @@ class TestPoses3D:
         with pytest.raises(InputError, match=rf"people\.json: .*{message}"):
             read_poses3d(path)
 
-    def test_bad_joints_in_json_are_refused(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"joints": [*[[0, 0, 0]] * 14, None]}, "joint 14: three finite numbers.*not null"),
+            ({"joints": [*[[0, 0, 0]] * 14, [0, 0, math.nan]]}, "joint 14: .*in mm.*'valid'"),
+            ({"joints": [*[[0, 0, 0]] * 14, [0, 0, "1"]]}, 'joint 14: .*not .0, 0, "1"'),
+            ({"score": math.nan}, "score is NaN; a finite number"),
+            ({"score": math.inf}, "score is Infinity; a finite number"),
+            ({"score": None}, "score is null; a finite number"),
+            ({"valid": [True] * 14}, "'valid' must hold 15 times"),
+            ({"valid": ["false"] * 15}, "'valid' must hold 15 times"),
+            ({"person": "Ann"}, 'person is "Ann"; a whole number'),
+        ],
+    )
+    def test_bad_people_in_json_are_refused(
+        self, tmp_path: Path, wrong: dict, message: str
+    ) -> None:
         path = tmp_path / "people.json"
-        joints = [[1.0, 2.0, float("nan")]] * 15
-        path.write_text(json.dumps([{"frame": 0, "people": [{"joints": joints}]}]))
-        with pytest.raises(InputError, match="finite numbers in mm"):
+        right = {"joints": [[1.0, 2.0, 3.0]] * 15}
+        path.write_text(json.dumps([{"frame": 0, "people": [right, right | wrong]}]))
+        with pytest.raises(InputError, match=rf"people\.json: frame entry 0, person 1.*{message}"):
+            read_poses3d(path)
+
+    @pytest.mark.parametrize(
+        ("column", "value", "message"),
+        [
+            ("x", "far", "the column 'x' is of type .*; numbers are expected"),
+            ("joint", "neck", "the column 'joint' is of type .*; numbers are expected"),
+            ("valid", "false", "the column 'valid' is of type .*; true or false"),
+            ("frame", math.nan, "frame nan; whole numbers are expected"),
+            ("person", 0.5, "person 0.5; whole numbers are expected"),
+        ],
+    )
+    def test_columns_of_another_type_are_refused(
+        self, tmp_path: Path, column: str, value: object, message: str
+    ) -> None:
+        path = tmp_path / "people.parquet"
+        write_poses3d(path, {("a", 0): People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))})
+        pd.read_parquet(path).assign(**{column: value}).to_parquet(path)
+        with pytest.raises(InputError, match=rf"people\.parquet: {message}"):
             read_poses3d(path)
 
     def test_bad_files_are_refused(self, tmp_path: Path) -> None:

@@ -88,6 +88,10 @@ def test_pose2sim_calibration(tmp_path: Path) -> None:
     assert_same(read_pose2sim(path), rig(), 4)
     for text, said in (
         (pose2sim_text(rig(), fisheye=True), "is a fisheye"),
+        (
+            pose2sim_text(rig()).replace("distortions = [", "distortions = [0.1, 0.2, 0.3, 0.4, "),
+            "camera cam01: distortions holds 8 coefficients.*undistort",
+        ),
         ("[a]\nname = 'a'", "not a Pose2Sim calibration"),
         ("= 3", "not a Pose2Sim calibration"),
     ):

@@ -101,7 +101,9 @@ def test_soft_labels_keep_weak_joints_and_hard_labels_do_not():
     soft = make_labels(detections, Labels(), "soft")[0, "a"]
     hard = make_labels(detections, Labels(), "hard")[0, "a"]
     assert (soft.scores > 0).all()
-    assert np.array_equal(hard.scores, np.where(soft.scores >= 0.7, soft.scores, 0))
+    assert np.array_equal(
+        hard.scores, np.where(soft.scores >= Labels().joint_score, soft.scores, 0)
+    )
     assert soft.points.shape == (1, 15, 2)
 
 
@@ -154,6 +156,29 @@ def test_openpose_people_become_coco_people(synthetic, tmp_path):
     assert people.scores[0, COCO_17.index("right_ankle")] == 35.0
 
 
+def test_coordinates_of_larger_frames_are_refused(synthetic, tmp_path):
+    scaled = {
+        image: People2D(people.points * 3, people.scores, people.person_scores)
+        for image, people in coco_views(synthetic).items()
+    }
+    write_coco_results(tmp_path / "r.json", scaled)
+    said = r"r\.json: \d+% of .* 224x160 px; x goes from \d+ to \d{3}, .*data\.stored_size"
+    with pytest.raises(InputError, match=said):
+        read_keypoint_files(tmp_path / "r.json", synthetic.scene)
+
+
+def test_a_joint_outside_now_and_then_and_weak_ones_anywhere_pass(synthetic, tmp_path):
+    views = coco_views(synthetic)
+    first, *others = views.values()
+    assert len(first)
+    first.points[0, 0] = (400.0, 80.0)
+    for people in others:
+        people.points[:, 1], people.scores[:, 1] = (-900.0, 900.0), 0.2
+    write_coco_results(tmp_path / "r.json", views)
+    again = read_keypoint_files(tmp_path / "r.json", synthetic.scene)
+    assert all(np.allclose(again[image].points, views[image].points) for image in views)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -187,12 +212,10 @@ def test_the_file_estimator_names_a_scene_without_people(synthetic, tmp_path):
     parameters = Estimator(name="file", files=str(tmp_path / "{sequence}.json"))
     with pytest.raises(InputError, match="no people were found in any of its 12 images"):
         detect_scene(synthetic.scene, parameters, tmp_path)
-    with pytest.raises(InputError, match=r"estimator\.files"):
-        detect_scene(synthetic.scene, Estimator(name="file"), tmp_path)
 
 
 def test_people_from_files_are_not_looked_at_again(synthetic, tmp_path):
-    parameters = Estimator(name="file")
+    parameters = Estimator(name="file", files="people.json")
     views = detect_again(synthetic.scene, synthetic.views, synthetic.truth, parameters, tmp_path)
     assert views is synthetic.views
 
@@ -266,6 +289,10 @@ def as_coco(people):
             points[:, COCO_17.index(name)] = people.points[:, joint]
             scores[:, COCO_17.index(name)] = people.scores[:, joint]
     return People2D(points, scores, people.person_scores)
+
+
+def coco_views(synthetic):
+    return {image: as_coco(people) for image, people in synthetic.views.items()}
 
 
 def test_a_person_missed_by_one_view_is_looked_for_there(synthetic):

@@ -1,6 +1,8 @@
 """Scenes, cameras and their checks; letterboxing; the space that people must be in."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +81,89 @@ def test_broken_scene_files(tmp_path: Path) -> None:
         (tmp_path / "cameras.json").write_text(text)
         with pytest.raises(InputError, match=r"cameras.json: "):
             read_cameras(tmp_path / "cameras.json")
+
+
+def rows_of_rig(folder: Path) -> list[dict[str, Any]]:
+    """The cameras of the rig as a person may write them: without distortion."""
+    write_cameras(folder / "cameras.json", RIG)
+    rows: list[dict[str, Any]] = json.loads((folder / "cameras.json").read_text())["cameras"]
+    return [{key: value for key, value in row.items() if key != "distortion"} for row in rows]
+
+
+def read_rows(folder: Path, rows: Any) -> tuple[Camera, ...]:
+    (folder / "cameras.json").write_text(json.dumps(rows))
+    return read_cameras(folder / "cameras.json")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, [0, 0, 0, 0, 0]),
+        ([], [0, 0, 0, 0, 0]),
+        ([0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.4, 0]),
+        ([[0.1, 0.2, 0.3, 0.4, 0.5]], [0.1, 0.2, 0.3, 0.4, 0.5]),
+    ],
+)
+def test_distortion_of_four_coefficients_or_none(
+    tmp_path: Path, given: list | None, expected: list[float]
+) -> None:
+    rows = rows_of_rig(tmp_path)
+    if given is not None:
+        rows[0]["distortion"] = given
+    assert read_rows(tmp_path, {"cameras": rows})[0].distortion.tolist() == expected
+
+
+def test_a_bare_list_of_cameras_and_columns_are_read(tmp_path: Path) -> None:
+    rows = rows_of_rig(tmp_path)
+    rows[1]["t"] = [[x] for x in rows[1]["t"]]
+    rows[1]["width"] = 160.0
+    for read, written in zip(read_rows(tmp_path, rows), RIG, strict=True):
+        np.testing.assert_array_equal(read.t, written.t)
+        assert (read.name, read.width) == (written.name, written.width)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("distortion", [0.1] * 8, r"camera b: distortion holds 8 .*0\.1.*five.*undistort"),
+        ("distortion", [0.1], "camera b: distortion holds 1 "),
+        ("distortion", "none", 'camera b: distortion holds "none"'),
+        ("K", [140.0, 141.0, 80.0, 48.0], r"camera b: K holds \[140.*three rows.*fx"),
+        ("K", [["140", 0, 80], [0, 140, 48], [0, 0, 1]], 'camera b: K holds .*"140".*plain'),
+        ("R", [0.1, 0.2, 0.3], r"camera b: R holds \[0\.1.*three rows.*Rodrigues"),
+        ("R", [[1, 0, 0], [0, 1], [0, 0, 1]], "camera b: R holds .*of one length"),
+        ("R", None, "camera b: R holds null"),
+        ("t", [1, 2, 3, 4], r"camera b: t holds \[1, 2, 3, 4\]; three numbers.*mm"),
+        ("t", [1, 2, None], "camera b: t holds .*null.*plain numbers"),
+        ("t", [1, 2, float("nan")], "camera b: t holds .*not finite"),
+        ("width", "1920", 'camera b: width is "1920"; a whole number of pixels'),
+        ("height", 0, "camera b: height is 0; a whole number"),
+        ("height", True, "camera b: height is true; a whole number"),
+        ("matrix", [], r"camera b: lacks the keys none, has the unknown keys \['matrix'\].*'K'"),
+        ("name", 7, r"camera 1 \(from 0\): an object with a 'name'"),
+    ],
+)
+def test_wrong_value_of_a_camera_is_named(
+    tmp_path: Path, key: str, value: object, said: str
+) -> None:
+    rows = rows_of_rig(tmp_path)
+    rows[1][key] = value
+    with pytest.raises(InputError, match=rf"(?s)cameras\.json: {said}"):
+        read_rows(tmp_path, {"cameras": rows})
+
+
+@pytest.mark.parametrize("key", ["width", "K", "t"])
+def test_camera_that_lacks_a_key(tmp_path: Path, key: str) -> None:
+    rows = rows_of_rig(tmp_path)
+    del rows[1][key]
+    with pytest.raises(InputError, match=rf"json: camera b: lacks the keys \['{key}'\]"):
+        read_rows(tmp_path, {"cameras": rows})
+
+
+@pytest.mark.parametrize("rows", [3, {"a": {}}, {"cameras": {"a": {}}}, ["a", "b"]])
+def test_calibration_of_another_form(tmp_path: Path, rows: object) -> None:
+    with pytest.raises(InputError, match=r"cameras\.json: .*(list of cameras|an object).*name"):
+        read_rows(tmp_path, rows)
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image"])

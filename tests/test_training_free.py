@@ -1,6 +1,6 @@
 """The training-free reconstruction on synthetic people whose labels err as an estimator's do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from selfpose3d.baselines.association import (
     ray_distances,
 )
 from selfpose3d.baselines.body_prior import STANDING, body_axes, complete
+from selfpose3d.baselines.stature import ENOUGH, NECK_TO_ANKLE_MM, necks_to_ankles
 from selfpose3d.baselines.training_free import reconstruct, reconstruct_scene
 from selfpose3d.config import TrainingFree
 from selfpose3d.errors import InputError
@@ -218,6 +219,61 @@ class TestScene:
             views = {camera.name: labels[frame, camera.name] for camera in scene.cameras}
             alone = reconstruct(views, scene.cameras, PARAMETERS)
             np.testing.assert_array_equal(people["walk", frame].joints, alone.joints)
+
+
+class TestStature:
+    """People are the scale: a rig whose translations are not in mm is told by them."""
+
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    @pytest.mark.parametrize(
+        ("factor", "said"),
+        [
+            (0.1, r"in cm \(multiply t by 10\)"),
+            (1 / 25.4, r"in mm \(t times (2[0-9]|30) would"),
+            (10.0, r"in mm \(t times 0\.(09|1)"),
+        ],
+    )
+    def test_translations_in_another_unit_are_refused(
+        self, tmp_path: Path, factor: float, said: str, seed: int
+    ) -> None:
+        scene, labels = walk(tmp_path / "take1", seed, factor, Errors(noise=0.003))
+        with pytest.raises(InputError, match=rf"take1: people are \d+ mm tall.*{said}"):
+            reconstruct_scene(scene, labels, PARAMETERS)
+
+    @pytest.mark.parametrize("size", [0.6, 1.0, 1.3])
+    def test_children_giants_and_bad_labels_pass(self, tmp_path: Path, size: float) -> None:
+        errors = Errors(noise=0.04, missed=0.3, doubled=0.3, swapped=0.3)
+        scene, labels = walk(tmp_path, 3, size, errors)
+        assert len(reconstruct_scene(scene, labels, PARAMETERS)) == len(scene.frames)
+
+    def test_a_few_people_do_not_tell(self, tmp_path: Path) -> None:
+        scene, labels = walk(tmp_path, 0, 0.1, Errors(), frames=ENOUGH - 1)
+        assert len(reconstruct_scene(scene, labels, PARAMETERS)) == ENOUGH - 1
+
+    def test_joints_that_were_completed_do_not_count(self) -> None:
+        bodies = np.stack([STANDING / 10] * 2)
+        supported = np.ones((2, 15), dtype=bool)
+        bodies[0, 12:] = STANDING[12:]
+        supported[0, 12:] = False
+        supported[1, [7, 13]] = False
+        lengths = necks_to_ankles(bodies, supported)
+        np.testing.assert_allclose(lengths, [NECK_TO_ANKLE_MM / 10])
+
+
+def walk(
+    folder: Path, seed: int, factor: float, errors: Errors, frames: int = 12
+) -> tuple[Scene, dict[tuple[int, str], People2D]]:
+    """Three people in each frame, seen by the ring, whose translations then are scaled."""
+    rng = np.random.default_rng(seed)
+    cameras = ring(4)
+    labels = {
+        (frame, name): people
+        for frame in range(frames)
+        for name, people in labels_of(rng, crowd(rng, 3), cameras, errors).items()
+    }
+    scaled = tuple(replace(camera, t=camera.t * factor) for camera in cameras)
+    times = tuple(frame / 30 for frame in range(frames))
+    return Scene(folder, "walk", "test", scaled, tuple(range(frames)), times), labels
 
 
 def small_scene(

@@ -155,14 +155,29 @@ def test_without_footage_nothing_is_fetched_for_it(tmp_path: Path) -> None:
     assert counts["report"] == 1
 
 
-def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
-    videos = {name: {f"my_{name}": str(tmp_path / name)} for name in ("train", "test")}
+def overlay_of_videos(folder: Path) -> str:
+    """An overlay with a training and a test sequence of own videos, in ``folder``."""
+    videos = {name: {f"my_{name}": str(folder / name)} for name in ("train", "test")}
     for name in videos:
-        (tmp_path / name).mkdir()
-    overlay = tmp_path / "videos.yaml"
+        (folder / name).mkdir()
+    overlay = folder / "videos.yaml"
     overlay.write_text(yaml.safe_dump({"data": {"source": "videos"}, "videos": videos}))
+    return str(overlay)
 
-    counts = planned(tmp_path, "--configfile", str(overlay))
+
+def test_a_table_of_own_videos_is_refused_for_want_of_truth(tmp_path: Path) -> None:
+    overlay = overlay_of_videos(tmp_path)
+
+    status, output = run_snakemake(
+        "--dry-run", "--configfile", overlay, "--", "table_1", workdir=tmp_path / "run"
+    )
+
+    assert status != 0
+    assert re.search(r"data\.source: videos: these data have no ground truth.*choose a", output)
+
+
+def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path))
 
     assert counts["prepare_videos"] == 2
     assert not counts["train_supervised_root"] and counts["train_root"]

@@ -108,7 +108,17 @@ def test_scenes(dataset: Dataset) -> list[str]:
 
 
 def truth_files(dataset: Dataset, sequences: Iterable[str]) -> list[str]:
-    """The 3D truth of some of a data set's sequences."""
+    """The 3D truth of some of a data set's sequences.
+
+    Raises:
+        WorkflowError: there is none.
+    """
+    if dataset.source == "videos":
+        raise WorkflowError(
+            "data.source: videos: these data have no ground truth, which what was asked for is "
+            "measured against; choose a table or experiment that needs none, or no target at all: "
+            "a plain run predicts and reports without it"
+        )
     return [f"data/truth/{dataset.id}/{sequence}.parquet" for sequence in sequences]
 
 

@@ -136,8 +136,14 @@ def prepare_own_videos(
 
     given = _parameters(parameters)
     is_train = sequence in given.videos.train
+    folders = {**given.videos.test, **given.videos.train}
+    if sequence not in folders:
+        raise InputError(
+            f"--sequence {sequence}: videos.train and videos.test name {sorted(folders)}; "
+            "give one of these, or add its folder there"
+        )
     prepare_videos(
-        folder=Path((given.videos.train if is_train else given.videos.test)[sequence]),
+        folder=Path(folders[sequence]),
         name=sequence,
         cameras=given.data.cameras,
         every=given.data.train_every if is_train else given.data.test_every,
@@ -330,11 +336,11 @@ def evaluate(
     from selfpose3d.files.atomic import write_json
     from selfpose3d.reporting.tables import METRICS
 
-    metrics = evaluate_files(predictions, ground_truth)
+    metrics, remarks = evaluate_files(predictions, ground_truth)
     write_json(out, metrics)
-    typer.echo(
-        "  ".join(f"{key} {metrics[key]:.1f}" for key in METRICS if metrics[key] is not None)
-    )
+    values = {key: metrics[key] for key in METRICS}
+    told = [f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in values.items()]
+    typer.echo("\n".join(["  ".join(told), *remarks]))
 
 
 @command("metrics")

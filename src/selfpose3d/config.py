@@ -6,9 +6,10 @@ and is given those and no others, so that its key covers all that its result dep
 
 import copy
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,6 +20,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 GridSide = Annotated[int, Field(ge=12, multiple_of=4)]
 """Voxels a side of a V2V's volume, halved twice. Below 12 its lowest level is narrower than
 a kernel: on some processors bfloat16 gradients of such convolutions read beyond their memory."""
@@ -26,10 +28,24 @@ Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
 
 
+class NotGivenError(InputError, AttributeError):
+    """A part of the parameters is read that was not given: see ``partial``."""
+
+
 class Section(BaseModel):
     """A part of the parameters: unknown keys are refused, values are fixed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise NotGivenError(
+                    f"--parameters: {name!r} of {type(self).__name__} is not given, and this step "
+                    "reads it; add it to the JSON, or give a YAML file with all parameters"
+                )
+            return super().__getattr__(name)
 
 
 class Data(Section):
@@ -65,7 +81,7 @@ class Studio(Section):
     people: tuple[Count, Count] = Field(
         (2, 4), description="fewest and most people a sequence; each number comes equally often"
     )
-    seed: int = Field(1, description="of the studio alone; two seeds share no person or motion")
+    seed: Seed = Field(1, description="of the studio alone; two seeds share no person or motion")
 
 
 class Panoptic(Section):
@@ -102,6 +118,22 @@ class Videos(Section):
         "cameras.json or a Pose2Sim Calib.toml",
     )
     test: dict[str, str] = Field(default_factory=dict, description="likewise, held out")
+
+    @model_validator(mode="after")
+    def _names_are_folders_of_their_own(self) -> "Videos":
+        strange = [n for n in (*self.train, *self.test) if not re.fullmatch("[A-Za-z0-9_]+", n)]
+        if strange:
+            raise ValueError(
+                f"train, test: the names {strange} are to be of letters, digits and _ alone; "
+                "rename the sequences, their folders may be called anything"
+            )
+        both = sorted(set(self.train) & set(self.test))
+        if both:
+            raise ValueError(
+                f"train, test: {both} are in both; give the held-out sequences other names, and "
+                "other videos"
+            )
+        return self
 
 
 class Footage(Section):
@@ -154,6 +186,15 @@ class Estimator(Section):
         "{sequence} and {dataset} are filled in",
     )
 
+    @model_validator(mode="after")
+    def _has_its_files(self) -> "Estimator":
+        if self.name != "blazepose" and not self.files:
+            raise ValueError(
+                f"files: {self.files!r}: the estimator {self.name!r} reads one; give its path, "
+                "with {sequence} in the place of the sequence's name"
+            )
+        return self
+
 
 class Labels(Section):
     """Which detections become labels (paper section 4.2, table 16)."""
@@ -174,7 +215,7 @@ class Labels(Section):
         description="put on every joint, standard deviation of x and of y in % of a person's "
         "height: a dose to study, 0 otherwise",
     )
-    noise_seed: Annotated[int, Field(ge=0)] = Field(0, description="of that noise")
+    noise_seed: Seed = Field(0, description="of that noise")
 
 
 class Heatmaps(Section):
@@ -539,7 +580,7 @@ class Table(Section):
     groups: tuple[Literal["per_sequence", "per_people"], ...] = Field(
         (), description="below each row, one for each of these groups of test frames"
     )
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] | None = Field(
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = Field(
         None, description="of its rows; null: seeds"
     )
     by_default: bool = Field(
@@ -551,8 +592,8 @@ class Table(Section):
 class Parameters(Section):
     """Everything that ``params.yaml`` and its overlays may say."""
 
-    seed: int = Field(0, description="of one training; set for each experiment from seeds")
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+    seed: Seed = Field(0, description="of one training; set for each experiment from seeds")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
         (0,), description="every learnt experiment is trained with each of them"
     )
     data: Data = Data()
@@ -631,7 +672,10 @@ def load_parameters(paths: Iterable[Path]) -> Parameters:
     merged: dict[str, Any] = {}
     paths = list(paths)
     for path in paths:
-        merged = merge(merged, read_yaml(path) or {})
+        given = read_yaml(path) or {}
+        if not isinstance(given, Mapping):
+            raise InputError(f"{path}: sections with keys are expected, not {given!r}")
+        merged = merge(merged, given)
     return parse_parameters(merged, " + ".join(str(path) for path in paths))
 
 
@@ -640,12 +684,32 @@ def parse_parameters(values: Mapping[str, Any], where: str) -> Parameters:
     try:
         return Parameters.model_validate(values)
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in problem['loc']) or '(top level)'}: "
-            f"{problem['msg']} (got {problem['input']!r})"
-            for problem in error.errors()
-        ]
-        raise InputError(f"{where}: wrong parameters\n" + "\n".join(lines)) from error
+        raise _refusal(error, Parameters, where) from error
+
+
+def _refusal(
+    error: ValidationError, model: type[Section], where: str, path: Sequence[str] = ()
+) -> InputError:
+    """What is wrong with the values of a section that lies at a path of keys."""
+    lines = [f"{where}: wrong parameters"]
+    for problem in error.errors():
+        key, said = problem["loc"], problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = sorted(_section_at(model, key[:-1]).model_fields)
+            said = f"there is no such key; known: {known}"
+        name = ".".join(map(str, (*path, *key))) or "(top level)"
+        lines.append(f"  {name}: {said} (got {problem['input']!r})")
+    return InputError("\n".join(lines))
+
+
+def _section_at(model: type[Section], path: Sequence[int | str]) -> type[Section]:
+    """The type of the section at a path of keys; experiments and tables are of one type each."""
+    if not path:
+        return model
+    annotation = model.model_fields[str(path[0])].annotation
+    if get_origin(annotation) is dict:
+        return _section_at(get_args(annotation)[1], path[2:])
+    return _section_at(cast(type[Section], annotation), path[1:])
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -709,23 +773,36 @@ def select(parameters: Parameters, reads: Iterable[str]) -> dict[str, Any]:
 def partial(selected: Mapping[str, Any]) -> Parameters:
     """Parameters that hold only the given parts.
 
-    Reading another part raises ``AttributeError``: a stage can't depend on what its key does not
-    cover.
+    Reading another part raises ``NotGivenError``, an ``AttributeError``: a stage can't depend on
+    what its key does not cover.
+
+    Raises:
+        InputError: a key is unknown, or a value is wrong.
     """
-    return _partial(Parameters, selected)
+    parameters: Parameters = _partial(Parameters, selected, ())
+    return parameters
 
 
-def _partial(model: type[Any], values: Mapping[str, Any]) -> Any:
+def _partial(model: type[Any], values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     fields: dict[str, Any] = {}
     for name, value in values.items():
+        key = (*path, name)
+        if name not in model.model_fields:
+            known = sorted(model.model_fields)
+            raise InputError(f"--parameters: {'.'.join(key)}: there is no such key; known: {known}")
         annotation = model.model_fields[name].annotation
         nested = isinstance(annotation, type) and issubclass(annotation, Section)
-        if nested and set(value) != set(annotation.model_fields):
-            fields[name] = _partial(annotation, value)
-        elif nested:
-            fields[name] = annotation.model_validate(value)
-        else:
-            fields[name] = _validated(model, name, value)
+        section = annotation if nested else None
+        try:
+            if section is None:
+                fields[name] = _validated(model, name, value)
+            elif isinstance(value, Mapping) and set(value) != set(section.model_fields):
+                fields[name] = _partial(section, value, key)
+            else:
+                fields[name] = section.model_validate(value)
+        except ValidationError as error:
+            where = path if section is None else key
+            raise _refusal(error, section or model, "--parameters", where) from error
     instance = object.__new__(model)
     object.__setattr__(instance, "__dict__", fields)
     object.__setattr__(instance, "__pydantic_fields_set__", set(fields))
@@ -743,6 +820,10 @@ def _validated(model: type[Any], name: str, value: Any) -> Any:
 
 def parse_selected(text: str) -> Parameters:
     """Partial parameters from a stage's JSON, as a rule passes it, or from a YAML file's path."""
-    if text.lstrip().startswith("{"):
-        return partial(json.loads(text))
-    return load_parameters([Path(text)])
+    if not text.lstrip().startswith("{"):
+        return load_parameters([Path(text)])
+    try:
+        selected = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--parameters: not valid JSON ({error})") from error
+    return partial(selected)

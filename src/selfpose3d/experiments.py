@@ -276,6 +276,7 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     tested = with_settings(parameters, described.test_on, f"experiments.{name}.test_on")
     labels, reconstructions = _add_labelled(plan, tested)
     enabled = _enabled_stages(parameters, method)
+    _check_sequences(parameters, tested, f"experiments.{name}" if enabled else None)
     stages = _add_stages(plan, parameters, enabled, *_add_labelled(plan, parameters))
     step = PREDICTION_OF.get(method, "reconstructions")
     reads = select(tested, READS[step]) if stages else {}
@@ -296,6 +297,26 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     )
     plan.experiments[experiment.id] = experiment
     return experiment
+
+
+def _check_sequences(trained: Parameters, tested: Parameters, learner: str | None) -> None:
+    """Refuse an experiment without test sequences, and one that learns without training ones.
+
+    Args:
+        trained: the parameters that it learns with.
+        tested: those that it is tested with.
+        learner: what learns from the training sequences, if it does.
+    """
+    needs = [(tested, "test", "predictions are made of them")]
+    if learner:
+        needs.append((trained, "train", f"{learner} learns from them"))
+    for parameters, split, reason in needs:
+        source = parameters.data.source
+        if source != "studio" and not getattr(getattr(parameters, source), split):
+            raise InputError(
+                f"{source}.{split}: it names no sequence, and {reason}; "
+                f"name one or more there, as data.source is {source}"
+            )
 
 
 def _add_labelled(plan: Plan, parameters: Parameters) -> tuple[Labels, Reconstructions]:

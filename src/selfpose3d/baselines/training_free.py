@@ -28,6 +28,7 @@ from selfpose3d.baselines.association import (
     with_sides_swapped,
 )
 from selfpose3d.baselines.body_prior import complete
+from selfpose3d.baselines.stature import check_stature, necks_to_ankles
 from selfpose3d.config import TrainingFree
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
@@ -97,14 +98,20 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
 
     Returns:
         people by (sequence, frame), every frame of the scene among them.
+
+    Raises:
+        InputError: the people are not of human size, so that the calibration is not in mm.
     """
-    frames = detections_by_frame(scene, labels)
-    return {
-        (scene.name, frame): _people(associate(detections, parameters), parameters)
-        for frame, detections in track(
-            list(frames.items()), f"reconstruct {scene.name}", unit="frames"
-        )
-    }
+    people: dict[tuple[str, int], People3D] = {}
+    lengths = []
+    frames = list(detections_by_frame(scene, labels).items())
+    for frame, detections in track(frames, f"reconstruct {scene.name}", unit="frames"):
+        found = associate(detections, parameters)
+        people[scene.name, frame] = _people(found, parameters)
+        supported = _n_supporting(found) >= parameters.min_views
+        lengths.append(necks_to_ankles(found.joints, supported))
+    check_stature(np.concatenate(lengths), scene.folder)
+    return people
 
 
 def detections_by_frame(scene: Scene, labels: Views) -> dict[int, Detections]:

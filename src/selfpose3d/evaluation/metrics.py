@@ -11,14 +11,13 @@ Letters: N predictions, T bodies of the truth, J joints.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.skeletons import PANOPTIC_15, ROOT
 
 THRESHOLDS_MM: tuple[int, ...] = (25, 50, 75, 100, 125, 150)
@@ -68,20 +67,6 @@ class _Matches:
         )
 
 
-def evaluate_files(predictions: Sequence[Path], truths: Sequence[Path]) -> Metrics:
-    """Evaluate files of predictions against files of truth (Parquet or JSON).
-
-    Raises:
-        InputError: a file can't be read, two files hold the same frame, or the predictions are
-            of another data set than the truth.
-    """
-    where = f"{_names(predictions)} against {_names(truths)}"
-    try:
-        return evaluate(_read_all(predictions), _read_all(truths))
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
 def evaluate(predictions: Frames, truth: Frames) -> Metrics:
     """Evaluate predictions against the truth.
 
@@ -117,23 +102,6 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
         "per_sequence": _by_group(matches, bodies.frame, sequences),
         "per_people": _by_group(matches, bodies.frame, counts),
     }
-
-
-def _read_all(paths: Iterable[Path]) -> Frames:
-    frames: dict[tuple[str, int], People3D] = {}
-    for path in paths:
-        read = read_poses3d(path)
-        doubled = sorted(frames.keys() & read.keys())
-        if doubled:
-            raise InputError(f"{path}: frame {doubled[0]} is in another of the given files, too")
-        frames.update(read)
-    return frames
-
-
-def _names(paths: Sequence[Path]) -> str:
-    return (
-        str(paths[0]) if len(paths) == 1 else f"{len(paths)} files ({', '.join(map(str, paths))})"
-    )
 
 
 def _check_common(predictions: Frames, truth: Frames, keys: list[tuple[str, int]]) -> None:

@@ -87,6 +87,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: not valid JSON ({error}); fetch or write it again") from error
 
 
+def short(value: Any) -> str:
+    """A value of a JSON file as it stands there, cut where it is long: for messages."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def read_yaml(path: Path) -> Any:
     """Read YAML; a missing or broken file is an ``InputError`` that names it."""
     try:

@@ -14,6 +14,7 @@ The truth lies apart from the scenes (``data/truth/``), and only ``evaluation`` 
 that are supervised by design are ever given its path.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, whole_file
+from selfpose3d.files.atomic import read_json, short, whole_file
 from selfpose3d.skeletons import N_JOINTS
 
 COLUMNS = ("sequence", "frame", "person", "joint", "x", "y", "z", "score", "valid")
@@ -73,7 +74,11 @@ def write_poses3d(path: Path, frames: Frames) -> None:
 
 
 def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
-    """Read people by (sequence, frame) from Parquet, or from JSON by the file's suffix."""
+    """Read people by (sequence, frame) from Parquet, or from JSON by the file's suffix.
+
+    Raises:
+        InputError: with the file, the frame and the value that is wrong.
+    """
     if Path(path).suffix == ".json":
         return _from_json(path)
     try:
@@ -81,7 +86,10 @@ def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({error})") from error
+        raise InputError(
+            f"{path}: not a readable Parquet file ({error}); write it again, or end its name in "
+            ".json if it is JSON"
+        ) from error
     missing = set(COLUMNS) - set(table.columns)
     if missing:
         raise InputError(f"{path}: not 3D people; it lacks the columns {sorted(missing)}")
@@ -115,6 +123,17 @@ def _rows(sequence: str, frame: int, people: People3D) -> pd.DataFrame:
 
 
 def _check_values(path: Path, table: pd.DataFrame) -> None:
+    for name in COLUMNS[1:]:
+        kinds, meaning = ("biu", "true or false") if name == "valid" else ("iuf", "numbers")
+        if len(table) and table[name].dtype.kind not in kinds:
+            raise InputError(
+                f"{path}: the column {name!r} is of type {table[name].dtype}; "
+                f"{meaning} are expected"
+            )
+    for name in ("frame", "person", "joint"):
+        broken = table[name][table[name] % 1 != 0]
+        if len(broken):
+            raise InputError(f"{path}: {name} {broken.iloc[0]}; whole numbers are expected")
     strange = table["joint"][~table["joint"].between(0, N_JOINTS - 1)]
     if len(strange):
         raise InputError(f"{path}: joint {strange.iloc[0]}; joints are 0 to {N_JOINTS - 1}")
@@ -153,32 +172,70 @@ class _Columns:
 def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
     rows = read_json(path)
     if not isinstance(rows, list):
-        raise InputError(f"{path}: a list of frames is expected, not {type(rows).__name__}")
+        raise InputError(f"{path}: a list of frames is expected, not {short(rows)}")
     frames: dict[tuple[str, int], People3D] = {}
     for number, row in enumerate(rows):
-        try:
-            key = (str(row.get("sequence", "")), int(row["frame"]))
-            people = [_json_person(person, index) for index, person in enumerate(row["people"])]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"{path}: entry {number}: {error!r}") from error
+        where = f"{path}: frame entry {number}"
+        _check_keys(row, ("frame", "people"), where)
+        key = (str(row.get("sequence", "")), _whole(row["frame"], f"{where}: frame"))
         if key in frames:
-            raise InputError(f"{path}: entry {number}: frame {key} is there twice")
-        frames[key] = People3D(
-            joints=np.array([p[0] for p in people]).reshape(-1, N_JOINTS, 3),
-            valid=np.array([p[1] for p in people], dtype=bool).reshape(-1, N_JOINTS),
-            scores=np.array([p[2] for p in people], dtype=float),
-            ids=np.array([p[3] for p in people], dtype=np.int64),
-        )
+            raise InputError(f"{where}: frame {key} is there twice")
+        frames[key] = _json_people(row["people"], where)
     return frames
 
 
+def _json_people(people: Any, where: str) -> People3D:
+    if not isinstance(people, list):
+        raise InputError(f"{where}: 'people' must be a list, not {short(people)}")
+    read = [_json_person(person, index, where) for index, person in enumerate(people)]
+    return People3D(
+        joints=np.array([p[0] for p in read], dtype=float).reshape(-1, N_JOINTS, 3),
+        valid=np.array([p[1] for p in read], dtype=bool).reshape(-1, N_JOINTS),
+        scores=np.array([p[2] for p in read], dtype=float),
+        ids=np.array([p[3] for p in read], dtype=np.int64),
+    )
+
+
 def _json_person(
-    person: dict[str, Any], index: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], float, int]:
-    joints = np.array(person["joints"], dtype=float)
-    if joints.shape != (N_JOINTS, 3) or not np.isfinite(joints).all():
-        raise ValueError(f"person {index}: joints must be {N_JOINTS} x 3 finite numbers in mm")
-    valid = np.array(person.get("valid", [True] * N_JOINTS), dtype=bool)
-    if valid.shape != (N_JOINTS,):
-        raise ValueError(f"person {index}: valid must hold {N_JOINTS} values")
-    return joints, valid, float(person.get("score", 1.0)), int(person.get("person", index))
+    person: Any, index: int, frame: str
+) -> tuple[list[list[float]], list[bool], float, int]:
+    where = f"{frame}, person {index}"
+    _check_keys(person, ("joints",), where)
+    joints, valid = person["joints"], person.get("valid", [True] * N_JOINTS)
+    if not isinstance(joints, list) or len(joints) != N_JOINTS:
+        raise InputError(
+            f"{where}: 'joints' must hold {N_JOINTS} x 3 finite numbers in mm, not {short(joints)}"
+        )
+    for joint, position in enumerate(joints):
+        if not isinstance(position, list) or len(position) != 3 or not all(map(_finite, position)):
+            raise InputError(
+                f"{where}, joint {joint}: three finite numbers in mm are expected, not "
+                f"{short(position)}; a joint that is not known has any position, and false in "
+                "'valid'"
+            )
+    if not isinstance(valid, list) or [type(v) for v in valid] != [bool] * N_JOINTS:
+        raise InputError(
+            f"{where}: 'valid' must hold {N_JOINTS} times true or false, not {short(valid)}"
+        )
+    score = person.get("score", 1.0)
+    if not _finite(score):
+        raise InputError(f"{where}: score is {short(score)}; a finite number is expected")
+    return joints, valid, score, _whole(person.get("person", index), f"{where}: person")
+
+
+def _check_keys(row: Any, keys: tuple[str, ...], where: str) -> None:
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: an object with {list(keys)} is expected, not {short(row)}")
+    missing = [key for key in keys if key not in row]
+    if missing:
+        raise InputError(f"{where} lacks {', '.join(map(repr, missing))}")
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _whole(value: Any, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"{where} is {short(value)}; a whole number is expected")
+    return value

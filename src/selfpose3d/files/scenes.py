@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, write_json
+from selfpose3d.files.atomic import read_json, short, write_json
 from selfpose3d.geometry.cameras import Camera, letterboxed
 
 MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
@@ -116,13 +116,105 @@ def write_cameras(path: Path, cameras: Sequence[Camera]) -> None:
 
 
 def read_cameras(path: Path) -> tuple[Camera, ...]:
-    """Read cameras.json and check the rig's units."""
+    """Read cameras.json, ours or written by hand, and check the rig's units.
+
+    ``{"cameras": [...]}``, or the bare list, of objects with name, width, height (px), K (3x3 px),
+    distortion (see ``five_coefficients``; may be left out), R (3x3) and t (mm).
+
+    Raises:
+        InputError: with the file, the camera, the key and the value that is wrong.
+    """
+    content = read_json(path)
+    rows = content.get("cameras") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise InputError(
+            f'{path}: there is no list of cameras; write {{"cameras": [{{"name": ...}}, ...]}}'
+        )
     try:
-        cameras = tuple(Camera(**row) for row in read_json(path)["cameras"])
-    except (KeyError, TypeError, InputError) as error:
+        cameras = tuple(_camera(row, number) for number, row in enumerate(rows))
+    except InputError as error:
         raise InputError(f"{path}: {error}") from error
     check_rig(cameras, str(path))
     return cameras
+
+
+def _camera(row: Any, number: int) -> Camera:
+    """One camera of cameras.json, each of its values checked."""
+    name = row.get("name") if isinstance(row, dict) else None
+    if not isinstance(name, str) or not name or "/" in name:
+        raise InputError(
+            f"camera {number} (from 0): an object with a 'name' is expected, a text without '/', "
+            f"as the video's file is called; got {short(row)}"
+        )
+    where = f"camera {name}"
+    needed = {"name", "width", "height", "K", "R", "t"}
+    missing, strange = needed - set(row), set(row) - needed - {"distortion"}
+    if missing or strange:
+        raise InputError(
+            f"{where}: lacks the keys {sorted(missing) or 'none'}, has the unknown keys "
+            f"{sorted(strange) or 'none'}; a camera has {sorted(needed)} and may have 'distortion'"
+        )
+    t = _numbers(row["t"], f"{where}: t")
+    if t.size != 3:
+        raise InputError(f"{where}: t holds {short(row['t'])}; three numbers are expected, in mm")
+    return Camera(
+        name=name,
+        width=_whole(row["width"], f"{where}: width"),
+        height=_whole(row["height"], f"{where}: height"),
+        K=_square(row["K"], f"{where}: K", "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in px"),
+        distortion=five_coefficients(row.get("distortion", []), f"{where}: distortion"),
+        R=_square(row["R"], f"{where}: R", "a rotation matrix; cv2.Rodrigues makes it of a vector"),
+        t=t.ravel(),
+    )
+
+
+def five_coefficients(values: Any, where: str) -> NDArray[np.float64]:
+    """(5,) k1, k2, p1, p2, k3 of OpenCV's lens model, from none, four or five coefficients.
+
+    Whether four are of OpenCV's fisheye model instead can't be told from their values.
+
+    Raises:
+        InputError: other than numbers, or coefficients of another model.
+    """
+    given = _numbers(values, where).ravel()
+    if len(given) not in (0, 4, 5):
+        raise InputError(
+            f"{where} holds {len(given)} coefficients, {short(values)}; known is OpenCV's model "
+            "of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no distortion). Refit with five, or "
+            "undistort the videos and leave distortion out"
+        )
+    return np.pad(given, (0, 5 - len(given)))
+
+
+def _square(value: Any, where: str, meaning: str) -> NDArray[np.float64]:
+    matrix = _numbers(value, where)
+    if matrix.shape != (3, 3):
+        raise InputError(
+            f"{where} holds {short(value)}; three rows of three numbers are expected: {meaning}"
+        )
+    return matrix
+
+
+def _numbers(value: Any, where: str) -> NDArray[np.float64]:
+    """An array of plain numbers; text in their place is not taken for them."""
+    try:
+        numbers = np.array(value)
+    except ValueError:
+        numbers = np.array(None)
+    if numbers.ndim == 0 or (numbers.size and numbers.dtype.kind not in "iuf"):
+        raise InputError(
+            f"{where} holds {short(value)}; lists of plain numbers are expected, without "
+            "quotes and of one length"
+        )
+    return numbers.astype(np.float64)
+
+
+def _whole(value: Any, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or value % 1:
+        raise InputError(
+            f"{where} is {short(value)}; a whole number of pixels is expected, without quotes"
+        )
+    return int(value)
 
 
 def check_rig(cameras: Sequence[Camera], where: str) -> None:

@@ -151,12 +151,8 @@ def _spread(
 
 
 def _given_files(parameters: Estimator, scene: Scene) -> Path:
-    if parameters.files is None:
-        raise InputError(
-            f"estimator.files: the estimator {parameters.name!r} needs the path of its file, "
-            "with {sequence} in the place of the sequence's name"
-        )
-    return Path(parameters.files.replace("{sequence}", scene.name))
+    """The file of a scene; the parameters see to it that an estimator that reads one has it."""
+    return Path(str(parameters.files).replace("{sequence}", scene.name))
 
 
 def _not_empty(views: Mapping[Image, People2D], scene: Scene) -> Mapping[Image, People2D]:

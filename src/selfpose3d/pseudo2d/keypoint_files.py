@@ -7,8 +7,9 @@ and the scene's cameras in their order within a frame.
 
 OpenPose: ``<folder>/<camera>/<anything>_<frame>_keypoints.json``, BODY_25 or COCO (18 points).
 
-Coordinates are pixels of the scene's stored frames in both. Images that no file speaks of are
-images without people; a camera or frame that the scene lacks is refused.
+Coordinates are pixels of the scene's stored frames in both. Files with coordinates of larger frames
+are refused by the joints that lie outside; coordinates of smaller ones can't be told. Images that
+no file speaks of are images without people; a camera or frame that the scene lacks is refused.
 """
 
 import re
@@ -33,6 +34,13 @@ COCO_OF_OPENPOSE: Mapping[int, tuple[int, ...]] = {
 }
 """The OpenPose point that is each COCO-17 joint, by the number of points."""
 
+CONFIDENT = 0.3
+"""Joints of lower scores are anywhere."""
+MARGIN = 0.05
+"""Share of a frame's side: estimators place joints of people at the edge a little outside."""
+MOST_OUTSIDE = 0.03
+"""Share of the confident joints that may lie farther outside than that."""
+
 Person = tuple[NDArray[np.float64], float]
 """(17, 3) x, y, score, and the person's score."""
 Image = tuple[int, str]
@@ -42,15 +50,34 @@ def read_keypoint_files(path: Path, scene: Scene) -> dict[Image, People2D]:
     """COCO-17 people of all images of a scene, from a COCO results file or an OpenPose folder.
 
     Raises:
-        InputError: there is no such file, it has another form, or it speaks of cameras or frames
-            that the scene lacks.
+        InputError: there is no such file, it has another form, it speaks of cameras or frames
+            that the scene lacks, or its coordinates are not of the stored frames.
     """
     path = Path(path)
     found = _openpose_people(path, scene) if path.is_dir() else _coco_people(path, scene)
     people: dict[Image, list[Person]] = defaultdict(list)
     for image, person in found:
         people[image].append(person)
-    return {image: _stacked(people[image]) for image in _images(scene)}
+    views = {image: _stacked(people[image]) for image in _images(scene)}
+    _check_inside(views, path, scene)
+    return views
+
+
+def _check_inside(views: Views, path: Path, scene: Scene) -> None:
+    """Refuse people of whom too many confident joints lie outside the stored frames."""
+    points = [people.points[people.scores >= CONFIDENT] for people in views.values()]
+    points_N2 = np.concatenate([*points, np.zeros((0, 2))])
+    size = np.array([scene.cameras[0].width, scene.cameras[0].height])
+    outside = ((points_N2 < -MARGIN * size) | (points_N2 > (1 + MARGIN) * size)).any(axis=1)
+    if not len(points_N2) or outside.mean() <= MOST_OUTSIDE:
+        return
+    (left, top), (right, bottom) = points_N2.min(axis=0), points_N2.max(axis=0)
+    raise InputError(
+        f"{path}: {outside.mean():.0%} of the confident joints lie outside the stored frames of "
+        f"{scene.folder}, which are {size[0]}x{size[1]} px; x goes from {left:.0f} to {right:.0f}, "
+        f"y from {top:.0f} to {bottom:.0f}. Coordinates are pixels of the stored frames: scale "
+        "them, or set data.stored_size to the size of the frames that the estimator saw"
+    )
 
 
 def write_coco_results(path: Path, views: Views) -> None:

@@ -1,0 +1,103 @@
+"""Files of predictions against files of truth: the metrics, and what their reader should know."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from selfpose3d.errors import InputError
+from selfpose3d.evaluation.metrics import Metrics, evaluate
+from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+
+UNITS = {1000: "metres", 100: "decimetres", 10: "centimetres"}
+"""What the smaller side may be in, if the other is in mm, by how many times it is smaller."""
+_NEAR = 1.5
+"""People of two files differ in size by less than this factor."""
+
+
+def evaluate_files(
+    predictions: Sequence[Path], truths: Sequence[Path]
+) -> tuple[Metrics, list[str]]:
+    """Evaluate files of predictions against files of truth (Parquet or JSON).
+
+    Returns:
+        the metrics, and the lines of ``remarks``.
+
+    Raises:
+        InputError: a file can't be read, two files hold the same frame, or the predictions are
+            of another data set than the truth.
+    """
+    try:
+        predicted, true = _read_all(predictions), _read_all(truths)
+        metrics = evaluate(predicted, true)
+    except InputError as error:
+        where = f"{_names(predictions)} against {_names(truths)}"
+        raise InputError(f"{where}: {error}") from error
+    return metrics, remarks(predicted, true, metrics)
+
+
+def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
+    """Lines of text to print beside the metrics.
+
+    Args:
+        predictions: people by (sequence, frame), world mm.
+        truth: the same, of the ground truth.
+        metrics: what ``evaluate`` made of them.
+    """
+    counted = {key for key, people in truth.items() if people.valid.any()}
+    missed, left_out = len(counted - set(predictions)), len(set(predictions) - counted)
+    lines = [
+        f"evaluated {metrics['frames']} frames and {metrics['people']} people of the truth, "
+        f"{metrics['predictions']} predictions"
+    ]
+    if missed:
+        lines.append(f"{missed} of these frames are not among the predictions: all in them missed")
+    if left_out:
+        lines.append(f"left out {left_out} predicted frames: the truth has nobody in them")
+    return lines + _wrong_unit(predictions, truth, metrics)
+
+
+def _wrong_unit(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
+    """A warning where nobody matches and people of the two sides differ in size by 10, 100, 1000.
+
+    Two sides in the same wrong unit match, and are not told.
+    """
+    sides = {"predictions": _size(predictions), "truth": _size(truth)}
+    small, large = sorted(sides, key=lambda side: sides[side])
+    if metrics["MPJPE"] is not None or sides[small] <= 0:
+        return []
+    ratio = sides[large] / sides[small]
+    return [
+        f"warning: nobody matches, and people of the {large} are about {factor} times as large as "
+        f"those of the {small}: is the {small} file in {unit}? Both must be in mm"
+        for factor, unit in UNITS.items()
+        if factor / _NEAR < ratio < factor * _NEAR
+    ]
+
+
+def _size(frames: Frames) -> float:
+    """The median extent of people, over their valid joints; 0 where there is nobody."""
+    extents = [
+        np.linalg.norm(np.ptp(joints[valid], axis=0))
+        for people in frames.values()
+        for joints, valid in zip(people.joints, people.valid, strict=True)
+        if valid.any()
+    ]
+    return float(np.median(extents)) if extents else 0.0
+
+
+def _read_all(paths: Iterable[Path]) -> Frames:
+    frames: dict[tuple[str, int], People3D] = {}
+    for path in paths:
+        read = read_poses3d(path)
+        doubled = sorted(frames.keys() & read.keys())
+        if doubled:
+            raise InputError(f"{path}: frame {doubled[0]} is in another of the given files, too")
+        frames.update(read)
+    return frames
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return (
+        str(paths[0]) if len(paths) == 1 else f"{len(paths)} files ({', '.join(map(str, paths))})"
+    )
