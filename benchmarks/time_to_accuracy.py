@@ -68,7 +68,7 @@ def main() -> None:
         name: (np.array([run.seconds / 60 for run in runs]), np.array([r.error for r in runs]))
         for name, runs in recipes.items()
     }
-    write_text(arguments.chart, line_chart(curves, "minutes of training (MPJPE, mm)"))
+    write_text(arguments.chart, line_chart(curves, "minutes of training", "MPJPE, mm"))
 
 
 def parsed() -> argparse.Namespace:
