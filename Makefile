@@ -42,7 +42,8 @@ format: $(INSTALLED_DEV) ## put everything into form
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow
 
-mlflow: $(INSTALLED) ## compare the runs on http://127.0.0.1:5000
+mlflow: $(INSTALLED) ## compare the runs on http://127.0.0.1:5000/#/experiments/1/runs
+	@echo "Open http://127.0.0.1:5000/#/experiments/1/runs, tick runs, press Compare"
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
