@@ -262,9 +262,10 @@ def _windows(
     size = np.array(logits.shape[1::-1])
     cells = np.floor(points).astype(np.int64).clip(0, size - 1)
     columns, rows = (cells[:, axis, None] + np.arange(side) - side // 2 for axis in (0, 1))
-    inside = ((rows >= 0) & (rows < size[1]))[:, :, None] & ((columns >= 0) & (columns < size[0]))[
-        :, None
-    ]
+    in_columns, in_rows = (
+        (at >= 0) & (at < length) for at, length in zip((columns, rows), size, strict=True)
+    )
+    inside = in_rows[:, :, None] & in_columns[:, None]
     at = rows.clip(0, size[1] - 1)[:, :, None], columns.clip(0, size[0] - 1)[:, None]
     found = logits[(*at, np.arange(len(points))[:, None, None])]
     return expit(found.astype(np.float64)) * inside, cells
