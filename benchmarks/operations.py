@@ -92,11 +92,11 @@ def unprojection(cuboid: int) -> Iterator[Timed]:
             limit_seconds=limit,
         )
     offsets = grid_points((2000.0,) * 3, (cuboid,) * 3)
-    centre, sample = torch.tensor([[300.0, -200.0, 900.0]]), torch.zeros(1, dtype=torch.long)
+    centre = torch.tensor([[300.0, -200.0, 900.0]])
     heatmaps = torch.rand(1, VIEWS, N_JOINTS, *HEATMAP)
     yield _compared(
         f"unprojection, cuboid {cuboid}^3, {N_JOINTS} channels",
-        lambda: unproject_cuboids(heatmaps, rig, affine, sample, centre, offsets, STRIDE),
+        lambda: unproject_cuboids(heatmaps, rig, affine, (1,), centre, offsets, STRIDE),
         lambda: plain.unproject(heatmaps[0], rig, affine[0], centre + offsets, STRIDE),
     )
 

@@ -265,16 +265,15 @@ def test_unprojection_peaks_at_the_true_joint() -> None:
     rig = Rig.from_cameras([ring(5), ring(5, 0.4)])
     rng = np.random.default_rng(0)
     centres = torch.tensor([[300.0, -200, 900], [-500, 400, 950], [100, 600, 900]])
-    sample = torch.tensor([1, 0, 1])
     offsets = grid_points((600.0,) * 3, (13,) * 3)
     true = torch.from_numpy(rng.integers(0, len(offsets), (3, 4)))
     joints = torch.zeros(2, 2, 4, 3)
-    joints[1, 0], joints[0, 0], joints[1, 1] = (centres[p] + offsets[true[p]] for p in range(3))
+    joints[0, 0], joints[1, 0], joints[1, 1] = (centres[p] + offsets[true[p]] for p in range(3))
     joints[0, 1] = torch.tensor([0.0, 0.0, 1e6])
     affines = random_affines(2)
     for maps in (torch.from_numpy(identity_affine()).expand(2, 2, 3), affines):
         evidence = unproject_cuboids(
-            scene(maps, joints, rig), rig, maps, sample, centres, offsets, STRIDE
+            scene(maps, joints, rig), rig, maps, (1, 2), centres, offsets, STRIDE
         )
         assert evidence.shape == (3, 4, 13**3)
         found = offsets[evidence[1].argmax(-1)]
@@ -306,7 +305,7 @@ def test_cached_projections_follow_the_rig() -> None:
             heatmaps[[sample]],
             rigs.select([sample]),
             affines[[sample]],
-            torch.zeros(1, dtype=torch.long),
+            (1,),
             torch.zeros(1, 3),
             grid.points,
             STRIDE,
@@ -325,7 +324,7 @@ def test_a_camera_that_looks_away_gives_no_evidence() -> None:
         heatmaps,
         Rig.from_cameras([[cameras[0], turned]]),
         torch.from_numpy(identity_affine())[None],
-        torch.zeros(1, dtype=torch.long),
+        (1,),
         torch.tensor([[0.0, 0.0, 900.0]]),
         grid_points((400.0,) * 3, (4,) * 3),
         STRIDE,
@@ -338,7 +337,7 @@ def test_no_people_unproject_to_nothing() -> None:
         torch.rand(1, 4, 15, 48, 80),
         Rig.from_cameras([ring(4)]),
         random_affines(1),
-        torch.zeros(0, dtype=torch.long),
+        (0,),
         torch.zeros(0, 3),
         torch.zeros(27, 3),
         STRIDE,

@@ -43,7 +43,7 @@ def test_people_are_matched_to_the_nearest_labels_one_to_one():
     labels = torch.stack([people((0.52, 0.5), (0.1, 0.12)), people((0.1, 0.1), (9.0, 9.0))])
     visible = torch.ones(2, 2, 2)
     visible[1, 1] = 0
-    matches = losses.match_people(projected, labels, visible)
+    [matches] = losses.match_people([projected], labels[None], visible[None])
     pairs = set(zip(*(part.tolist() for part in matches), strict=True))
     assert pairs == {(0, 0, 1), (0, 1, 0), (1, 0, 0)}
 
@@ -53,7 +53,7 @@ def test_matching_is_optimal():
     projected = torch.tensor(rng.random((1, 4, 3, 2)))
     labels = torch.tensor(rng.random((1, 4, 3, 2)))
     cost = (projected[0][:, None] - labels[0][None]).abs().mean((-1, -2))
-    matches = losses.match_people(projected, labels, torch.ones(1, 4, 3))
+    [matches] = losses.match_people([projected], labels[None], torch.ones(1, 1, 4, 3))
     best = min(sum(cost[i, p[i]] for i in range(4)) for p in itertools.permutations(range(4)))
     assert cost[matches.person, matches.label].sum().item() == pytest.approx(best.item())
 
@@ -62,7 +62,7 @@ def test_a_label_with_few_joints_does_not_attract_everybody():
     projected = people((0.5, 0.5))[None]
     labels = torch.stack([people((0.45, 0.5), (0.7, 0.5))])
     visible = torch.tensor([[[1.0, 1.0], [0.1, 0.0]]])
-    matches = losses.match_people(projected, labels, visible)
+    [matches] = losses.match_people([projected], labels[None], visible[None])
     assert matches.label.tolist() == [0]
 
 

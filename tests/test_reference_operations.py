@@ -48,16 +48,15 @@ def test_the_grid_of_the_space(rig: Rig, affines: torch.Tensor, channels: int) -
 
 def test_cuboids_and_their_gradient(rig: Rig, affines: torch.Tensor) -> None:
     offsets = grid_points((2200.0,) * 3, (8,) * 3)
-    sample = torch.tensor([0, 1, 1])
     centres = torch.tensor([[300.0, -200, 900], [-900, 800, 950], [4000, 100, 900]])
     fast = torch.rand(2, 3, 15, *MAPS).requires_grad_()
     slow = fast.detach().clone().requires_grad_()
     weight = torch.rand(3, 15, len(offsets))
-    volumes = unproject_cuboids(fast, rig, affines, sample, centres, offsets, STRIDE)
+    volumes = unproject_cuboids(fast, rig, affines, (1, 2), centres, offsets, STRIDE)
     expected = torch.stack(
         [
             plain.unproject(slow[b], rig.select([b]), affines[b], centres[p] + offsets, STRIDE)
-            for p, b in enumerate(sample.tolist())
+            for p, b in enumerate((0, 1, 1))
         ]
     )
     torch.testing.assert_close(volumes, expected, atol=2e-4, rtol=0)

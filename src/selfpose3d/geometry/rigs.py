@@ -82,11 +82,11 @@ class Rig:
         moved = {name: value.to(*args, **kwargs) for name, value in self._tensors().items()}
         return type(self)(**moved, keys=self.keys)
 
-    def select(self, indices: Sequence[int] | Tensor) -> Self:
+    def select(self, indices: Sequence[int]) -> Self:
         """The samples of these indices, repetitions allowed."""
-        index = torch.as_tensor(indices, dtype=torch.long)
+        index = torch.tensor(indices, dtype=torch.long)
         picked = {name: value[index.to(value.device)] for name, value in self._tensors().items()}
-        return type(self)(**picked, keys=tuple(self.keys[i] for i in index.tolist()))
+        return type(self)(**picked, keys=tuple(self.keys[i] for i in indices))
 
     def views(self, indices: Sequence[int]) -> Self:
         """The same samples with these cameras only, in this order."""

@@ -117,7 +117,7 @@ def unproject_cuboids(
     heatmaps_BVJHW: Tensor,
     rig: Rig,
     affines_B23: Tensor,
-    sample_P: Tensor,
+    counts_B: Sequence[int],
     centres_P3: Tensor,
     offsets_N3: Tensor,
     stride: int,
@@ -128,27 +128,24 @@ def unproject_cuboids(
         heatmaps_BVJHW: of the augmented images.
         rig: cameras of the plain images; it is in those that a voxel is visible or not.
         affines_B23: plain to augmented pixels.
-        sample_P: which sample each person is in.
-        centres_P3: mm.
+        counts_B: how many people each sample has.
+        centres_P3: mm, those of the first sample first.
         offsets_N3: voxel centres about a person's, mm.
         stride: input px per heatmap px.
 
     Returns:
         (P, J, N), a voxel's joints beside each other in memory.
     """
-    if len(sample_P) == 0:
+    parts = []
+    for index, centres in enumerate(centres_P3.split(list(counts_B))):
+        if len(centres):
+            points = (centres[:, None] + offsets_N3).reshape(-1, 3)
+            seen = _see(rig.select([index]), points)
+            evidence = _unproject(heatmaps_BVJHW[index], seen, affines_B23[index], stride)
+            parts.append(evidence.unflatten(0, (len(centres), -1)))
+    if not parts:
         return heatmaps_BVJHW.new_zeros(0, heatmaps_BVJHW.shape[2], len(offsets_N3))
-    parts, order = [], []
-    for index in sorted(set(sample_P.tolist())):
-        people = (sample_P == index).nonzero()[:, 0]
-        points = (centres_P3[people, None] + offsets_N3).reshape(-1, 3)
-        seen = _see(rig.select([index]), points)
-        evidence = _unproject(heatmaps_BVJHW[index], seen, affines_B23[index], stride)
-        parts.append(evidence.unflatten(0, (len(people), -1)))
-        order.append(people)
-    if len(parts) == 1:
-        return parts[0].transpose(1, 2)
-    return torch.cat(parts)[torch.cat(order).argsort()].transpose(1, 2)
+    return (parts[0] if len(parts) == 1 else torch.cat(parts)).transpose(1, 2)
 
 
 class RootGrid:

@@ -4,7 +4,7 @@ Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxe
 n voxels a side of a person's cuboid.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,12 +27,12 @@ class Proposals(NamedTuple):
     Args:
         centres: (P, 3) mm.
         scores: (P,).
-        sample: (P,) which sample each is in, ascending.
+        counts: how many each of the B samples has; theirs come one after the other.
     """
 
     centres: Tensor
     scores: Tensor
-    sample: Tensor
+    counts: tuple[int, ...]
 
 
 @dataclass
@@ -93,16 +93,15 @@ class Lifting:
         assert self.grid is not None
         evidence = self.root_evidence(self.root_heatmaps(heatmaps), rig, affines)
         volume = run(self.root_net, evidence)[:, 0]
-        centres, scores, sample = proposals(volume, self.grid, self.threshold, self.max_people)
-        order = torch.argsort(sample, stable=True)
-        return Proposals(centres[order], scores[order], sample[order])
+        return Proposals(*proposals(volume, self.grid, self.threshold, self.max_people))
 
     def body_evidence(
-        self, heatmaps: Tensor, rig: Rig, affines: Tensor, sample: Tensor, centres: Tensor
+        self, heatmaps: Tensor, rig: Rig, affines: Tensor, counts: Sequence[int], centres: Tensor
     ) -> Tensor:
-        """Heatmaps (B, V, J, h, w) unprojected into cuboids about (P, 3): (P, J, n, n, n)."""
+        """Heatmaps (B, V, J, h, w) unprojected into cuboids about (P, 3), so many of each sample:
+        (P, J, n, n, n)."""
         return unproject_cuboids(
-            heatmaps, rig, affines, sample, centres, self.pose_net.offsets, self.stride
+            heatmaps, rig, affines, counts, centres, self.pose_net.offsets, self.stride
         ).unflatten(-1, self.pose_net.bins)
 
 

@@ -141,14 +141,17 @@ class _Predictor:
         joints = proposals.centres[:, None].expand(-1, heatmaps.shape[2], -1)
         if len(proposals.centres) and not self.settings.roots_only:
             volumes = self.lifting.body_evidence(
-                heatmaps, rig, affines, proposals.sample, proposals.centres
+                heatmaps, rig, affines, proposals.counts, proposals.centres
             )
             joints = self.run(self.lifting.pose_net, volumes, proposals.centres)
+        ends = np.cumsum(proposals.counts)[:-1]
+        found = np.split(joints.double().cpu().numpy(), ends)
+        scores = np.split(proposals.scores.double().cpu().numpy(), ends)
         return [
             self._finish(
                 cameras,
-                joints[proposals.sample == b].double().cpu().numpy(),
-                proposals.scores[proposals.sample == b].double().cpu().numpy(),
+                found[b],
+                scores[b],
                 heatmaps[b],
                 None if people is None else (people.points[f], people.scores[f]),
             )

@@ -1,5 +1,7 @@
 """root_net: where in the space people's roots are (paper section 3.2)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,7 +33,7 @@ class RootNet(nn.Module):
 @torch.no_grad()
 def proposals(
     volume_BXYZ: Tensor, grid: RootGrid, threshold: float, max_people: int
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """People: local maxima (3^3) of root_net's output above a threshold.
 
     Args:
@@ -42,19 +44,28 @@ def proposals(
 
     Returns:
         centres (P, 3) in mm, the mean of the 27 voxels about the maximum weighted with the square
-        of their values; scores (P,), the maxima; and which sample each is in (P,), ascending.
-        Within a sample the highest score comes first.
+        of their values; scores (P,), the maxima; and how many each sample has, B numbers. The
+        people of the first sample come first, within a sample those of the highest score.
     """
     volume = volume_BXYZ.float()
     pooled = F.max_pool3d(volume[:, None], 3, stride=1, padding=1)[:, 0]
     peaks = torch.where((volume == pooled) & (volume > threshold), volume, -torch.inf).flatten(1)
     scores, voxels = peaks.topk(min(max_people, peaks.shape[1]), dim=1)
-    sample, rank = torch.isfinite(scores).nonzero(as_tuple=True)
+    counts = tuple(torch.isfinite(scores).sum(1).tolist())  # the wait for the device
+    sample, rank = (part.to(volume.device) for part in places(counts))
     voxels = voxels[sample, rank]
     centres = grid.points.to(volume)[voxels] + _sub_voxel(volume, sample, voxels) * grid.step.to(
         volume
     )
-    return centres, scores[sample, rank], sample
+    return centres, scores[sample, rank], counts
+
+
+def places(counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Of people sorted by sample, so many in each: (P,) their samples and (P,) their numbers in
+    them."""
+    sample = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts, dtype=torch.long))
+    rank = torch.cat([torch.arange(0), *(torch.arange(count) for count in counts)])
+    return sample, rank
 
 
 def _sub_voxel(volume_BXYZ: Tensor, sample_P: Tensor, voxels_P: Tensor) -> Tensor:

@@ -335,7 +335,7 @@ class BodyBatches:
             heatmaps=heatmaps,
             bodies=bodies,
             known=torch.ones_like(bodies[..., 0], dtype=torch.bool),
-            sample=torch.arange(len(scenes)).repeat_interleave(count).to(self.device),
+            counts=(count,) * len(scenes),
             centres=bodies[:, ROOT] + torch.from_numpy(noise).to(self.device),
         )
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,6 +32,10 @@ from selfpose3d.progress import track
 
 WARM_UP = 20
 """Iterations over which the cosine schedule's learning rate rises."""
+READ_EVERY = 10
+"""Iterations after which losses are read from the device: reading waits for it."""
+BROKEN = "broken"
+"""Among what is watched: 1 from the first loss on that is not finite."""
 CURVE_POINTS = 500
 """Rows of curves.csv at most (about)."""
 DIVERGED = "diverged.json"
@@ -49,6 +53,8 @@ class DivergedError(RuntimeError):
     def __init__(self, seen: str, bearing: str) -> None:
         super().__init__(seen)
         self.seen, self.bearing = seen, bearing
+        self.iteration: int | None = None
+        """In which it was, where that is not the current one."""
 
 
 class Sealed:
@@ -79,6 +85,8 @@ class Step(nn.Module):
         self.trained = nn.ModuleDict(dict(trained))
         self.frozen = nn.ModuleDict(dict(frozen))
         self.frozen.requires_grad_(False)
+        self.watched: dict[str, Tensor] = {}
+        """What ``judge`` looks at, set anew by each ``losses``; on the device."""
 
     def train(self, mode: bool = True) -> "Step":
         """Frozen networks stay in evaluation mode."""
@@ -94,6 +102,13 @@ class Step(nn.Module):
     def losses(self, batch: Any) -> dict[str, Tensor]:
         """Loss terms by name, each already weighted; their sum is what is minimised."""
         raise NotImplementedError
+
+    def judge(self, watched: Mapping[str, float]) -> None:
+        """Look at what an iteration had in ``watched``, a few iterations later.
+
+        Raises:
+            DivergedError: training can't go on.
+        """
 
     def groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Optimizer groups with their base learning rates."""
@@ -206,6 +221,7 @@ def iterate(
     optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate), fused=True)
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
     state = _State(run, model, optimizer, fabric)
+    broken = torch.zeros((), device=fabric.device)
     start = state.restore()
     (run.out / DIVERGED).unlink(missing_ok=True)
     model.train()
@@ -219,27 +235,32 @@ def iterate(
             batch = draw(number, stage_rng(run.seed, run.stage, number))
             losses = wrapped(Sealed(batch))
             total = torch.stack(list(losses.values())).sum()
-            _check_finite(total, losses)
+            broken = _spread(fabric, torch.maximum(broken, (~torch.isfinite(total)).float()))
+            optimizer.found_inf = broken  # type: ignore[attr-defined]  # steps do nothing then
+            wrapped_optimizer.zero_grad()
+            if total.requires_grad:
+                fabric.backward(total)
+                wrapped_optimizer.step()
+            state.record(iteration, losses, {**model.watched, BROKEN: broken})
+            due = (iteration + 1) % run.compute.checkpoint_every == 0
+            if due or (iteration + 1) % READ_EVERY == 0 or iteration + 1 == run.iterations:
+                state.read()
         except DivergedError as problem:
-            if not state.keep(problem, iteration):
-                raise _explained(problem, run, iteration) from problem
+            at = iteration if problem.iteration is None else problem.iteration
+            if not state.keep(problem, at):
+                raise _explained(problem, run, at) from problem
             break
-        wrapped_optimizer.zero_grad()
-        if total.requires_grad:
-            fabric.backward(total)
-            wrapped_optimizer.step()
-        state.record(iteration, losses)
-        if (iteration + 1) % run.compute.checkpoint_every == 0:
+        if due:
             state.save(iteration + 1)
         yield iteration
     state.finish()
 
 
-def _check_finite(total: Tensor, losses: Mapping[str, Tensor]) -> None:
-    if torch.isfinite(total):
-        return
-    terms = ", ".join(f"{name} = {value.item():.4g}" for name, value in losses.items())
-    raise DivergedError(f"the loss is not finite ({terms})", "learning_rate, batch_size, precision")
+def _spread(fabric: Fabric, broken: Tensor) -> Tensor:
+    """Broken for one process is broken for all, whose gradients are one."""
+    if fabric.world_size == 1:
+        return broken
+    return cast(Tensor, fabric.all_reduce(broken, reduce_op="max"))
 
 
 def _explained(problem: DivergedError, run: Run, iteration: int) -> TrainingDivergedError:
@@ -262,6 +283,7 @@ class _State:
         self, run: Run, model: Step, optimizer: torch.optim.Optimizer, fabric: Fabric
     ) -> None:
         self.run, self.model, self.optimizer, self.fabric = run, model, optimizer, fabric
+        self.unread: list[tuple[int, float, dict[str, Tensor], dict[str, Tensor]]] = []
         self.rows: list[dict[str, float]] = []
         self.window: list[dict[str, float]] = []
         self.spent = 0.0
@@ -305,11 +327,41 @@ class _State:
         """Spent in the loop, runs before a restart included."""
         return self.spent + time.monotonic() - self.since
 
-    def record(self, iteration: int, losses: Mapping[str, Tensor]) -> None:
-        """Keep the losses; a row of the curves is the mean of a few iterations."""
-        self.window.append({name: float(value.detach()) for name, value in losses.items()})
+    def record(
+        self, iteration: int, losses: Mapping[str, Tensor], watched: Mapping[str, Tensor]
+    ) -> None:
+        """Keep an iteration's losses, and what its step watches, where they are."""
+        kept = {name: value.detach() for name, value in losses.items()}
+        self.unread.append((iteration, self.seconds(), kept, dict(watched)))
+
+    def read(self) -> None:
+        """Bring what was recorded to the host and judge it.
+
+        Raises:
+            DivergedError: of the first iteration that went wrong.
+        """
+        unread, self.unread = self.unread, []
+        values = torch.stack(
+            [value for _, _, *parts in unread for part in parts for value in part.values()]
+        ).tolist()
+        numbers = iter(values)
+        for iteration, seconds, losses, watched in unread:
+            read = {name: next(numbers) for name in losses}
+            seen = {name: next(numbers) for name in watched}
+            try:
+                if seen[BROKEN]:
+                    raise _not_finite(read)
+                self.model.judge(seen)
+            except DivergedError as problem:
+                problem.iteration = iteration
+                raise
+            self._add(iteration, seconds, read)
+
+    def _add(self, iteration: int, seconds: float, losses: dict[str, float]) -> None:
+        """A row of the curves is the mean of a few iterations."""
+        self.window.append(losses)
         if len(self.window) >= math.ceil(self.run.iterations / CURVE_POINTS):
-            row = {"iteration": float(iteration + 1), "seconds": round(self.seconds(), 3)}
+            row = {"iteration": float(iteration + 1), "seconds": round(seconds, 3)}
             for name in self.window[0]:
                 row[name] = float(np.mean([losses[name] for losses in self.window]))
             self.rows.append(row)
@@ -338,6 +390,13 @@ class _State:
         facts = {"stage": self.run.stage, "iterations": self.run.iterations, "seed": self.run.seed}
         write_checkpoint(self.run.checkpoint, {**self.run.carried, **networks}, facts)
         self.run.resume.unlink(missing_ok=True)
+
+
+def _not_finite(losses: Mapping[str, float]) -> DivergedError:
+    terms = ", ".join(f"{name} = {value:.4g}" for name, value in losses.items())
+    return DivergedError(
+        f"the loss is not finite ({terms})", "learning_rate, batch_size, precision"
+    )
 
 
 def _as_csv(rows: Sequence[Mapping[str, float]]) -> str:

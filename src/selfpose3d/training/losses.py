@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
@@ -55,17 +56,17 @@ def attention_loss(attention: Tensor) -> Tensor:
 
 
 class Matches(NamedTuple):
-    """Pairs of a projected person and a label, over all views of one sample.
+    """Pairs of a projected person and a label, over all views of one sample; on the host.
 
     Args:
-        view: (M,) view index.
+        view: (M,) view index, ascending.
         person: (M,) index of the projected person.
         label: (M,) index of the label in that view.
     """
 
-    view: Tensor
-    person: Tensor
-    label: Tensor
+    view: NDArray[np.int64]
+    person: NDArray[np.int64]
+    label: NDArray[np.int64]
 
 
 def joint_errors(projected: Tensor, labels: Tensor, visible: Tensor) -> Tensor:
@@ -84,31 +85,46 @@ def joint_errors(projected: Tensor, labels: Tensor, visible: Tensor) -> Tensor:
     return (absolute * visible).sum(-1) / visible.sum(-1).clamp(min=1e-6)
 
 
+@torch.no_grad()
 def match_people(
-    projected: Tensor, labels: Tensor, visible: Tensor, largest: float = float("inf")
-) -> Matches:
+    projected: Sequence[Tensor], labels: Tensor, visible: Tensor, largest: float = float("inf")
+) -> list[Matches]:
     """Optimal assignment of projected people to labels in each view (Hungarian algorithm).
 
+    The costs of all samples come to the host at once: one wait for the device.
+
     Args:
-        projected: (V, P, J, 2) normalised image coordinates.
-        labels: (V, L, J, 2) likewise.
-        visible: (V, L, J) visibility; a label without any visible joint is never matched.
+        projected: for each of B samples (V, P, J, 2) normalised image coordinates.
+        labels: (B, V, L, J, 2) likewise.
+        visible: (B, V, L, J) visibility; a label without any visible joint is never matched.
         largest: pairs with a larger cost are no matches.
     """
-    with torch.no_grad():
-        errors = joint_errors(projected[:, :, None], labels[:, None], visible[:, None])
-        usable = visible.sum(-1) > 0
-        cost = torch.where(usable[:, None], errors, NEVER).nan_to_num(NEVER).cpu().numpy()
+    if not projected:
+        return []
+    costs = [_matching_costs(*sample) for sample in zip(projected, labels, visible, strict=True)]
+    flat = torch.cat([cost.flatten() for cost in costs]).cpu().numpy()
+    parts = np.split(flat, np.cumsum([cost.numel() for cost in costs])[:-1])
     limit = min(largest, NEVER / 2)
+    return [
+        _matched(part.reshape(cost.shape), limit) for part, cost in zip(parts, costs, strict=True)
+    ]
+
+
+def _matching_costs(projected: Tensor, labels: Tensor, visible: Tensor) -> Tensor:
+    """(V, P, L)."""
+    errors = joint_errors(projected[:, :, None], labels[:, None], visible[:, None])
+    usable = visible.sum(-1) > 0
+    return torch.where(usable[:, None], errors, NEVER).nan_to_num(NEVER)
+
+
+def _matched(cost: NDArray[np.floating], limit: float) -> Matches:
     pairs = [
         (view, person, label)
         for view in range(len(cost))
         for person, label in zip(*linear_sum_assignment(cost[view]), strict=True)
         if cost[view, person, label] < limit
     ]
-    table = np.array(pairs, dtype=np.int64).reshape(-1, 3)
-    view, person, label = torch.from_numpy(table).to(projected.device).unbind(1)
-    return Matches(view, person, label)
+    return Matches(*np.array(pairs, dtype=np.int64).reshape(-1, 3).T)
 
 
 def pose_joint_loss(
@@ -133,32 +149,25 @@ def pose_joint_loss(
     Returns:
         Mean over the samples; 0 where nothing is matched.
     """
+    matches = match_people(projected, labels, visible, largest)
     losses = [
-        _sample_joint_loss(points, labels[b], visible[b], hard_attention, largest)
+        _sample_joint_loss(points, labels[b], visible[b], matches[b], hard_attention)
         for b, points in enumerate(projected)
     ]
     return torch.stack(losses).mean() if losses else labels.new_zeros(())
 
 
 def _sample_joint_loss(
-    projected: Tensor, labels: Tensor, visible: Tensor, hard_attention: bool, largest: float
+    projected: Tensor, labels: Tensor, visible: Tensor, matches: Matches, hard_attention: bool
 ) -> Tensor:
-    matches = match_people(projected, labels, visible, largest)
     if len(matches.view) == 0:
         return projected.sum() * 0
-    errors = joint_errors(
-        projected[matches.view, matches.person],
-        labels[matches.view, matches.label],
-        visible[matches.view, matches.label],
-    )
-    n_views = len(projected)
-    counts = torch.bincount(matches.view, minlength=n_views)
-    sums = errors.new_zeros(n_views).index_add(0, matches.view, errors)
-    per_view = (sums / counts.clamp(min=1))[counts > 0]
+    view, person, label = (torch.from_numpy(part).to(projected.device) for part in matches)
+    errors = joint_errors(projected[view, person], labels[view, label], visible[view, label])
+    views = errors.split(np.unique(matches.view, return_counts=True)[1].tolist())
+    per_view = torch.stack([of_view.mean() for of_view in views])
     if hard_attention and len(per_view) > 1:
-        keep = torch.ones_like(per_view, dtype=torch.bool)
-        keep[per_view.detach().argmax()] = False
-        per_view = per_view[keep]
+        per_view = per_view.topk(len(per_view) - 1, largest=False).values
     return per_view.mean()
 
 

@@ -5,6 +5,7 @@ J joints, h x w heatmap px, X x Y x Z voxels.
 """
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from selfpose3d.inference.heatmaps import image_heatmaps, normalised_views
 from selfpose3d.inference.lifting import Lifting, Proposals
 from selfpose3d.inference.people import NOWHERE
 from selfpose3d.models.backbone import Backbone, normalise
+from selfpose3d.models.root_net import places
 from selfpose3d.training.inputs import FrameBatch
 from selfpose3d.training.loop import DivergedError, Step
 from selfpose3d.training.losses import (
@@ -151,7 +153,7 @@ class BodyBatch:
         heatmaps: (B, V, J, h, w) that show them.
         bodies: (P, J, 3) mm, all samples' together.
         known: (P, J) bool, which of their joints are to be learnt.
-        sample: (P,) which sample each is in.
+        counts: how many of them each sample has.
         centres: (P, 3) mm, of the cuboids.
     """
 
@@ -160,7 +162,7 @@ class BodyBatch:
     heatmaps: Tensor
     bodies: Tensor
     known: Tensor
-    sample: Tensor
+    counts: tuple[int, ...]
     centres: Tensor
 
 
@@ -174,7 +176,7 @@ class BodiesStep(Step):
     def losses(self, batch: BodyBatch) -> dict[str, Tensor]:
         """Mean joint distance, in metres so that curves of stages compare."""
         volumes = self.lifting.body_evidence(
-            batch.heatmaps, batch.rig, batch.affines, batch.sample, batch.centres
+            batch.heatmaps, batch.rig, batch.affines, batch.counts, batch.centres
         )
         joints = self.run(self.lifting.pose_net, volumes, batch.centres)
         return {"bodies": body_loss(joints, batch.bodies, batch.known) / 1000}
@@ -263,8 +265,7 @@ class PoseStep(Step):
             heatmaps[k].detach(), frames.rig, frames.affines[k], self.run
         )
         self.lifting.root_net.train(self.settings.train_root)
-        found = torch.bincount(proposals.sample, minlength=len(frames.affines[0])) > 0
-        self.without_proposals.extend((~found).tolist())
+        self.without_proposals.extend(count == 0 for count in proposals.counts)
         if len(self.without_proposals) == FRAMES_WITHOUT_PROPOSALS and all(self.without_proposals):
             raise DivergedError(
                 f"no person was proposed in the last {FRAMES_WITHOUT_PROPOSALS} frames",
@@ -279,13 +280,18 @@ class PoseStep(Step):
             self.run(self.attention, normalised_views(images)).unflatten(0, images.shape[:2])
             for images in frames.images[1:]
         ]
-        mean = float(torch.stack([maps.detach().mean() for maps in attention]).mean())
+        means = torch.stack([maps.detach().mean() for maps in attention])
+        self.watched["mean attention"] = means.mean()
+        return attention
+
+    def judge(self, watched: Mapping[str, float]) -> None:
+        """Attention near zero weighs every loss away."""
+        mean = watched.get("mean attention", 1.0)
         if mean < LEAST_ATTENTION:
             raise DivergedError(
                 f"the attention collapsed (mean {mean:.3g} < {LEAST_ATTENTION})",
                 "attention_weight, learning_rate, soft_attention",
             )
-        return attention
 
     def _lift(
         self, batch: PoseBatch, heatmaps: Tensor, variant: int, proposals: Proposals
@@ -295,7 +301,7 @@ class PoseStep(Step):
         noise = torch.randn(proposals.centres.shape, generator=batch.centre_noise)
         centres = proposals.centres + self.settings.root_noise * noise.to(proposals.centres.device)
         volumes = self.lifting.body_evidence(
-            heatmaps, frames.rig, frames.affines[variant], proposals.sample, centres
+            heatmaps, frames.rig, frames.affines[variant], proposals.counts, centres
         )
         return self.run(self.lifting.pose_net, volumes, centres)
 
@@ -309,7 +315,7 @@ class PoseStep(Step):
     ) -> tuple[Tensor, Tensor]:
         """l_pose_H and l_pose_J of joints projected into the image space of another variant."""
         affine = frames.affines[target][:, None, None, None]
-        pixels, seen = _project_by_sample(frames.rig, joints, proposals.sample)
+        pixels, seen = _project_by_sample(frames.rig, joints, proposals.counts)
         pixels = apply_affine(affine, pixels)
         labels = apply_affine(affine, frames.points)
         present = (frames.scores > self.settings.least_score).float()
@@ -320,9 +326,8 @@ class PoseStep(Step):
         if self.settings.joint_weight == 0:
             return maps, maps.new_zeros(())
         size = pixels.new_tensor(self.image_size)
-        counts = torch.bincount(proposals.sample, minlength=len(labels)).tolist()
-        people = [pixels[b, :, :count] / size for b, count in enumerate(counts) if count]
-        keep = [b for b, count in enumerate(counts) if count]
+        keep = [b for b, count in enumerate(proposals.counts) if count]
+        people = [pixels[b, :, : proposals.counts[b]] / size for b in keep]
         errors = pose_joint_loss(
             people,
             labels[keep] / size,
@@ -340,17 +345,14 @@ class PoseStep(Step):
         return render_heatmaps(at, amplitudes, (height // stride, width // stride), self.sigma)
 
 
-def _project_by_sample(rig: Rig, joints: Tensor, sample: Tensor) -> tuple[Tensor, Tensor]:
-    """Project people (P, J, 3) into their sample's views: (B, V, p, J, 2) px, padded, and which
-    of these joints are in the image (B, V, p, J)."""
-    n_samples, n_joints = len(rig.R_BV33), joints.shape[1]
-    counts = torch.bincount(sample, minlength=n_samples)
-    first = counts.cumsum(0) - counts
-    slot = torch.arange(len(sample), device=sample.device) - first[sample]
-    most = int(counts.max())
-    padded = joints.new_zeros(n_samples, most, n_joints, 3).index_put((sample, slot), joints)
-    filled = torch.zeros(n_samples, most, dtype=torch.bool, device=sample.device)
-    filled[sample, slot] = True
+def _project_by_sample(rig: Rig, joints: Tensor, counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Project people (P, J, 3), so many of each sample, into their sample's views: (B, V, p, J, 2)
+    px, padded, and which of these joints are in the image (B, V, p, J)."""
+    n_samples, n_joints, most = len(counts), joints.shape[1], max(counts)
+    place = tuple(part.to(joints.device) for part in places(counts))
+    padded = joints.new_zeros(n_samples, most, n_joints, 3).index_put(place, joints)
+    filled = torch.arange(most) < torch.tensor(counts)[:, None]
+    filled = filled.to(joints.device)
     pixels, depth = rig.project(padded.flatten(1, 2))
     seen = rig.visible(pixels, depth).unflatten(2, (most, n_joints)) & filled[:, None, :, None]
     pixels = pixels.unflatten(2, (most, n_joints))

@@ -242,12 +242,11 @@ def true_bodies(
     joints = np.concatenate([present.joints for present in people])
     known = np.concatenate([present.valid for present in people])
     centres = joints[:, ROOT] + rng.normal(0, root_noise, (len(joints), 3))
-    counts = torch.tensor([len(present) for present in people])
     device = sight.heatmaps.device
     return BodyBatch(
         *sight,
         bodies=torch.from_numpy(joints).float().to(device),
         known=torch.from_numpy(known).to(device),
-        sample=torch.arange(len(people)).repeat_interleave(counts).to(device),
+        counts=tuple(len(present) for present in people),
         centres=torch.from_numpy(centres).float().to(device),
     )
