@@ -155,7 +155,7 @@ def distances_to_people(joints: NDArray[np.float64], detections: Detections) -> 
     offset = joints[:, None] - detections.centres[detections.view][None, :, None]
     depth = np.einsum("pnjx,njx->pnj", offset, detections.directions)
     squared = np.einsum("pnjx,pnjx->pnj", offset, offset) - depth**2
-    distance = np.sqrt(np.clip(squared, 0.0, FARTHEST_MM**2))
+    distance = np.sqrt(np.minimum(np.maximum(squared, 0.0), FARTHEST_MM**2))
     return np.where(depth > 0, distance, FARTHEST_MM)
 
 

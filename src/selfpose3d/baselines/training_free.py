@@ -277,10 +277,11 @@ def _reassign(
     swapped = with_sides_swapped(detections)
     plain_PNJ = distances_to_people(joints, detections)
     swapped_PNJ = distances_to_people(joints, swapped)
-    turned_PNJ = _turned_limbs(plain_PNJ, swapped_PNJ, detections, swapped)
+    weights, swapped_weights = joint_weights(detections), joint_weights(swapped)
+    turned_PNJ = _turned_limbs(plain_PNJ, swapped_PNJ, weights, swapped_weights)
     costs = weighted_mean(
         np.where(turned_PNJ, swapped_PNJ, plain_PNJ),
-        np.where(turned_PNJ, joint_weights(swapped), joint_weights(detections)),
+        np.where(turned_PNJ, swapped_weights, weights),
     )
     n_views = len(detections.centres)
     assignment = assign(costs, detections.view, n_views, parameters.reassign_distance)
@@ -294,14 +295,14 @@ def _reassign(
 def _turned_limbs(
     plain: NDArray[np.float64],
     swapped: NDArray[np.float64],
-    detections: Detections,
-    turned: Detections,
+    weights: NDArray[np.float64],
+    swapped_weights: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """(P, N, J) which joints fit a person clearly better with left and right exchanged."""
     result = np.zeros(plain.shape, dtype=bool)
     for limbs in LIMBS:
-        before = weighted_mean(plain[..., limbs], joint_weights(detections)[:, limbs])
-        after = weighted_mean(swapped[..., limbs], joint_weights(turned)[:, limbs])
+        before = weighted_mean(plain[..., limbs], weights[:, limbs])
+        after = weighted_mean(swapped[..., limbs], swapped_weights[:, limbs])
         result[..., limbs] = (after < SWAP_GAIN * before)[..., None]
     return result
 

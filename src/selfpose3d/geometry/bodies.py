@@ -37,9 +37,14 @@ def distinct_people(
     Returns:
         indices of the people, by falling score.
     """
-    gaps = np.linalg.norm(joints[:, None] - joints[None], axis=-1).mean(axis=-1)
+    order = np.argsort(-scores, kind="stable")
+    ranked = joints[order]
+    gaps = np.linalg.norm(ranked[:, None] - ranked, axis=-1).mean(axis=-1)
+    near = gaps < distance
+    if near.sum() == len(order):
+        return order
     kept: list[int] = []
-    for person in np.argsort(-scores, kind="stable"):
-        if not (gaps[person, kept] < distance).any():
-            kept.append(int(person))
-    return np.array(kept, dtype=np.int64)
+    for person in range(len(order)):
+        if not near[person, kept].any():
+            kept.append(person)
+    return order[kept]

@@ -121,9 +121,9 @@ def undistort(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64
 def ray_directions(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Unit vectors (..., 3) in the world, from the camera's centre through its pixels (..., 2)."""
     normalised = undistort(camera, pixels)
-    in_camera = np.concatenate([normalised, np.ones((*normalised.shape[:-1], 1))], axis=-1)
-    directions = in_camera @ camera.R
-    unit: NDArray[np.float64] = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    directions = normalised @ camera.R[:2] + camera.R[2]
+    length = np.sqrt(np.einsum("...a,...a->...", directions, directions))
+    unit: NDArray[np.float64] = directions / length[..., None]
     return unit
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_IDENTITY = np.eye(3)
 _NEGLIGIBLE = 1e-9
 """Keeps the normal equations solvable where no ray has weight."""
 
@@ -31,33 +32,34 @@ def intersect_rays(
         points (..., 3), residuals (V, ...) in mm, final weights (V, ...).
     """
     origins = centres.reshape(len(centres), *([1] * (directions.ndim - 2)), 3)
-    across = np.eye(3) - directions[..., :, None] * directions[..., None, :]
+    across = _IDENTITY - directions[..., :, None] * directions[..., None, :]
     equations = np.concatenate([across, across @ origins[..., None]], axis=-1)
-    anchor = np.zeros(directions.shape[1:]) if prior is None else prior
     stay = _NEGLIGIBLE + (0.0 if prior is None else prior_weight)
-    points, robust = anchor, weights
-    residuals = _residuals(directions, origins, points)
+    points, robust = np.zeros(directions.shape[1:]) if prior is None else prior, weights
+    staying = stay * np.concatenate(
+        [np.broadcast_to(_IDENTITY, (*points.shape, 3)), points[..., None]], axis=-1
+    )
+    squared = _squared_distances(directions, origins, points)
     if prior is not None:
-        robust = weights * _agreement(residuals, scale_mm)
+        robust = weights * _agreement(squared, scale_mm)
     for _ in range(iterations):
-        total = np.einsum("v...,v...ab->...ab", robust, equations)
-        right = total[..., 3] + stay * anchor
-        points = np.linalg.solve(total[..., :3] + stay * np.eye(3), right[..., None])[..., 0]
-        residuals = _residuals(directions, origins, points)
-        robust = weights * _agreement(residuals, scale_mm)
-    return points, residuals, robust
+        total = np.einsum("v...,v...ab->...ab", robust, equations) + staying
+        points = np.linalg.solve(total[..., :3], total[..., 3:])[..., 0]
+        squared = _squared_distances(directions, origins, points)
+        robust = weights * _agreement(squared, scale_mm)
+    return points, np.sqrt(squared), robust
 
 
-def _residuals(
+def _squared_distances(
     directions: NDArray[np.float64], origins: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distances of points from the lines along the rays."""
+    """Of points from the lines along the rays."""
     offsets = points - origins
     along = np.einsum("...a,...a->...", offsets, directions)
-    squared = np.einsum("...a,...a->...", offsets, offsets) - along**2
-    distances: NDArray[np.float64] = np.sqrt(np.maximum(squared, 0.0))
-    return distances
+    squared = np.einsum("...a,...a->...", offsets, offsets) - along * along
+    return np.maximum(squared, 0.0)
 
 
-def _agreement(residuals: NDArray[np.float64], scale_mm: float) -> NDArray[np.float64]:
-    return 1 / (1 + (residuals / scale_mm) ** 2) ** 2
+def _agreement(squared: NDArray[np.float64], scale_mm: float) -> NDArray[np.float64]:
+    disagreement = 1 + squared / scale_mm**2
+    return 1 / (disagreement * disagreement)
