@@ -16,7 +16,7 @@ from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.files.poses2d import People2D, write_poses2d
 from selfpose3d.files.poses3d import write_poses3d
 from selfpose3d.skeletons import PANOPTIC_15, ROOT
-from selfpose3d.training import stages, supervised
+from selfpose3d.training import known_people, stages, supervised
 from selfpose3d.training.data import training_data
 from selfpose3d.training.reads import READS
 from synthetic import Synthetic, make_scene, ring
@@ -137,7 +137,7 @@ def test_people_of_whom_the_labels_say_nothing_are_left_out(scenes, given):
     data = training_data(*given)
     truth = {key: people for scene in scenes for key, people in scene.truth.items()}
     space = Space(size=(6000.0, 6000.0, 2000.0))
-    everybody = supervised.shown_people(data, truth, space)
+    everybody = known_people.shown_people(data, truth, space)
     assert [len(everybody[frame]) for frame in data.frames] == [2] * 5
 
     frame = data.frames[0]
@@ -146,19 +146,19 @@ def test_people_of_whom_the_labels_say_nothing_are_left_out(scenes, given):
         {at: People2D.nobody(15) if at[0] == key[1] else seen for at, seen in view.items()}
         for view in given[1]
     ]
-    unseen = supervised.shown_people(training_data(given[0], views), truth, space)
+    unseen = known_people.shown_people(training_data(given[0], views), truth, space)
     assert len(unseen[frame]) == 0 and sum(map(len, unseen.values())) == 6
 
     unknown = truth[key].valid.copy()
     unknown[1, ROOT] = False
     without_hip = replace(truth[key], valid=unknown)
-    assert len(supervised.shown_people(data, truth | {key: without_hip}, space)[frame]) == 1
+    assert len(known_people.shown_people(data, truth | {key: without_hip}, space)[frame]) == 1
 
     first, second = truth[key].joints
     small = 2.2 * np.abs(first[ROOT, :2])
     assert np.any(np.abs(second[ROOT, :2]) > small / 2)
     inside = Space(size=(*small.tolist(), 2000.0))
-    (kept,) = supervised.shown_people(data, {key: truth[key]}, inside)[frame].joints
+    (kept,) = known_people.shown_people(data, {key: truth[key]}, inside)[frame].joints
     assert np.array_equal(kept, first)
 
 
@@ -169,8 +169,8 @@ def test_unknown_joints_are_not_learnt(given, truth):
     valid = people[key].valid.copy()
     valid[0, 3] = False
     (frame,) = [replace(people[key], valid=valid)]
-    sight = supervised.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
-    batch = supervised.true_bodies(sight, [frame], 0.0, np.random.default_rng(0))
+    sight = known_people.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
+    batch = known_people.frame_bodies(sight, [frame], 0.0, np.random.default_rng(0))
     assert not batch.known[0, 3] and batch.known.sum() == 2 * 15 - 1
     torch.testing.assert_close(batch.centres, batch.bodies[:, ROOT])
 
@@ -186,8 +186,8 @@ def test_missing_or_foreign_truth_is_refused(given, truth, tmp_path):
         supervised.read_truth(data, truth, far)
     people = supervised.read_truth(data, truth, Space())
     elsewhere = {k: replace(p, joints=p.joints * [-1, -1, 1]) for k, p in people.items()}
-    with pytest.raises(InputError, match="fit none of the true people"):
-        supervised.shown_people(data, elsewhere, Space())
+    with pytest.raises(InputError, match="fit none of the known 3D people"):
+        known_people.shown_people(data, elsewhere, Space())
 
 
 def test_only_the_supervised_stages_take_the_truth(scenes, truth, tmp_path):

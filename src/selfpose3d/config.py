@@ -376,6 +376,16 @@ class BodiesStage(Stage):
     spread: tuple[Positive, Positive] = Field(
         (0.8, 1.3), description="range of the factor on the bank's residuals"
     )
+    synthetic: Fraction = Field(
+        1.0,
+        description="share of the steps that see bodies re-placed; the others see training frames, "
+        "with the people who were reconstructed there",
+    )
+    variants: Annotated[int, Field(ge=0)] = Field(
+        2,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    )
 
 
 class PoseStage(Stage):
@@ -435,11 +445,6 @@ class SupervisedPoseStage(BodiesStage):
         0.0,
         description="share of the steps that see true bodies re-placed, with the labels' errors, "
         "instead of training frames",
-    )
-    variants: Annotated[int, Field(ge=0)] = Field(
-        2,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
     )
 
 

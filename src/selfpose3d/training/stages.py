@@ -20,7 +20,7 @@ from selfpose3d.config import Augmentation, BodiesStage, Parameters, PoseStage, 
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
-from selfpose3d.files.poses3d import Frames
+from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.inference.devices import runner, start_fabric
 from selfpose3d.inference.lifting import Lifting, build_lifting
@@ -30,8 +30,9 @@ from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.models.folding import folded
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
 from selfpose3d.training.bodies import body_pool, reach_of
-from selfpose3d.training.data import TrainingData, training_data
+from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.inputs import FrameInputs
+from selfpose3d.training.known_people import KnownBodies, shown_people
 from selfpose3d.training.loop import (
     Run,
     fingerprint,
@@ -135,7 +136,8 @@ def train_bodies(
     start: Sequence[Path],
     out: Path,
 ) -> None:
-    """Train pose_net on synthetic bodies made from the training-free reconstruction.
+    """Train pose_net on the people of the training-free reconstruction: re-placed, as synthetic
+    bodies, and where they stood.
 
     Args:
         parameters: what ``READS["bodies"]`` lists.
@@ -155,9 +157,21 @@ def train_bodies(
         backbone = frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
         limit_reach(lifting, bodies, settings)
-        per_epoch = -(-len(data.frames) // settings.batch_size)
-        run = stage_run(parameters, "bodies", settings, data, out, per_epoch, start, networks)
-        train(run, model, fabric, bodies.draw)
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, "bodies")
+        people = _reconstructed(parameters, data, reconstructions) if settings.synthetic < 1 else {}
+        known = KnownBodies(settings, bodies, inputs, batches, people)
+        run = stage_run(parameters, "bodies", settings, data, out, batches.length, start, networks)
+        train(run, model, fabric, known.draw)
+
+
+def _reconstructed(
+    parameters: Parameters, data: TrainingData, reconstructions: Sequence[Frames]
+) -> dict[FrameIndex, People3D]:
+    """The people of the training frames whom labels of enough views support."""
+    everybody = {key: people for frames in reconstructions for key, people in frames.items()}
+    fewest = min(len(scene.cameras) for scene in data.scenes)
+    return shown_people(data, everybody, parameters.space, min(3, fewest))
 
 
 def train_trust(

@@ -9,7 +9,6 @@ Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,25 +16,22 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from selfpose3d.config import Parameters, Space, SupervisedRootStage
-from selfpose3d.datasets.preparation import check_space, in_space
+from selfpose3d.datasets.preparation import check_space
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
 from selfpose3d.files.scenes import Scene
-from selfpose3d.geometry.rigs import Rig
-from selfpose3d.inference.assignment import assign_people, project_people
 from selfpose3d.inference.devices import start_fabric
 from selfpose3d.inference.lifting import Lifting, build_lifting
-from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.skeletons import ROOT
 from selfpose3d.training.batches import BodyBatches, FrameBatches
-from selfpose3d.training.bodies import MATCH_LIMIT
-from selfpose3d.training.data import FrameIndex, TrainingData, training_data
-from selfpose3d.training.inputs import FrameBatch
+from selfpose3d.training.data import TrainingData, training_data
+from selfpose3d.training.known_people import KnownBodies, Sight, one_variant, shown_people
 from selfpose3d.training.loop import Step, repeatable, train
 from selfpose3d.training.losses import root_synthetic_loss
 from selfpose3d.training.stages import frame_inputs, frozen_backbone, limit_reach, stage_run
-from selfpose3d.training.steps import BodiesStep, BodyBatch
+from selfpose3d.training.steps import BodiesStep
 
 FAR_AWAY = 1e6
 """Coordinate of a root that is not there, mm."""
@@ -119,18 +115,12 @@ def train_supervised_pose(
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_pose")
 
-        def draw(number: int, rng: np.random.Generator) -> BodyBatch:
-            if rng.random() < settings.synthetic:
-                return bodies.draw(number, rng)
-            frames = batches.at(number)
-            sight = one_variant(inputs.draw(frames, rng), settings.augmented, rng)
-            return true_bodies(sight, [people[frame] for frame in frames], settings.root_noise, rng)
-
+        known = KnownBodies(settings, bodies, inputs, batches, people)
         files = (*start, *truth)
         run = stage_run(
             parameters, "supervised_pose", settings, data, out, batches.length, files, networks
         )
-        train(run, model, fabric, draw)
+        train(run, model, fabric, known.draw)
 
 
 def read_truth(data: TrainingData, paths: Sequence[Path], space: Space) -> Frames:
@@ -151,57 +141,6 @@ def read_truth(data: TrainingData, paths: Sequence[Path], space: Space) -> Frame
         )
     check_space(space.centre, space.size, people, where)
     return people
-
-
-def shown_people(data: TrainingData, truth: Frames, space: Space) -> dict[FrameIndex, People3D]:
-    """The true people of each frame whom a network can be asked for.
-
-    Left out are those whose mid-hip is unknown or outside the space, and those to whom not one
-    view's labels fit (``assign_people``): nothing in the heatmaps speaks of them.
-
-    Raises:
-        InputError: nobody is left.
-    """
-    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
-    shown = {}
-    for s, f in data.frames:
-        scene = data.scenes[s]
-        people = truth.get((scene.scene.name, scene.scene.frames[f]), nobody)
-        inside = in_space(space.centre, space.size, people.joints[:, ROOT])
-        projected = project_people(scene.cameras, people.joints)
-        labelled = assign_people(
-            projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
-        )
-        keep = inside & people.valid[:, ROOT] & (labelled >= 0).any(0)
-        shown[s, f] = People3D(*(part[keep] for part in vars(people).values()))
-    if not any(len(people) for people in shown.values()):
-        raise InputError(
-            "the labels of the training scenes fit none of the true people; truth and labels are "
-            "of different data, or the cameras are wrong"
-        )
-    return shown
-
-
-class Sight(NamedTuple):
-    """B frames as the networks see them, each in one variant.
-
-    Args:
-        rig: their cameras.
-        affines: (B, 2, 3) of the variants.
-        heatmaps: (B, V, J, h, w).
-    """
-
-    rig: Rig
-    affines: Tensor
-    heatmaps: Tensor
-
-
-def one_variant(frames: FrameBatch, augmented: float, rng: np.random.Generator) -> Sight:
-    """Each frame as it is, or with a probability of ``augmented`` its first affine variant."""
-    assert frames.heatmaps is not None
-    sample = torch.arange(len(frames.points))
-    variant = torch.from_numpy((rng.random(len(sample)) < augmented).astype(np.int64))
-    return Sight(frames.rig, frames.affines[variant, sample], frames.heatmaps[variant, sample])
 
 
 @dataclass(frozen=True)
@@ -233,20 +172,3 @@ def padded_roots(people: Sequence[People3D]) -> Tensor:
     for row, present in zip(roots, people, strict=True):
         row[: len(present)] = torch.from_numpy(present.joints[:, ROOT])
     return roots
-
-
-def true_bodies(
-    sight: Sight, people: Sequence[People3D], root_noise: float, rng: np.random.Generator
-) -> BodyBatch:
-    """The people of frames, their cuboids about the true mid-hips off by ``root_noise`` mm."""
-    joints = np.concatenate([present.joints for present in people])
-    known = np.concatenate([present.valid for present in people])
-    centres = joints[:, ROOT] + rng.normal(0, root_noise, (len(joints), 3))
-    device = sight.heatmaps.device
-    return BodyBatch(
-        *sight,
-        bodies=torch.from_numpy(joints).float().to(device),
-        known=torch.from_numpy(known).to(device),
-        counts=tuple(len(present) for present in people),
-        centres=torch.from_numpy(centres).float().to(device),
-    )
