@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from conftest import REPOSITORY
+from selfpose3d.errors import InputError
+
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
+
+import measured_tables
 
 
 def timed(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,3 +85,23 @@ def test_time_to_accuracy_says_how_many_times_longer(tmp_path, errors, words) ->
     assert done.returncode == 0, done.stderr
     assert words in done.stdout and "| images | 2.0 | 62.0 | 99.0 |" in done.stdout
     assert chart.read_text().startswith("<svg")
+
+
+def test_the_page_shows_the_measured_tables() -> None:
+    page = measured_tables.PAGE.read_text()
+    kept = {path.stem for path in measured_tables.MEASURED.glob("*.csv")}
+    assert kept <= set(measured_tables.places(page))
+    for name in kept:
+        table = (measured_tables.MEASURED / f"{name}.md").read_text()
+        assert measured_tables.with_table(page, name, table) == page, name
+
+
+def test_a_measured_table_takes_the_place_of_the_last() -> None:
+    page = "a\n<!-- table_4 -->\n\nold\n\n<!-- end -->\nb\n<!-- beyond -->\n<!-- end -->\nc\n"
+    assert measured_tables.places(page) == ["table_4", "beyond"]
+    changed = measured_tables.with_table(page, "beyond", "### Heading\n\n| a |\n")
+    assert changed == page.replace("beyond -->\n", "beyond -->\n\n| a |\n\n")
+    again = measured_tables.with_table(page, "table_4", "### Heading\n\nnew\n")
+    assert again == page.replace("old", "new")
+    with pytest.raises(InputError, match="no place <!-- table_5 -->"):
+        measured_tables.with_table(page, "table_5", "")

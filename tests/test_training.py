@@ -405,6 +405,26 @@ def test_the_state_of_another_run_is_not_resumed(given, rebuilt, trained, tmp_pa
     assert same(tmp_path / "checkpoint.pt", trained / "bodies" / "checkpoint.pt")
 
 
+def test_bodies_may_be_those_of_the_training_frames(given, rebuilt, trained, tmp_path, monkeypatch):
+    seen, real = [], steps.BodiesStep.losses
+
+    def watched(self, batch):
+        seen.append(batch)
+        return real(self, batch)
+
+    monkeypatch.setattr(steps.BodiesStep, "losses", watched)
+    chosen = parameters("bodies", train__bodies__synthetic=0.0)
+    stages.train_bodies(chosen, *given, rebuilt, [], tmp_path)
+    assert not same(tmp_path / "checkpoint.pt", trained / "bodies" / "checkpoint.pt")
+    known = np.concatenate([p.joints for frames in rebuilt for p in frames.values()])
+    for batch in seen:
+        assert sum(batch.counts) == len(batch.bodies) > 0
+        for body, centre in zip(batch.bodies.numpy(), batch.centres.numpy(), strict=True):
+            nearest = known[np.abs(known - body).mean((1, 2)).argmin()]
+            np.testing.assert_allclose(body, nearest, atol=0.01)
+            assert 0 < np.linalg.norm(centre - body[ROOT]) < 500
+
+
 def test_nan_stops_and_keeps_the_last_good_state(given, rebuilt, tmp_path, monkeypatch):
     real = steps.BodiesStep.losses
     count = iter(range(100))

@@ -258,6 +258,11 @@ class Networks(Section):
     residual_start: bool = Field(
         True, description="soft-argmax over scaled evidence plus the V2V's output"
     )
+    limit_reach: bool = Field(
+        True,
+        description="no joint lies farther from the hip than any reconstructed training body's, by "
+        "150 mm; paper: false",
+    )
     max_people: Count = Field(10, description="proposals a frame")
     root_threshold: Fraction = Field(0.3, description="of the root volume's maxima")
 
@@ -369,9 +374,6 @@ class BodiesStage(Stage):
         "bank",
         description="errors of the 2D people: as the labels, or the backbone's heatmaps, have them "
         "on training frames; or hand-made",
-    )
-    reach_margin: Positive = Field(
-        150.0, description="joints farther from the hip than any training body's, mm, are left out"
     )
     spread: tuple[Positive, Positive] = Field(
         (0.8, 1.3), description="range of the factor on the bank's residuals"

@@ -7,7 +7,7 @@ Nothing here touches a file: the workflow asks the plan for ids, inputs and para
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -409,7 +409,7 @@ def _add_stages(
         section = getattr(parameters.train, stage)
         kind = section.labels if isinstance(section, PoseStage) else "soft"
         labels = _add_labels(plan, parameters, soft.detections, kind)
-        people = reconstructions if _needs_people(stage, section, parameters) else None
+        people = reconstructions if _needs_people(stage, section, parameters, chain) else None
         start = _start_of(stage, chain)
         reads = select(parameters, READS[stage])
         needed = [labels.id, people.id if people else None]
@@ -427,12 +427,17 @@ def _add_stages(
     return tuple(chain)
 
 
-def _needs_people(stage: str, section: StageSettings, parameters: Parameters) -> bool:
+def _needs_people(
+    stage: str, section: StageSettings, parameters: Parameters, earlier: Sequence[Stage]
+) -> bool:
     """Root, bodies and trust check the space with the reconstructed people, or learn from them; a
-    pose stage needs them where it trains a root_net that sees whole bodies."""
-    with_root = isinstance(section, PoseStage) and section.train_root
-    in_any_case = stage in ("root", "bodies", "trust")
-    return in_any_case or (with_root and parameters.networks.root_input == "all")
+    pose stage needs them where it trains a root_net that sees whole bodies, or where pose_net
+    starts in it and is to know a person's reach."""
+    if not isinstance(section, PoseStage):
+        return stage in ("root", "bodies", "trust")
+    pose_starts = not {"bodies", *POSE_STAGES} & {node.stage for node in earlier}
+    sees_bodies = section.train_root and parameters.networks.root_input == "all"
+    return sees_bodies or (pose_starts and parameters.networks.limit_reach)
 
 
 def _enabled_stages(parameters: Parameters, method: str) -> list[str]:

@@ -28,6 +28,8 @@ BONE_TOLERANCE = 0.35
 """Bodies with a bone off the pool's median by more than this share are dropped."""
 REACH_QUANTILE = 0.995
 """Of a joint's distances from the hip: the reconstruction has its outliers."""
+REACH_MARGIN = 150.0
+"""For other bodies, and for a hip that is off, mm."""
 REACH_MM = 1350.0
 """No joint lies farther from the hip."""
 MATCH_LIMIT = 0.15
@@ -139,20 +141,20 @@ def body_pool(data: TrainingData, reconstructions: Sequence[Frames]) -> NDArray[
     if len(bodies) == 0:
         raise InputError(
             "the training-free reconstruction of the training labels holds no usable person; "
-            "look at it, at the calibration's units, or set train.bodies.enabled: false"
+            "look at it and at the calibration's units, or set train.bodies.enabled: false and "
+            "networks.limit_reach: false"
         )
     return bodies
 
 
-def reach_of(pool: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+def reach_of(pool: NDArray[np.float64]) -> NDArray[np.float64]:
     """(J,) how far from the hip each joint can be, mm.
 
     Args:
-        pool: (N, J, 3) bodies.
-        margin: added to the largest distance seen, for other bodies and for a hip that is off.
+        pool: (N, J, 3) bodies; ``REACH_MARGIN`` is added to the largest distance of theirs.
     """
     distance = np.linalg.norm(pool - pool[:, [ROOT]], axis=-1)
-    farthest: NDArray[np.float64] = np.quantile(distance, REACH_QUANTILE, axis=0) + margin
+    farthest: NDArray[np.float64] = np.quantile(distance, REACH_QUANTILE, axis=0) + REACH_MARGIN
     return farthest
 
 

@@ -9,6 +9,7 @@ _POSE = (
     "networks.cuboid_size",
     "networks.cuboid_shift",
     "networks.residual_start",
+    "networks.limit_reach",
 )
 _TRUST = ("networks.trust_width", "networks.trust_layers", "training_free")
 _PROPOSALS = ("networks.max_people", "networks.root_threshold")

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfpose3d.config import Augmentation, BodiesStage, Parameters, PoseStage, Stage
+from selfpose3d.config import Augmentation, Parameters, PoseStage, Stage
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
@@ -156,7 +156,8 @@ def train_bodies(
         networks = merged_networks(start)
         backbone = frozen_backbone(parameters, networks, start, fabric)
         bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
-        limit_reach(lifting, bodies, settings)
+        if parameters.networks.limit_reach:
+            limit_reach(lifting, bodies.pool)
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "bodies")
         people = _reconstructed(parameters, data, reconstructions) if settings.synthetic < 1 else {}
@@ -219,8 +220,8 @@ def train_pose(
         labels: the 2D people of each, soft or hard.
         start: checkpoints of earlier stages, the latest last; root_net must be among them.
         out: folder of checkpoint.pt and curves.csv.
-        reconstructions: the training-free 3D people of each, where a root_net that sees all
-            joints learns too.
+        reconstructions: the training-free 3D people of each, where pose_net starts here and is
+            to know a person's reach, or where a root_net that sees all joints learns too.
     """
     settings: PoseStage = getattr(parameters.train, stage)
     data = training_data(scenes, labels)
@@ -228,6 +229,9 @@ def train_pose(
         fabric = start_fabric(parameters.compute)
         networks = merged_networks(start)
         model = _pose_step(parameters, settings, networks, start, fabric, data.size)
+        if parameters.networks.limit_reach and "pose" not in networks:
+            known = _pool(data, reconstructions, "networks.limit_reach", "false")
+            limit_reach(model.lifting, known)
         model.to(fabric.device).eval()
         inputs = frame_inputs(
             parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
@@ -313,10 +317,10 @@ def stage_run(
     )
 
 
-def limit_reach(lifting: Lifting, bodies: BodyBatches, settings: BodiesStage) -> None:
-    """Leave out of pose_net's cuboids what is farther away than the joints of any of the bodies."""
-    reach = reach_of(bodies.pool, settings.reach_margin)
-    lifting.pose_net.limit_reach(torch.from_numpy(reach))
+def limit_reach(lifting: Lifting, pool: NDArray[np.float64]) -> None:
+    """Leave out of pose_net's cuboids what is farther away than the joints of any of the bodies
+    (N, J, 3) mm."""
+    lifting.pose_net.limit_reach(torch.from_numpy(reach_of(pool)))
 
 
 def _root_pool(
@@ -325,10 +329,17 @@ def _root_pool(
     """The bodies that stand at synthetic roots, where root_net sees more than these."""
     if parameters.networks.root_input == "root":
         return None
+    return _pool(data, reconstructions, "networks.root_input", "root")
+
+
+def _pool(
+    data: TrainingData, reconstructions: Sequence[Frames], setting: str, otherwise: str
+) -> NDArray[np.float64]:
+    """The reconstructed bodies that a setting asks for."""
     if not reconstructions:
         raise InputError(
-            "networks.root_input: all learns from bodies at the synthetic roots; give the "
-            "training-free --reconstructions, or set root_input: root"
+            f"{setting} needs bodies: give the training-free --reconstructions, or set {setting}: "
+            f"{otherwise}"
         )
     return body_pool(data, reconstructions)
 

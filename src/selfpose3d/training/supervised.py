@@ -111,7 +111,8 @@ def train_supervised_pose(
         bodies = BodyBatches(
             parameters, settings, data, [true] * len(data.scenes), backbone, fabric
         )
-        limit_reach(lifting, bodies, settings)
+        if parameters.networks.limit_reach:
+            limit_reach(lifting, bodies.pool)
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_pose")
 
