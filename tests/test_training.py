@@ -425,6 +425,20 @@ def test_bodies_may_be_those_of_the_training_frames(given, rebuilt, trained, tmp
             assert 0 < np.linalg.norm(centre - body[ROOT]) < 500
 
 
+def test_pose_net_knows_a_persons_reach_wherever_it_starts(given, rebuilt, trained, tmp_path):
+    start = [trained / "root" / "checkpoint.pt"]
+    chosen = parameters("pose_l2")
+    with pytest.raises(InputError, match=r"networks.limit_reach needs bodies.*--reconstructions"):
+        stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / "none")
+    stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / "limited", rebuilt)
+    limited = read_checkpoint(tmp_path / "limited/checkpoint.pt")["pose"]["reach"]
+    assert torch.equal(limited, read_checkpoint(trained / "bodies/checkpoint.pt")["pose"]["reach"])
+    assert torch.isfinite(limited).all()
+    free = parameters("pose_l2", networks__limit_reach=False)
+    stages.train_pose(free, "pose_l2", *given, start, tmp_path / "free")
+    assert torch.isinf(read_checkpoint(tmp_path / "free/checkpoint.pt")["pose"]["reach"]).all()
+
+
 def test_nan_stops_and_keeps_the_last_good_state(given, rebuilt, tmp_path, monkeypatch):
     real = steps.BodiesStep.losses
     count = iter(range(100))
