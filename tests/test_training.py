@@ -428,7 +428,7 @@ def test_bodies_may_be_those_of_the_training_frames(given, rebuilt, trained, tmp
 def test_pose_net_knows_a_persons_reach_wherever_it_starts(given, rebuilt, trained, tmp_path):
     start = [trained / "root" / "checkpoint.pt"]
     chosen = parameters("pose_l2")
-    with pytest.raises(InputError, match=r"networks.limit_reach needs bodies.*--reconstructions"):
+    with pytest.raises(InputError, match=r"limit_reach: true.*--reconstructions.*false"):
         stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / "none")
     stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / "limited", rebuilt)
     limited = read_checkpoint(tmp_path / "limited/checkpoint.pt")["pose"]["reach"]

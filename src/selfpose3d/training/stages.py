@@ -230,7 +230,7 @@ def train_pose(
         networks = merged_networks(start)
         model = _pose_step(parameters, settings, networks, start, fabric, data.size)
         if parameters.networks.limit_reach and "pose" not in networks:
-            known = _pool(data, reconstructions, "networks.limit_reach", "false")
+            known = _pool(data, reconstructions, "networks.limit_reach: true", "false")
             limit_reach(model.lifting, known)
         model.to(fabric.device).eval()
         inputs = frame_inputs(
@@ -329,7 +329,7 @@ def _root_pool(
     """The bodies that stand at synthetic roots, where root_net sees more than these."""
     if parameters.networks.root_input == "root":
         return None
-    return _pool(data, reconstructions, "networks.root_input", "root")
+    return _pool(data, reconstructions, "networks.root_input: all", "root")
 
 
 def _pool(
@@ -338,7 +338,7 @@ def _pool(
     """The reconstructed bodies that a setting asks for."""
     if not reconstructions:
         raise InputError(
-            f"{setting} needs bodies: give the training-free --reconstructions, or set {setting}: "
+            f"{setting}: it needs bodies; give the training-free --reconstructions, or set it to "
             f"{otherwise}"
         )
     return body_pool(data, reconstructions)
