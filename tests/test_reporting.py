@@ -118,6 +118,24 @@ def test_table_gives_means_and_spreads_over_seeds(results: Path) -> None:
     assert table["MPJPE_sd"][1] == pytest.approx(np.std([0, 1], ddof=1))
 
 
+def test_rows_are_compared_seed_by_seed(results: Path, tmp_path: Path) -> None:
+    truth = read_poses3d(results / "truth.parquet")
+    base, other = (
+        [write_experiment(tmp_path / f"{name}-{seed}", name, truth, 50.0, seed) for seed in seeds]
+        for name, seeds in (("base", (0, 1, 2)), ("other", (1, 2)))
+    )
+    for folder, error in zip(other, (60.0, 40.0), strict=True):
+        write_json(folder / "metrics.json", {**read_json(folder / "metrics.json"), "MPJPE": error})
+    write_table([base, other], "Seeds", tmp_path / "table")
+    table = read_table(tmp_path / "table.csv")
+    assert np.isnan(table["MPJPE_paired"][0])
+    assert table["MPJPE_paired"][1] == pytest.approx((60 - 51 + 40 - 52) / 2)
+    assert table["MPJPE_paired_sd"][1] == pytest.approx(np.std([9, -12], ddof=1))
+    markdown = (tmp_path / "table.md").read_text()
+    assert "| paired [mm] |" in markdown and "| -1.5 ± 14.8 |" in markdown
+    assert "seed by seed" in markdown
+
+
 def test_best_is_bold_only_beyond_the_spread_of_seeds(results: Path, tmp_path: Path) -> None:
     several = [[results / "free"], [results / "net-seed0", results / "net-seed1"]]
     write_table(several, "Seeds", tmp_path / "several")

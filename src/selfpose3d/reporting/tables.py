@@ -25,6 +25,10 @@ DIVERGED = "diverged.json"
 EXTENT: tuple[str, ...] = ("sequences", "frames", "people")
 """What a row was measured on: a count each; people are counted in each frame anew."""
 
+PAIRED = "MPJPE_paired"
+"""A row's MPJPE minus the first row's, seed by seed: what both have from the seed drops out."""
+PAIRED_NOTE = "Paired: MPJPE minus the first row's, seed by seed."
+
 OURS_NOTE = "this run, held-out sequences"
 PUBLISHED_NOTE = (
     "Published rows are of another data set (CMU Panoptic with five views, unless said otherwise): "
@@ -44,12 +48,14 @@ class Row:
         title: as printed.
         metrics: one ``metrics.json`` a seed.
         data: the name of the data set, and of the part of it that the row shows.
+        seeds: of them.
         group: the keys of the part of ``metrics.json`` that the row shows; none: the whole.
     """
 
     title: str
     metrics: tuple[Path, ...]
     data: str
+    seeds: tuple[int, ...]
     group: tuple[str, ...] = ()
 
 
@@ -63,7 +69,8 @@ def row_of(experiments: Sequence[Path]) -> Row:
         raise InputError("a row of a table needs at least one experiment folder")
     described = [read_json(folder / "experiment.json") for folder in experiments]
     title = described[0]["title"] + _diverged(described)
-    return Row(title, tuple(path / "metrics.json" for path in experiments), described[0]["data"])
+    metrics = tuple(path / "metrics.json" for path in experiments)
+    return Row(title, metrics, described[0]["data"], tuple(each["seed"] for each in described))
 
 
 def _diverged(described: Sequence[Mapping[str, Any]]) -> str:
@@ -109,15 +116,19 @@ def make_table(
 
     Returns:
         columns ``method, data, seeds, sequences, frames, people``, the metrics (means over the
-        seeds), one ``<metric>_sd`` each (sample standard deviation) when a row has several seeds,
-        and ``source``.
+        seeds), one ``<metric>_sd`` each (sample standard deviation) and the difference ``PAIRED``
+        with its own when a row has several seeds, and ``source``.
     """
     theirs = [_published_rows(path, columns) for path in published]
     foreign = {name for part in theirs for name in columns if part[name].notna().any()}
     foreign -= {name for row in rows for name in columns if _has(row, name)}
-    ours = pd.DataFrame([_our_row(row, columns, foreign) for row in rows])
+    ours = pd.DataFrame(
+        [{**_our_row(row, columns, foreign), **_paired(row, rows[0])} for row in rows]
+    )
     parts = [ours, *theirs]
     spread = [f"{column}_sd" for column in columns] if (ours["seeds"] > 1).any() else []
+    if ours[PAIRED].notna().any():
+        spread += [PAIRED, f"{PAIRED}_sd"]
     order = ["method", "data", *_COUNTS, *columns, *spread, "source"]
     records = [record for part in parts for record in part.to_dict("records")]
     return pd.DataFrame(records).reindex(columns=order).astype(_COUNTS)
@@ -168,7 +179,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def metric_columns(table: pd.DataFrame) -> list[str]:
     """The metrics of a table, in its order, without the spreads."""
-    return [name for name in table.columns if name not in _NO_METRICS and not name.endswith("_sd")]
+    others = (*_NO_METRICS, PAIRED)
+    return [name for name in table.columns if name not in others and not name.endswith("_sd")]
 
 
 def is_published(table: pd.DataFrame) -> pd.Series:
@@ -202,7 +214,8 @@ def cell(table: pd.DataFrame, index: int, column: str, plus_minus: str = " ± ")
     if np.isnan(value):
         return "–"
     spread = _number(table, index, f"{column}_sd")
-    return f"{value:.1f}" if np.isnan(spread) else f"{value:.1f}{plus_minus}{spread:.1f}"
+    sign = "+" if column == PAIRED else ""
+    return f"{value:.1f}" if np.isnan(spread) else f"{value:{sign}.1f}{plus_minus}{spread:.1f}"
 
 
 def text_of(table: pd.DataFrame, index: int, column: str) -> str:
@@ -218,13 +231,15 @@ def is_length(column: str) -> bool:
 
 def header(column: str) -> str:
     """How a metric's column is headed: with its unit where that is not percent."""
+    if column == PAIRED:
+        return "paired [mm]"
     named = column.replace(".", " ")
     return f"{named} [mm]" if is_length(column) else named
 
 
 def as_markdown(table: pd.DataFrame, title: str) -> str:
     """The table as GitHub Markdown, ours first, then the published rows, marked."""
-    columns = metric_columns(table)
+    columns = _printed_columns(table)
     best = best_cells(table)
     lines = [f"### {title}", "", f"| method | data | {' | '.join(map(header, columns))} |"]
     lines.append("|---|---|" + "--:|" * len(columns))
@@ -241,7 +256,7 @@ def as_markdown(table: pd.DataFrame, title: str) -> str:
 
 def as_latex(table: pd.DataFrame, title: str) -> str:
     """The table as a LaTeX ``table`` (booktabs), a rule between ours and the published rows."""
-    columns = metric_columns(table)
+    columns = _printed_columns(table)
     best = best_cells(table)
     published = is_published(table)
     lines = [
@@ -260,6 +275,34 @@ def as_latex(table: pd.DataFrame, title: str) -> str:
         named = [_tex(text_of(table, index, name)) for name in ("method", "data")]
         lines.append(" & ".join([*named, *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"]) + "\n"
+
+
+def _printed_columns(table: pd.DataFrame) -> list[str]:
+    return [*metric_columns(table), *([PAIRED] if PAIRED in table else [])]
+
+
+def _paired(row: Row, first: Row) -> dict[str, float]:
+    """``PAIRED`` and its sample standard deviation; NaN for the first row, for rows of other data,
+    and for fewer than two seeds that both have."""
+    differences = []
+    if row is not first and row.data == first.data:
+        of_first = dict(zip(first.seeds, first.metrics, strict=True))
+        differences = [
+            _error(metrics, row.group) - _error(of_first[seed], first.group)
+            for seed, metrics in zip(row.seeds, row.metrics, strict=True)
+            if seed in of_first
+        ]
+    if len(differences) < 2:
+        return {PAIRED: np.nan, f"{PAIRED}_sd": np.nan}
+    return {
+        PAIRED: float(np.mean(differences)),
+        f"{PAIRED}_sd": float(np.std(differences, ddof=1)),
+    }
+
+
+def _error(metrics: Path, group: Sequence[str]) -> float:
+    [error] = _metrics(metrics, group, ["MPJPE"], ["MPJPE"])
+    return error
 
 
 def _our_row(row: Row, columns: Sequence[str], foreign: Container[str]) -> dict[str, Any]:
@@ -328,7 +371,8 @@ def seeds_note(table: pd.DataFrame) -> str:
 
 
 def _notes(table: pd.DataFrame) -> list[str]:
-    return [*([PUBLISHED_NOTE] if is_published(table).any() else []), seeds_note(table)]
+    published = [PUBLISHED_NOTE] if is_published(table).any() else []
+    return [*published, seeds_note(table), *([PAIRED_NOTE] if PAIRED in table else [])]
 
 
 def _number(table: pd.DataFrame, index: int, column: str) -> float:
