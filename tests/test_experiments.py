@@ -14,7 +14,7 @@ from selfpose3d.experiments import Experiment, Plan, Stage, make_plan
 
 REPOSITORY = Path(__file__).parents[1]
 FILES = [REPOSITORY / "params.yaml", REPOSITORY / "config/study.yaml"]
-LENGTHS = {"smoke": (4, None), "cpu": (200, None), "paper": (None, 5), "paper trial": (2, None)}
+LENGTHS = {"smoke": (4, None), "cpu": (120, None), "paper": (None, 5), "paper trial": (2, None)}
 """Iterations and epochs of the study's L2 stage under overlays."""
 
 

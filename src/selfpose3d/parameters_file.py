@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from selfpose3d.config import Parameters, load_parameters
@@ -86,7 +87,9 @@ def _about(section: BaseModel) -> str | None:
 
 
 def _plain(value: Any) -> str:
-    """YAML in one line; JSON is YAML."""
+    """YAML in one line; JSON is YAML, but for numbers such as 5e-05, which it takes for text."""
+    if isinstance(value, float):
+        return yaml.safe_dump(value).splitlines()[0]
     if (
         isinstance(value, str)
         and value[:1].isalpha()
