@@ -103,7 +103,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_weights(
 ):
     network = stage.removeprefix("supervised_")
     TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "whole")
-    step = supervised.SupervisedRootStep if network == "root" else supervised.BodiesStep
+    step = supervised.SupervisedRootStep if network == "root" else stages.BodiesStep
     real, count = step.losses, iter(range(100))
 
     def stopped(self, batch):

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfpose3d.config import Augmentation, Parameters, PoseStage, Stage
+from selfpose3d.config import Augmentation, BodiesStage, Parameters, PoseStage, Stage
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
@@ -147,23 +147,51 @@ def train_bodies(
         start: checkpoint of the backbone, if the heatmaps are its; carried along.
         out: folder of checkpoint.pt and curves.csv.
     """
-    settings = parameters.train.bodies
     data = training_data(scenes, labels)
-    with repeatable(parameters.seed, "bodies", settings.threads):
+    replaced_only = parameters.train.bodies.synthetic == 1
+    shown = {} if replaced_only else _reconstructed(parameters, data, reconstructions)
+    train_known_bodies(parameters, "bodies", data, reconstructions, shown, start, out)
+
+
+def train_known_bodies(
+    parameters: Parameters,
+    stage: Literal["bodies", "supervised_pose"],
+    data: TrainingData,
+    known: Sequence[Frames],
+    shown: Mapping[FrameIndex, People3D],
+    start: Sequence[Path],
+    out: Path,
+    files: Sequence[Path] = (),
+) -> None:
+    """Train pose_net on known bodies: re-placed, and where they stood.
+
+    Args:
+        parameters: what ``READS[stage]`` lists.
+        stage: "bodies" or "supervised_pose".
+        data: the labelled training scenes.
+        known: the 3D people of each.
+        shown: those of each frame whom the network is asked for; may be empty where all bodies
+            are re-placed.
+        start: checkpoint of the backbone, if the heatmaps are its; carried along.
+        out: folder of checkpoint.pt and curves.csv.
+        files: what the people were read from, beyond ``start``, for the run's fingerprint.
+    """
+    settings: BodiesStage = getattr(parameters.train, stage)
+    with repeatable(parameters.seed, stage, settings.threads):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",))
         model = BodiesStep(fabric, lifting)
         networks = merged_networks(start)
         backbone = frozen_backbone(parameters, networks, start, fabric)
-        bodies = BodyBatches(parameters, settings, data, reconstructions, backbone, fabric)
+        replaced = BodyBatches(parameters, settings, data, known, backbone, fabric)
         if parameters.networks.limit_reach:
-            limit_reach(lifting, bodies.pool)
+            _limit_reach(lifting, replaced.pool)
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
-        batches = FrameBatches(data, settings.batch_size, parameters.seed, "bodies")
-        people = _reconstructed(parameters, data, reconstructions) if settings.synthetic < 1 else {}
-        known = KnownBodies(settings, bodies, inputs, batches, people)
-        run = stage_run(parameters, "bodies", settings, data, out, batches.length, start, networks)
-        train(run, model, fabric, known.draw)
+        frames = FrameBatches(data, settings.batch_size, parameters.seed, stage)
+        bodies = KnownBodies(settings, replaced, inputs, frames, shown)
+        read = (*start, *files)
+        run = stage_run(parameters, stage, settings, data, out, frames.length, read, networks)
+        train(run, model, fabric, bodies.draw)
 
 
 def _reconstructed(
@@ -231,7 +259,7 @@ def train_pose(
         model = _pose_step(parameters, settings, networks, start, fabric, data.size)
         if parameters.networks.limit_reach and "pose" not in networks:
             known = _pool(data, reconstructions, "networks.limit_reach: true", "false")
-            limit_reach(model.lifting, known)
+            _limit_reach(model.lifting, known)
         model.to(fabric.device).eval()
         inputs = frame_inputs(
             parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
@@ -317,7 +345,7 @@ def stage_run(
     )
 
 
-def limit_reach(lifting: Lifting, pool: NDArray[np.float64]) -> None:
+def _limit_reach(lifting: Lifting, pool: NDArray[np.float64]) -> None:
     """Leave out of pose_net's cuboids what is farther away than the joints of any of the bodies
     (N, J, 3) mm."""
     lifting.pose_net.limit_reach(torch.from_numpy(reach_of(pool)))

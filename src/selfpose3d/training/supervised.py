@@ -25,13 +25,12 @@ from selfpose3d.files.scenes import Scene
 from selfpose3d.inference.devices import start_fabric
 from selfpose3d.inference.lifting import Lifting, build_lifting
 from selfpose3d.skeletons import ROOT
-from selfpose3d.training.batches import BodyBatches, FrameBatches
+from selfpose3d.training.batches import FrameBatches
 from selfpose3d.training.data import TrainingData, training_data
-from selfpose3d.training.known_people import KnownBodies, Sight, one_variant, shown_people
+from selfpose3d.training.known_people import Sight, one_variant, shown_people
 from selfpose3d.training.loop import Step, repeatable, train
 from selfpose3d.training.losses import root_synthetic_loss
-from selfpose3d.training.stages import frame_inputs, frozen_backbone, limit_reach, stage_run
-from selfpose3d.training.steps import BodiesStep
+from selfpose3d.training.stages import frame_inputs, frozen_backbone, stage_run, train_known_bodies
 
 FAR_AWAY = 1e6
 """Coordinate of a root that is not there, mm."""
@@ -98,30 +97,13 @@ def train_supervised_pose(
         start: checkpoint of the backbone, if the heatmaps are its; carried along.
         out: folder of checkpoint.pt and curves.csv.
     """
-    settings = parameters.train.supervised_pose
     data = training_data(scenes, labels)
     true = read_truth(data, truth, parameters.space)
     people = shown_people(data, true, parameters.space)
-    with repeatable(parameters.seed, "supervised_pose", settings.threads):
-        fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("pose",))
-        model = BodiesStep(fabric, lifting)
-        networks = merged_networks(start)
-        backbone = frozen_backbone(parameters, networks, start, fabric)
-        bodies = BodyBatches(
-            parameters, settings, data, [true] * len(data.scenes), backbone, fabric
-        )
-        if parameters.networks.limit_reach:
-            limit_reach(lifting, bodies.pool)
-        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
-        batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_pose")
-
-        known = KnownBodies(settings, bodies, inputs, batches, people)
-        files = (*start, *truth)
-        run = stage_run(
-            parameters, "supervised_pose", settings, data, out, batches.length, files, networks
-        )
-        train(run, model, fabric, known.draw)
+    everywhere = [true] * len(data.scenes)
+    train_known_bodies(
+        parameters, "supervised_pose", data, everywhere, people, start, out, files=truth
+    )
 
 
 def read_truth(data: TrainingData, paths: Sequence[Path], space: Space) -> Frames:
