@@ -69,7 +69,7 @@ def test_shared_stages_are_trained_once(plan: Plan) -> None:
     assert counted(plan, "table_12") == {"root": 1, "pose_l2": 3}
     tables = ("table_1", "table_4", "table_5", "table_6", "table_16", "beyond")
     together = stages_of(run for table in tables for run in of_table(plan, table))
-    assert sum(stage.stage == "root" for stage in together.values()) == 3
+    assert sum(id_.startswith("root-estimator") for id_ in together) == 3
 
 
 def test_a_row_has_the_seeds_of_its_table(plan: Plan) -> None:
@@ -113,6 +113,68 @@ def test_noise_makes_other_labels_of_the_same_detections(plan: Plan) -> None:
     runs = [plan.by_name[name][0] for name in ("study", "noise_1", "noise_4")]
     assert len({run.labels.id for run in runs}) == 3
     assert len({run.labels.detections.id for run in runs}) == 1
+
+
+def test_a_joined_experiment_takes_what_two_others_predict_seed_by_seed(plan: Plan) -> None:
+    joined = plan.by_name["ours_and_images"]
+    assert [run.seed for run in joined] == [0, 1, 2]
+    for run, ours, images in zip(joined, plan.by_name["ours"], plan.by_name["images"], strict=True):
+        assert run.parts == (ours, images)
+        assert run.stages == (*ours.stages, *images.stages)
+        assert run.dataset == ours.dataset and not run.runs_networks
+    assert len({run.id for run in joined}) == 3
+
+
+def joined_with(of: Any, **over: Any) -> Parameters:
+    experiments = {
+        "free": {"title": "Free", "method": "training_free"},
+        "learnt": {"title": "Learnt"},
+        "both": {"title": "Both", "method": "joined", "of": of} | over,
+    }
+    tables = {"mine": {"title": "Mine", "rows": ["both"], "seeds": [3, 4]}}
+    return Parameters.model_validate({"experiments": experiments, "tables": tables})
+
+
+def test_what_is_joined_is_made_with_the_seeds_of_the_join() -> None:
+    parameters = joined_with(["free", "learnt"])
+    plan = make_plan(parameters)
+    assert [run.seed for run in plan.by_name["learnt"]] == [3, 4]
+    (free,) = plan.by_name["free"]
+    assert plan.tables["mine"] == (plan.by_name["both"],)
+    assert [run.parts for run in plan.by_name["both"]] == [
+        (free, learnt) for learnt in plan.by_name["learnt"]
+    ]
+    assert set(parameters.by_default().experiments) == {"free", "learnt", "both"}
+
+
+@pytest.mark.parametrize(
+    ("of", "over"),
+    [
+        (None, {}),
+        (["free", "nobody"], {}),
+        (["free", "both"], {}),
+        (["free", "learnt"], {"set": {"inference.refine": False}}),
+    ],
+)
+def test_a_join_of_what_can_not_be_joined_is_refused(of: Any, over: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"experiments\.both: a joined experiment names two"):
+        make_plan(joined_with(of, **over))
+
+
+def test_only_a_joined_experiment_is_of_others() -> None:
+    with pytest.raises(InputError, match=r"experiments\.both\.of: only a joined"):
+        make_plan(joined_with(["free", "learnt"], method="training_free"))
+
+
+def test_experiments_on_different_data_are_not_joined() -> None:
+    parameters = joined_with(["free", "learnt"])
+    other = {"studio.rig": "config/rigs/hall5.yaml"}
+    learnt = parameters.experiments["learnt"].model_copy(update={"test_on": other})
+    moved = parameters.model_copy(
+        update={"experiments": parameters.experiments | {"learnt": learnt}}
+    )
+    with pytest.raises(InputError, match=r"experiments\.both\.of: .* tested on different data"):
+        make_plan(moved)
 
 
 def test_a_table_of_what_is_not_there_is_refused() -> None:

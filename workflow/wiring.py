@@ -291,7 +291,10 @@ def stage_options(given: Any) -> str:
 
 
 def prediction_inputs(experiment: Experiment) -> Given:
-    """A learnt experiment's checkpoints and test scenes; a training-free one's people."""
+    """A learnt experiment's checkpoints and test scenes; a training-free one's people; the
+    predictions that a joined one joins."""
+    if experiment.parts:
+        return {"parts": experiment_files(experiment.parts, "predictions.parquet")}
     if experiment.method == "training_free":
         return {"reconstructions": people_folder(experiment.reconstructions)}
     dataset = experiment.dataset
@@ -303,12 +306,14 @@ def prediction_inputs(experiment: Experiment) -> Given:
 
 
 def prediction_command(experiment: Experiment, given: Any) -> str:
-    """The command that predicts an experiment's people, or joins what is there.
+    """The command that predicts an experiment's people, or puts together what is there.
 
     Args:
         experiment: the experiment.
         given: Snakemake's ``input`` of the job.
     """
+    if experiment.parts:
+        return shlex.join(["join", *given.parts])
     if experiment.method == "training_free":
         files = [f"{given.reconstructions}/{name}.parquet" for name in experiment.dataset.test]
         return shlex.join(["gather", *files])

@@ -319,10 +319,22 @@ def gather(
     predictions: Annotated[list[Path], typer.Argument(help="files of 3D people")],
     out: OutOption,
 ) -> None:
-    """Join the 3D people of several sequences into one file."""
+    """Put the 3D people of several sequences into one file."""
     from selfpose3d.pipeline import gather_people
 
     gather_people(predictions, out)
+
+
+@command("join")
+def join(
+    first: Annotated[Path, typer.Argument(help="3D people that are kept as they are")],
+    second: Annotated[Path, typer.Argument(help="3D people of the same frames by another method")],
+    out: OutOption,
+) -> None:
+    """Add to one method's 3D people those whom another one finds elsewhere."""
+    from selfpose3d.pipeline import join_predictions
+
+    join_predictions(first, second, out)
 
 
 @command("evaluate")

@@ -362,7 +362,7 @@ class RootStage(Stage):
 
 
 class BodiesStage(Stage):
-    """pose_net on synthetic bodies, made from the training-free reconstruction; no truth."""
+    """pose_net on the people of the training-free reconstruction, re-placed and as they stood."""
 
     iterations: Count | None = 600
     batch_size: Count = Field(1, description="rigs a step, each with its own bodies")
@@ -379,7 +379,7 @@ class BodiesStage(Stage):
         (0.8, 1.3), description="range of the factor on the bank's residuals"
     )
     synthetic: Fraction = Field(
-        1.0,
+        0.5,
         description="share of the steps that see bodies re-placed; the others see training frames, "
         "with the people who were reconstructed there",
     )
@@ -543,10 +543,14 @@ class Method(Section):
     """One experiment: a method and what it changes in the parameters."""
 
     title: str = Field(description="as printed in the tables")
-    method: Literal["selfpose3d", "voxelpose", "trust", "training_free"] | None = Field(
+    method: Literal["selfpose3d", "voxelpose", "trust", "training_free", "joined"] | None = Field(
         None,
         description="null: that of what it is like, or selfpose3d; voxelpose learns from the 3D "
         "truth of the training sequences; where data come without, it is left out",
+    )
+    of: tuple[str, str] | None = Field(
+        None,
+        description="joined: two experiments; the second's people where the first finds nobody",
     )
     like: str | None = Field(
         None, description="the experiment whose method, set and test_on it starts from"
@@ -626,8 +630,8 @@ class Parameters(Section):
         """With the tables that a plain run makes, and the experiments that no other table asks
         for alone; what these are like is resolved, as it may be gone."""
         tables = {name: table for name, table in self.tables.items() if table.by_default}
-        asked = {row for table in self.tables.values() for row in table.rows}
-        wanted = {row for table in tables.values() for row in table.rows}
+        asked = self._with_parts(row for table in self.tables.values() for row in table.rows)
+        wanted = self._with_parts(row for table in tables.values() for row in table.rows)
         experiments = {
             name: self.described(name).model_copy(update={"like": None})
             for name in self.experiments
@@ -640,9 +644,39 @@ class Parameters(Section):
         a training-free one has nothing to draw and takes the first."""
         if self.method_of(experiment) == "training_free":
             return self.seeds[:1]
-        tables = [table for table in self.tables.values() if experiment in table.rows]
+        tables = [
+            each for each in self.tables.values() if experiment in self._with_parts(each.rows)
+        ]
         asked = [table.seeds or self.seeds for table in tables] or [self.seeds]
         return tuple(sorted({seed for seeds in asked for seed in seeds}))
+
+    def parts_of(self, experiment: str) -> tuple[str, ...]:
+        """The two experiments that a joined one is of; none of another.
+
+        Raises:
+            InputError: it names none, or such as can't be joined.
+        """
+        described = self.described(experiment)
+        if described.method != "joined":
+            if described.of is not None:
+                raise InputError(
+                    f"experiments.{experiment}.of: only a joined experiment has it; "
+                    "set method: joined, or remove it"
+                )
+            return ()
+        known = {name for name in self.experiments if self.method_of(name) != "joined"}
+        if described.of is None or not set(described.of) <= known or described.set:
+            raise InputError(
+                f"experiments.{experiment}: a joined experiment names two others and has no "
+                f"settings of its own: of: [first, second] (got {described.of}); "
+                f"known: {sorted(known)}"
+            )
+        return described.of
+
+    def _with_parts(self, experiments: Iterable[str]) -> set[str]:
+        """With what the joined ones among the experiments are of."""
+        names = set(experiments)
+        return names.union(*(self.parts_of(name) for name in names & set(self.experiments)))
 
     def method_of(self, experiment: str) -> str:
         """The method of an experiment, or of what it is like."""
@@ -667,6 +701,7 @@ class Parameters(Section):
         for own in (self.experiments[name] for name in reversed(chain[:-1])):
             inherited = {
                 "method": own.method or merged.method,
+                "of": own.of or merged.of,
                 "set": {**merged.set, **own.set},
                 "test_on": {**merged.test_on, **own.test_on},
             }

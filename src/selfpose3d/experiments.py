@@ -8,7 +8,7 @@ Nothing here touches a file: the workflow asks the plan for ids, inputs and para
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -170,13 +170,14 @@ class Experiment(Node):
         name: as in the parameters.
         seed: of its training.
         title: as printed in tables.
-        method: "selfpose3d", "voxelpose", "trust" or "training_free".
+        method: "selfpose3d", "voxelpose", "trust", "training_free" or "joined".
         settings: the dotted settings that make it.
         test_on: the dotted settings of the data that it is tested on, where they are others.
         labels: of the tested data; what it looks at when its heatmaps come from the estimator.
         reconstructions: of these; its predictions, where it is training-free.
         stages: its training stages, in order.
         resolved: all parameters with its overrides, as it was trained.
+        parts: the experiments whose people it joins.
     """
 
     name: str
@@ -189,6 +190,12 @@ class Experiment(Node):
     reconstructions: Reconstructions
     stages: tuple[Stage, ...]
     resolved: Mapping[str, Any]
+    parts: tuple["Experiment", ...] = ()
+
+    @property
+    def runs_networks(self) -> bool:
+        """Whether it makes its predictions with networks, and not out of what is there."""
+        return bool(self.stages) and not self.parts
 
     @property
     def dataset(self) -> Dataset:
@@ -226,10 +233,14 @@ def make_plan(parameters: Parameters) -> Plan:
         InputError: a table names an experiment that is not there, or an override is wrong.
     """
     plan = Plan()
+    joined = [name for name in parameters.experiments if parameters.parts_of(name)]
     for name in parameters.experiments:
-        supervised = parameters.method_of(name) == "voxelpose"
-        runs = [run for run in _runs(parameters, name) if has_truth(run) or not supervised]
-        plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
+        if name not in joined:
+            supervised = parameters.method_of(name) == "voxelpose"
+            runs = [run for run in _runs(parameters, name) if has_truth(run) or not supervised]
+            plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
+    for name in joined:
+        plan.by_name[name] = _add_joined(plan, parameters, name)
     for name in parameters.tables:
         plan.tables[name] = _table_rows(plan, parameters, name)
     if parameters.footage.name != "none":
@@ -297,6 +308,45 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     )
     plan.experiments[experiment.id] = experiment
     return experiment
+
+
+def _add_joined(plan: Plan, parameters: Parameters, name: str) -> tuple[Experiment, ...]:
+    """The runs of an experiment that joins two others, seed by seed."""
+    first, second = (plan.by_name[part] for part in parameters.parts_of(name))
+    pairs = [
+        (a, b) for a in first for b in second if a.seed == b.seed or not (a.stages and b.stages)
+    ]
+    seeds = parameters.seeds_of(name)
+    runs = [_joined(parameters, name, a, b) for a, b in pairs if _seed_of(a, b) in seeds]
+    plan.experiments.update({run.id: run for run in runs})
+    return tuple(runs)
+
+
+def _seed_of(*parts: Experiment) -> int:
+    """The seed of what was trained; of the first, where nothing was."""
+    return next((part.seed for part in parts if part.stages), parts[0].seed)
+
+
+def _joined(parameters: Parameters, name: str, *parts: Experiment) -> Experiment:
+    if len({part.dataset.id for part in parts}) > 1:
+        raise InputError(
+            f"experiments.{name}.of: {[part.name for part in parts]} are tested on different data; "
+            "join experiments that are tested on the same"
+        )
+    described, seed = parameters.described(name), _seed_of(*parts)
+    stages = {stage.id: stage for part in parts for stage in part.stages}
+    return replace(
+        parts[0],
+        id=node_id("join", f"{name}-seed{seed}", [part.id for part in parts]),
+        parameters={},
+        name=name,
+        seed=seed,
+        title=described.title,
+        method="joined",
+        settings={},
+        stages=tuple(stages.values()),
+        parts=parts,
+    )
 
 
 def _check_sequences(trained: Parameters, tested: Parameters, learner: str | None) -> None:

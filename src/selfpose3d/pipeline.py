@@ -231,8 +231,15 @@ def predict_sequences(
     write_poses3d(out, frames)
 
 
+def join_predictions(first: Path, second: Path, out: Path) -> None:
+    """Write the first file's people, and after them those of the second's who stand elsewhere."""
+    from selfpose3d.inference.joined import join_people
+
+    write_poses3d(out, join_people(read_poses3d(first), read_poses3d(second)))
+
+
 def gather_people(paths: Sequence[Path], out: Path) -> None:
-    """Join files of 3D people into one."""
+    """Put the 3D people of several sequences into one file."""
     frames: dict[tuple[str, int], People3D] = {}
     for path in paths:
         frames.update(read_poses3d(path))

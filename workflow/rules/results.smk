@@ -18,7 +18,7 @@ rule predict:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=lambda wildcards: int(bool(PLAN.experiments[wildcards.experiment].stages)),
+        gpu=lambda wildcards: int(PLAN.experiments[wildcards.experiment].runs_networks),
         mem_mb=4000,
         runtime=480,
     params:

@@ -147,6 +147,25 @@ def body_pool(data: TrainingData, reconstructions: Sequence[Frames]) -> NDArray[
     return bodies
 
 
+def labelled(assigned: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,) bodies to whom a label fits; ``assigned`` as for ``well_supported``."""
+    return _views(assigned) > 0
+
+
+def well_supported(assigned: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(P,) bodies to whom labels of enough views fit: of three, or of both of a rig of two.
+
+    Args:
+        assigned: (V, P) as ``assign_people`` gives it.
+    """
+    return _views(assigned) >= min(3, len(assigned))
+
+
+def _views(assigned: NDArray[np.int64]) -> NDArray[np.int64]:
+    views: NDArray[np.int64] = (assigned >= 0).sum(0)
+    return views
+
+
 def reach_of(pool: NDArray[np.float64]) -> NDArray[np.float64]:
     """(J,) how far from the hip each joint can be, mm.
 
@@ -182,7 +201,7 @@ def _supported(scene: LabelledScene, frames: Frames) -> NDArray[np.float64]:
         bodies = _bodies_of(scene, frames, f)
         if len(bodies):
             assigned, _ = _labels_of(scene, f, bodies)
-            kept.append(bodies[(assigned >= 0).sum(0) >= min(3, len(scene.cameras))])
+            kept.append(bodies[well_supported(assigned)])
     return np.concatenate(kept)
 
 
@@ -298,7 +317,7 @@ def _in_view(
     scene: LabelledScene, assigned: NDArray[np.int64], seen: Seen
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Views and persons of the supported bodies that are in them."""
-    supported = (assigned >= 0).sum(0) >= min(3, len(scene.cameras))
+    supported = well_supported(assigned)
     view, person = np.nonzero((seen.inside >= MIN_INSIDE) & supported[None])
     return view, person
 

@@ -5,12 +5,13 @@ Known by the training-free reconstruction; or, for VoxelPose, by the truth.
 Shapes: B samples, V views, P people, J joints, h x w heatmap px.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from selfpose3d.config import BodiesStage, Space
@@ -21,7 +22,7 @@ from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.assignment import assign_people, project_people
 from selfpose3d.skeletons import N_JOINTS, ROOT
 from selfpose3d.training.batches import BodyBatches, FrameBatches
-from selfpose3d.training.bodies import MATCH_LIMIT
+from selfpose3d.training.bodies import MATCH_LIMIT, labelled
 from selfpose3d.training.data import FrameIndex, TrainingData
 from selfpose3d.training.inputs import FrameBatch, FrameInputs
 from selfpose3d.training.steps import BodyBatch
@@ -57,13 +58,22 @@ class KnownBodies:
 
 
 def shown_people(
-    data: TrainingData, known: Frames, space: Space, min_views: int = 1
+    data: TrainingData,
+    known: Frames,
+    space: Space,
+    supported: Callable[[NDArray[np.int64]], NDArray[np.bool_]] = labelled,
 ) -> dict[FrameIndex, People3D]:
     """The known people of each frame whom a network can be asked for.
 
-    Left out are those whose mid-hip is unknown or outside the space, and those to whom the labels
-    of fewer than ``min_views`` views fit (``assign_people``): little in the heatmaps speaks of
-    them.
+    Left out are those whose mid-hip is unknown or outside the space, and those whom too few labels
+    fit: little in the heatmaps speaks of them.
+
+    Args:
+        data: the labelled training scenes.
+        known: people by (sequence, frame).
+        space: where they must stand.
+        supported: says of people assigned to labels, (V, P) as ``assign_people`` gives it, whether
+            there are enough, (P,): ``bodies.labelled`` or ``bodies.well_supported``.
 
     Raises:
         InputError: nobody is left.
@@ -75,10 +85,10 @@ def shown_people(
         people = known.get((scene.scene.name, scene.scene.frames[f]), nobody)
         inside = in_space(space.centre, space.size, people.joints[:, ROOT])
         projected = project_people(scene.cameras, people.joints)
-        labelled = assign_people(
+        assigned = assign_people(
             projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
         )
-        keep = inside & people.valid[:, ROOT] & ((labelled >= 0).sum(0) >= min_views)
+        keep = inside & people.valid[:, ROOT] & supported(assigned)
         shown[s, f] = People3D(*(part[keep] for part in vars(people).values()))
     if not any(len(people) for people in shown.values()):
         raise InputError(

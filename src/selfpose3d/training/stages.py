@@ -29,7 +29,7 @@ from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.models.folding import folded
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
-from selfpose3d.training.bodies import body_pool, reach_of
+from selfpose3d.training.bodies import body_pool, reach_of, well_supported
 from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.inputs import FrameInputs
 from selfpose3d.training.known_people import KnownBodies, shown_people
@@ -199,8 +199,7 @@ def _reconstructed(
 ) -> dict[FrameIndex, People3D]:
     """The people of the training frames whom labels of enough views support."""
     everybody = {key: people for frames in reconstructions for key, people in frames.items()}
-    fewest = min(len(scene.cameras) for scene in data.scenes)
-    return shown_people(data, everybody, parameters.space, min(3, fewest))
+    return shown_people(data, everybody, parameters.space, well_supported)
 
 
 def train_trust(
