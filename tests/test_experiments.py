@@ -116,7 +116,7 @@ def test_noise_makes_other_labels_of_the_same_detections(plan: Plan) -> None:
 
 
 def test_a_joined_experiment_takes_what_two_others_predict_seed_by_seed(plan: Plan) -> None:
-    joined = plan.by_name["ours_and_images"]
+    joined = plan.by_name["together"]
     assert [run.seed for run in joined] == [0, 1, 2]
     for run, ours, images in zip(joined, plan.by_name["ours"], plan.by_name["images"], strict=True):
         assert run.parts == (ours, images)
