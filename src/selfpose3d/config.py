@@ -21,6 +21,14 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+Variants = Annotated[
+    int,
+    Field(
+        ge=0,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    ),
+]
 GridSide = Annotated[int, Field(ge=12, multiple_of=4)]
 """Voxels a side of a V2V's volume, halved twice. Below 12 its lowest level is narrower than
 a kernel: on some processors bfloat16 gradients of such convolutions read beyond their memory."""
@@ -354,11 +362,7 @@ class RootStage(Stage):
         (0.45, 1.0), description="of the synthetic roots' heatmaps; paper 1, 1"
     )
     target_sigma: Positive = Field(200.0, description="of the target volume, mm")
-    variants: Annotated[int, Field(ge=0)] = Field(
-        2,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
-    )
+    variants: Variants = 2
 
 
 class BodiesStage(Stage):
@@ -383,11 +387,7 @@ class BodiesStage(Stage):
         description="share of the steps that see bodies re-placed; the others see training frames, "
         "with the people who were reconstructed there",
     )
-    variants: Annotated[int, Field(ge=0)] = Field(
-        2,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
-    )
+    variants: Variants = 2
 
 
 class PoseStage(Stage):
@@ -415,11 +415,7 @@ class PoseStage(Stage):
     match_distance: Positive = Field(
         0.1, description="l_pose_J: farthest match, share of the image size"
     )
-    variants: Annotated[int, Field(ge=0)] = Field(
-        3,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
-    )
+    variants: Variants = 3
 
 
 class SupervisedRootStage(Stage):
@@ -433,11 +429,7 @@ class SupervisedRootStage(Stage):
         10.0, description="extra weight of the target volume's peaks; VoxelPose 0"
     )
     target_sigma: Positive = Field(200.0, description="of the target volume, mm")
-    variants: Annotated[int, Field(ge=0)] = Field(
-        2,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
-    )
+    variants: Variants = 2
 
 
 class SupervisedPoseStage(BodiesStage):
