@@ -21,8 +21,8 @@ def people_at(*places: tuple[float, float], scores: Sequence[float]) -> People3D
 def test_joined_people_are_the_firsts_and_then_the_seconds_who_stand_elsewhere():
     first = {("a", 0): people_at((0, 0), (2000, 0), scores=[0.9, 0.5]), ("a", 1): NOBODY}
     second = {
-        ("a", 0): people_at((300, 0), (0, 2000), scores=[1.0, 0.8]),
-        ("a", 1): people_at((0, 0), scores=[0.6]),
+        ("a", 0): people_at((300, 0), (0, 2000), scores=[2.0, 1.6]),
+        ("a", 1): people_at((0, 0), scores=[1.2]),
     }
     joined = join_people(first, second)
     assert list(joined) == [("a", 0), ("a", 1)]

@@ -21,13 +21,16 @@ def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D
         second: likewise; a person nearer than ``SAME_PERSON_MM`` to one of the first's is left out.
 
     Returns:
-        People by (sequence, frame) of either. The second's scores, between 0 and 1, are multiplied
-        by the lowest of the first's, so that in the whole ranking they come last.
+        People by (sequence, frame) of either. The second's scores, which are of another kind, are
+        scaled so that the highest is the lowest of the first's: in the whole ranking they come
+        last.
     """
     lowest = min((people.scores.min() for people in first.values() if len(people)), default=1.0)
+    highest = max((people.scores.max() for people in second.values() if len(people)), default=1.0)
+    factor = lowest / highest if highest > 0 else 1.0
     nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
     return {
-        frame: _joined(first.get(frame, nobody), second.get(frame, nobody), lowest)
+        frame: _joined(first.get(frame, nobody), second.get(frame, nobody), factor)
         for frame in sorted({*first, *second})
     }
 
