@@ -144,7 +144,18 @@ def test_what_is_joined_is_made_with_the_seeds_of_the_join() -> None:
     assert [run.parts for run in plan.by_name["both"]] == [
         (free, learnt) for learnt in plan.by_name["learnt"]
     ]
+    assert [run.resolved["seed"] for run in plan.by_name["both"]] == [3, 4]
     assert set(parameters.by_default().experiments) == {"free", "learnt", "both"}
+
+
+def test_what_learns_nothing_is_joined_once() -> None:
+    parameters = joined_with(["free", "learnt"])
+    other = parameters.experiments["free"].model_copy(
+        update={"set": {"training_free.iterations": 1}}
+    )
+    both = parameters.experiments | {"learnt": other}
+    ((run,),) = make_plan(parameters.model_copy(update={"experiments": both})).tables["mine"]
+    assert not run.stages and run.trained_on == ()
 
 
 @pytest.mark.parametrize(
@@ -154,6 +165,7 @@ def test_what_is_joined_is_made_with_the_seeds_of_the_join() -> None:
         (["free", "nobody"], {}),
         (["free", "both"], {}),
         (["free", "learnt"], {"set": {"inference.refine": False}}),
+        (["free", "learnt"], {"test_on": {"studio.rig": "config/rigs/hall5.yaml"}}),
     ],
 )
 def test_a_join_of_what_can_not_be_joined_is_refused(of: Any, over: dict[str, Any]) -> None:

@@ -21,16 +21,25 @@ def people_at(*places: tuple[float, float], scores: Sequence[float]) -> People3D
 def test_joined_people_are_the_firsts_and_then_the_seconds_who_stand_elsewhere():
     first = {("a", 0): people_at((0, 0), (2000, 0), scores=[0.9, 0.5]), ("a", 1): NOBODY}
     second = {
-        ("a", 0): people_at((300, 0), (0, 2000), scores=[2.0, 1.6]),
-        ("a", 1): people_at((0, 0), scores=[1.2]),
+        ("a", 0): people_at((300, 0), (0, 2000), scores=[1.0, 0.6]),
+        ("a", 1): people_at((0, 0), scores=[0.2]),
     }
     joined = join_people(first, second)
     assert list(joined) == [("a", 0), ("a", 1)]
     both = joined["a", 0]
     assert np.array_equal(both.joints[:2], first["a", 0].joints)
     assert np.array_equal(both.joints[2:], second["a", 0].joints[1:])
-    assert both.scores == pytest.approx([0.9, 0.5, 0.4])
-    assert joined["a", 1].scores == pytest.approx([0.3])
+    assert both.scores == pytest.approx([0.9, 0.5, 0.1])
+    assert joined["a", 1].scores == pytest.approx([-0.3])
+
+
+def test_joints_that_are_not_known_are_not_compared_and_stay_so():
+    whole = people_at((2000, 2000), scores=[0.5])
+    joints, valid = whole.joints.copy(), whole.valid.copy()
+    joints[0, :3], valid[0, :3] = 0.0, False
+    partly = People3D(joints, whole.scores, valid, whole.ids)
+    (kept,) = join_people({("a", 0): partly}, {("a", 0): whole}).values()
+    assert len(kept) == 1 and np.array_equal(kept.valid, valid)
 
 
 def test_people_found_by_one_of_two_methods_are_all_found_by_the_join(tmp_path):

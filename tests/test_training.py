@@ -538,6 +538,22 @@ def test_the_bank_gives_back_the_errors_it_was_made_of(given, rebuilt):
     assert 0.005 < np.median(relative) < 0.03
 
 
+def test_a_body_of_two_people_is_not_learnt(given, rebuilt):
+    pool = bodies.body_pool(training_data(*given), rebuilt)
+    one, merged, lost = pool[[0, 0, 0]].copy()
+    merged[3:6] += [600.0, 0, 0]
+    lost[14] -= [0, 0, 1500.0]
+    assert bodies.usual_bodies(np.stack([one, merged, lost]), pool).tolist() == [True, False, False]
+
+
+def test_frames_with_nobody_to_learn_take_no_steps(given, rebuilt, tmp_path):
+    (name, frame), people = next((at, p) for at, p in rebuilt[0].items() if len(p))
+    alone = [{(name, frame): people}, {}]
+    chosen = parameters("bodies", train__bodies__synthetic=0.0, train__bodies__iterations=6)
+    stages.train_bodies(chosen, *given, alone, [], tmp_path)
+    assert (pd.read_csv(tmp_path / "curves.csv")["bodies"] > 0).all()
+
+
 def test_frames_of_different_rigs_never_share_a_batch(given):
     data = training_data(*given)
     batches = data.epoch(np.random.default_rng(0), 2)

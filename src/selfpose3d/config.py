@@ -657,10 +657,11 @@ class Parameters(Section):
                 )
             return ()
         known = {name for name in self.experiments if self.method_of(name) != "joined"}
-        if described.of is None or not set(described.of) <= known or described.set:
+        own = {**described.set, **described.test_on}
+        if described.of is None or not set(described.of) <= known or own:
             raise InputError(
-                f"experiments.{experiment}: a joined experiment names two others and has no "
-                f"settings of its own: of: [first, second] (got {described.of}); "
+                f"experiments.{experiment}: a joined experiment names two others and has neither "
+                f"set nor test_on: of: [first, second] (got {described.of}, {own}); "
                 f"known: {sorted(known)}"
             )
         return described.of

@@ -205,7 +205,8 @@ class Experiment(Node):
     @property
     def trained_on(self) -> tuple[str, ...]:
         """The sequences it learnt from, if it learnt."""
-        return self.stages[0].labels.detections.dataset.train if self.stages else ()
+        sequences = [stage.labels.detections.dataset.train for stage in self.stages]
+        return tuple(dict.fromkeys(name for names in sequences for name in names))
 
 
 @dataclass
@@ -317,7 +318,11 @@ def _add_joined(plan: Plan, parameters: Parameters, name: str) -> tuple[Experime
         (a, b) for a in first for b in second if a.seed == b.seed or not (a.stages and b.stages)
     ]
     seeds = parameters.seeds_of(name)
-    runs = [_joined(parameters, name, a, b) for a, b in pairs if _seed_of(a, b) in seeds]
+    runs = [
+        _joined(parameters, name, a, b)
+        for a, b in pairs
+        if _seed_of(a, b) in seeds or not (a.stages or b.stages)
+    ]
     plan.experiments.update({run.id: run for run in runs})
     return tuple(runs)
 
@@ -345,6 +350,7 @@ def _joined(parameters: Parameters, name: str, *parts: Experiment) -> Experiment
         method="joined",
         settings={},
         stages=tuple(stages.values()),
+        resolved={**parts[0].resolved, "seed": seed},
         parts=parts,
     )
 

@@ -50,6 +50,10 @@ class People3D:
     def __len__(self) -> int:
         return len(self.joints)
 
+    def where(self, keep: NDArray[np.bool_]) -> "People3D":
+        """Those of them that are to be kept, (P,)."""
+        return People3D(self.joints[keep], self.scores[keep], self.valid[keep], self.ids[keep])
+
     @staticmethod
     def predicted(joints: NDArray[np.float64], scores: NDArray[np.float64]) -> "People3D":
         """People as a method gives them: (P, 15, 3) mm and (P,) scores."""

@@ -1,10 +1,13 @@
 """People whom one method finds, and those whom another one finds besides.
 
 Geometry needs a person's labels in two views; a network that looks at all images at once does not,
-and places joints less well. Together they miss nobody whom one of them finds.
+and places joints less well. Together they find whom either of them finds.
+
+Shapes: P people, Q others, J joints.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.skeletons import N_JOINTS
@@ -22,23 +25,33 @@ def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D
 
     Returns:
         People by (sequence, frame) of either. The second's scores, which are of another kind, are
-        scaled so that the highest is the lowest of the first's: in the whole ranking they come
-        last.
+        lowered so that none is higher than the lowest of the first's: in the whole ranking they
+        come last.
     """
-    lowest = min((people.scores.min() for people in first.values() if len(people)), default=1.0)
-    highest = max((people.scores.max() for people in second.values() if len(people)), default=1.0)
-    factor = lowest / highest if highest > 0 else 1.0
+    lowest = min((people.scores.min() for people in first.values() if len(people)), default=0.0)
+    highest = max((people.scores.max() for people in second.values() if len(people)), default=0.0)
     nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
     return {
-        frame: _joined(first.get(frame, nobody), second.get(frame, nobody), factor)
+        frame: _joined(first.get(frame, nobody), second.get(frame, nobody), lowest - highest)
         for frame in sorted({*first, *second})
     }
 
 
-def _joined(first: People3D, second: People3D, factor: float) -> People3D:
-    gaps = np.linalg.norm(second.joints[:, None] - first.joints[None], axis=-1).mean(-1)
-    elsewhere = (gaps >= SAME_PERSON_MM).all(1)
-    return People3D.predicted(
+def _joined(first: People3D, second: People3D, shift: float) -> People3D:
+    elsewhere = (_distances(second, first) >= SAME_PERSON_MM).all(1)
+    scores = np.concatenate([first.scores, second.scores[elsewhere] + shift])
+    return People3D(
         np.concatenate([first.joints, second.joints[elsewhere]]),
-        np.concatenate([first.scores, second.scores[elsewhere] * factor]),
+        scores,
+        np.concatenate([first.valid, second.valid[elsewhere]]),
+        np.arange(len(scores)),
     )
+
+
+def _distances(people: People3D, others: People3D) -> NDArray[np.float64]:
+    """(P, Q) mean distance of the joints that both have, mm; infinite where there is none."""
+    both = people.valid[:, None] & others.valid[None]
+    gaps = np.linalg.norm(people.joints[:, None] - others.joints[None], axis=-1)
+    common = both.sum(-1)
+    mean: NDArray[np.float64] = np.where(both, gaps, 0.0).sum(-1) / np.maximum(common, 1)
+    return np.where(common > 0, mean, np.inf)

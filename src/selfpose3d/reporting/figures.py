@@ -136,7 +136,7 @@ def confident(frames: Frames) -> dict[tuple[str, int], People3D]:
 
 def _confident(people: People3D) -> People3D:
     keep = people.scores >= SHOWN_SHARE * people.scores.max(initial=0.0)
-    return People3D(people.joints[keep], people.scores[keep], people.valid[keep], people.ids[keep])
+    return people.where(keep)
 
 
 def draw_people(

@@ -131,13 +131,8 @@ def body_pool(data: TrainingData, reconstructions: Sequence[Frames]) -> NDArray[
     """
     found = [_supported(scene, frames) for scene, frames in _pairs(data, reconstructions)]
     bodies = np.concatenate(found) if found else np.zeros((0, N_JOINTS, 3))
-    lengths = np.linalg.norm(
-        bodies[:, [a for a, _ in BONES]] - bodies[:, [b for _, b in BONES]], axis=-1
-    )
     if len(bodies):
-        usual = np.abs(lengths / np.median(lengths, 0) - 1) < BONE_TOLERANCE
-        reach = np.linalg.norm(bodies - bodies[:, [ROOT]], axis=-1).max(1)
-        bodies = bodies[usual.all(1) & (reach < REACH_MM)]
+        bodies = bodies[usual_bodies(bodies, bodies)]
     if len(bodies) == 0:
         raise InputError(
             "the training-free reconstruction of the training labels holds no usable person; "
@@ -145,6 +140,24 @@ def body_pool(data: TrainingData, reconstructions: Sequence[Frames]) -> NDArray[
             "networks.limit_reach: false"
         )
     return bodies
+
+
+def usual_bodies(bodies: NDArray[np.float64], pool: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(P,) which of bodies (P, J, 3) mm have bones like those of a pool (N, J, 3) mm, and no joint
+    farther from the hip than a person's: two people taken for one have not."""
+    usual = np.abs(_bones(bodies) / np.median(_bones(pool), 0) - 1) < BONE_TOLERANCE
+    reach = np.linalg.norm(bodies - bodies[:, [ROOT]], axis=-1).max(1)
+    chosen: NDArray[np.bool_] = usual.all(1) & (reach < REACH_MM)
+    return chosen
+
+
+def _bones(bodies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(P, bones) their lengths, mm."""
+    ends = np.array(BONES)
+    lengths: NDArray[np.float64] = np.linalg.norm(
+        bodies[:, ends[:, 0]] - bodies[:, ends[:, 1]], axis=-1
+    )
+    return lengths
 
 
 def labelled(assigned: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -49,10 +49,12 @@ class TrainingData:
     Args:
         scenes: one or more; all of one network size, each with its own rig.
         every: of each scene, every n-th frame is used.
+        without: but for these.
     """
 
     scenes: tuple[LabelledScene, ...]
     every: int = 1
+    without: frozenset[FrameIndex] = frozenset()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,6 +69,7 @@ class TrainingData:
             (s, f)
             for s, scene in enumerate(self.scenes)
             for f in range(0, len(scene.images), self.every)
+            if (s, f) not in self.without
         ]
 
     @cached_property

@@ -89,7 +89,7 @@ def shown_people(
             projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
         )
         keep = inside & people.valid[:, ROOT] & supported(assigned)
-        shown[s, f] = People3D(*(part[keep] for part in vars(people).values()))
+        shown[s, f] = people.where(keep)
     if not any(len(people) for people in shown.values()):
         raise InputError(
             "the labels of the training scenes fit none of the known 3D people; these and the "

@@ -29,7 +29,7 @@ from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.models.folding import folded
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
-from selfpose3d.training.bodies import body_pool, reach_of, well_supported
+from selfpose3d.training.bodies import body_pool, reach_of, usual_bodies, well_supported
 from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.inputs import FrameInputs
 from selfpose3d.training.known_people import KnownBodies, shown_people
@@ -187,7 +187,9 @@ def train_known_bodies(
         if parameters.networks.limit_reach:
             _limit_reach(lifting, replaced.pool)
         inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
-        frames = FrameBatches(data, settings.batch_size, parameters.seed, stage)
+        empty = frozenset(frame for frame, people in shown.items() if not len(people))
+        peopled = replace(data, without=empty)
+        frames = FrameBatches(peopled, settings.batch_size, parameters.seed, stage)
         bodies = KnownBodies(settings, replaced, inputs, frames, shown)
         read = (*start, *files)
         run = stage_run(parameters, stage, settings, data, out, frames.length, read, networks)
@@ -197,8 +199,14 @@ def train_known_bodies(
 def _reconstructed(
     parameters: Parameters, data: TrainingData, reconstructions: Sequence[Frames]
 ) -> dict[FrameIndex, People3D]:
-    """The people of the training frames whom labels of enough views support."""
-    everybody = {key: people for frames in reconstructions for key, people in frames.items()}
+    """The people of the training frames with a body like those of the pool, whom labels of enough
+    views support."""
+    pool = body_pool(data, reconstructions)
+    everybody = {
+        key: people.where(usual_bodies(people.joints, pool))
+        for frames in reconstructions
+        for key, people in frames.items()
+    }
     return shown_people(data, everybody, parameters.space, well_supported)
 
 
