@@ -47,7 +47,9 @@ def test_speed_is_kept_and_falling_back_fails(tmp_path: Path) -> None:
     assert "fell back against the reference" in again.stderr and "root" in again.stderr
 
 
-def trained(results: Path, name: str, seconds: float, error: float) -> None:
+def trained(
+    results: Path, name: str, seconds: float, error: float | None, recall: float = 99.0
+) -> None:
     """What the workflow leaves of an experiment of two stages."""
     stages = [f"results/stages/{stage}-{name}" for stage in ("root", "pose_l2")]
     for stage in stages:
@@ -56,7 +58,7 @@ def trained(results: Path, name: str, seconds: float, error: float) -> None:
         (folder / "curves.csv").write_text(f"iteration,seconds,loss\n1,1,3\n2,{seconds / 2},2\n")
     folder = results / "experiments" / f"{name}-seed0-0123abcd"
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({"MPJPE": error, "Recall@500": 99.0}))
+    (folder / "metrics.json").write_text(json.dumps({"MPJPE": error, "Recall@500": recall}))
     described = {"title": name, "stages": [{"folder": stage} for stage in stages]}
     (folder / "experiment.json").write_text(json.dumps(described))
 
@@ -78,6 +80,8 @@ def test_time_to_accuracy_says_how_many_times_longer(tmp_path, errors, words) ->
     results = tmp_path / "results"
     trained(results, "default_8th", 30, 85.0)
     trained(results, "default_16th", 15, 95.0)
+    trained(results, "default_4th", 20, 50.0, recall=41.0)
+    trained(results, "default_half", 10, None, recall=0.0)
     trained(results, "images", 120, 62.0)
     trained(results, "published_16th", 240, errors[0])
     trained(results, "published_8th", 960, errors[1])
