@@ -110,6 +110,9 @@ def read_run(results: Path, experiment: str) -> Run | None:
 def reached_sooner(default: Sequence[Run], published: Sequence[Run]) -> str:
     """How much sooner the default is where the published recipe's best run ends."""
     best = min(published, key=lambda run: run.error)
+    if not np.isfinite(best.error):
+        longest = max(run.seconds for run in published) / 60
+        return f"The published recipe does not find the people in {longest:.1f} minutes."
     reached = [run.seconds for run in default if run.error <= best.error]
     if not reached:
         return f"{best.error:.1f} mm: the default has not come so far."
