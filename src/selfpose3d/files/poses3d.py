@@ -55,6 +55,11 @@ class People3D:
         return People3D(self.joints[keep], self.scores[keep], self.valid[keep], self.ids[keep])
 
     @staticmethod
+    def nobody() -> "People3D":
+        """A frame without people."""
+        return People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+
+    @staticmethod
     def predicted(joints: NDArray[np.float64], scores: NDArray[np.float64]) -> "People3D":
         """People as a method gives them: (P, 15, 3) mm and (P,) scores."""
         joints = np.asarray(joints, dtype=np.float64).reshape(-1, N_JOINTS, 3)
@@ -70,8 +75,7 @@ def write_poses3d(path: Path, frames: Frames) -> None:
     """Write people as Parquet; frames without people are listed in the file's metadata."""
     parts = [_rows(sequence, frame, people) for (sequence, frame), people in frames.items()]
     parts = [part for part in parts if len(part)]
-    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
-    table = pd.concat(parts, ignore_index=True) if parts else _rows("", 0, nobody)
+    table = pd.concat(parts, ignore_index=True) if parts else _rows("", 0, People3D.nobody())
     table.attrs = {"frames": [[sequence, int(frame)] for sequence, frame in frames]}
     with whole_file(path) as temporary:
         table.to_parquet(temporary, index=False)
@@ -98,7 +102,7 @@ def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
     if missing:
         raise InputError(f"{path}: not 3D people; it lacks the columns {sorted(missing)}")
     _check_values(path, table)
-    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+    nobody = People3D.nobody()
     frames = {(str(s), int(f)): nobody for s, f in table.attrs.get("frames", [])}
     columns = _Columns(table)
     rows_of = table[["sequence", "frame"]].groupby(["sequence", "frame"], sort=False).indices

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.files.poses3d import Frames, People3D
-from selfpose3d.skeletons import N_JOINTS
 
 SAME_PERSON_MM = 500.0
 """Two people whose joints lie nearer than this on average are one."""
@@ -30,7 +29,7 @@ def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D
     """
     lowest = min((people.scores.min() for people in first.values() if len(people)), default=0.0)
     highest = max((people.scores.max() for people in second.values() if len(people)), default=0.0)
-    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+    nobody = People3D.nobody()
     return {
         frame: _joined(first.get(frame, nobody), second.get(frame, nobody), lowest - highest)
         for frame in sorted({*first, *second})

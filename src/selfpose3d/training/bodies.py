@@ -34,6 +34,8 @@ REACH_MM = 1350.0
 """No joint lies farther from the hip."""
 MATCH_LIMIT = 0.15
 """Labels farther than this from a projected body (body heights) are not its."""
+ENOUGH_VIEWS = 3
+"""Labels of so many views make a body one to learn from."""
 OVERLAPS = (0.1, 0.4, 0.7)
 """Bounds of the overlap classes: share of a body's box covered by nearer people."""
 DIRECTIONS = 24
@@ -146,8 +148,7 @@ def usual_bodies(bodies: NDArray[np.float64], pool: NDArray[np.float64]) -> NDAr
     """(P,) which of bodies (P, J, 3) mm have bones like those of a pool (N, J, 3) mm, and no joint
     farther from the hip than a person's: two people taken for one have not."""
     usual = np.abs(_bones(bodies) / np.median(_bones(pool), 0) - 1) < BONE_TOLERANCE
-    reach = np.linalg.norm(bodies - bodies[:, [ROOT]], axis=-1).max(1)
-    chosen: NDArray[np.bool_] = usual.all(1) & (reach < REACH_MM)
+    chosen: NDArray[np.bool_] = usual.all(1) & (_from_hip(bodies).max(1) < REACH_MM)
     return chosen
 
 
@@ -160,23 +161,21 @@ def _bones(bodies: NDArray[np.float64]) -> NDArray[np.float64]:
     return lengths
 
 
-def labelled(assigned: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(P,) bodies to whom a label fits; ``assigned`` as for ``well_supported``."""
-    return _views(assigned) > 0
-
-
-def well_supported(assigned: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(P,) bodies to whom labels of enough views fit: of three, or of both of a rig of two.
+def well_supported(assigned: NDArray[np.int64], min_views: int = ENOUGH_VIEWS) -> NDArray[np.bool_]:
+    """(P,) bodies to whom labels of ``min_views`` views fit, or of all of a smaller rig.
 
     Args:
         assigned: (V, P) as ``assign_people`` gives it.
+        min_views: how many are enough.
     """
-    return _views(assigned) >= min(3, len(assigned))
+    enough: NDArray[np.bool_] = (assigned >= 0).sum(0) >= min(min_views, len(assigned))
+    return enough
 
 
-def _views(assigned: NDArray[np.int64]) -> NDArray[np.int64]:
-    views: NDArray[np.int64] = (assigned >= 0).sum(0)
-    return views
+def _from_hip(bodies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(P, J) distances of the joints of bodies (P, J, 3) from the mid-hip, mm."""
+    distance: NDArray[np.float64] = np.linalg.norm(bodies - bodies[:, [ROOT]], axis=-1)
+    return distance
 
 
 def reach_of(pool: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -185,8 +184,9 @@ def reach_of(pool: NDArray[np.float64]) -> NDArray[np.float64]:
     Args:
         pool: (N, J, 3) bodies; ``REACH_MARGIN`` is added to the largest distance of theirs.
     """
-    distance = np.linalg.norm(pool - pool[:, [ROOT]], axis=-1)
-    farthest: NDArray[np.float64] = np.quantile(distance, REACH_QUANTILE, axis=0) + REACH_MARGIN
+    farthest: NDArray[np.float64] = (
+        np.quantile(_from_hip(pool), REACH_QUANTILE, axis=0) + REACH_MARGIN
+    )
     return farthest
 
 

@@ -5,13 +5,12 @@ Known by the training-free reconstruction; or, for VoxelPose, by the truth.
 Shapes: B samples, V views, P people, J joints, h x w heatmap px.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from selfpose3d.config import BodiesStage, Space
@@ -20,9 +19,9 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.assignment import assign_people, project_people
-from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.skeletons import ROOT
 from selfpose3d.training.batches import BodyBatches, FrameBatches
-from selfpose3d.training.bodies import MATCH_LIMIT, labelled
+from selfpose3d.training.bodies import MATCH_LIMIT, well_supported
 from selfpose3d.training.data import FrameIndex, TrainingData
 from selfpose3d.training.inputs import FrameBatch, FrameInputs
 from selfpose3d.training.steps import BodyBatch
@@ -61,34 +60,32 @@ def shown_people(
     data: TrainingData,
     known: Frames,
     space: Space,
-    supported: Callable[[NDArray[np.int64]], NDArray[np.bool_]] = labelled,
+    min_views: int = 1,
 ) -> dict[FrameIndex, People3D]:
     """The known people of each frame whom a network can be asked for.
 
-    Left out are those whose mid-hip is unknown or outside the space, and those whom too few labels
-    fit: little in the heatmaps speaks of them.
+    Left out are those whose mid-hip is unknown or outside the space, and those whom the labels of
+    too few views fit: little in the heatmaps speaks of them.
 
     Args:
         data: the labelled training scenes.
         known: people by (sequence, frame).
         space: where they must stand.
-        supported: says of people assigned to labels, (V, P) as ``assign_people`` gives it, whether
-            there are enough, (P,): ``bodies.labelled`` or ``bodies.well_supported``.
+        min_views: as for ``bodies.well_supported``.
 
     Raises:
         InputError: nobody is left.
     """
-    nobody = People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
     shown = {}
     for s, f in data.frames:
         scene = data.scenes[s]
-        people = known.get((scene.scene.name, scene.scene.frames[f]), nobody)
+        people = known.get((scene.scene.name, scene.scene.frames[f]), People3D.nobody())
         inside = in_space(space.centre, space.size, people.joints[:, ROOT])
         projected = project_people(scene.cameras, people.joints)
         assigned = assign_people(
             projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
         )
-        keep = inside & people.valid[:, ROOT] & supported(assigned)
+        keep = inside & people.valid[:, ROOT] & well_supported(assigned, min_views)
         shown[s, f] = people.where(keep)
     if not any(len(people) for people in shown.values()):
         raise InputError(

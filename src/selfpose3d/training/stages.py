@@ -29,7 +29,7 @@ from selfpose3d.models.attention import build_attention
 from selfpose3d.models.backbone import Backbone, build_backbone
 from selfpose3d.models.folding import folded
 from selfpose3d.training.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
-from selfpose3d.training.bodies import body_pool, reach_of, usual_bodies, well_supported
+from selfpose3d.training.bodies import ENOUGH_VIEWS, body_pool, reach_of, usual_bodies
 from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.inputs import FrameInputs
 from selfpose3d.training.known_people import KnownBodies, shown_people
@@ -207,7 +207,7 @@ def _reconstructed(
         for frames in reconstructions
         for key, people in frames.items()
     }
-    return shown_people(data, everybody, parameters.space, well_supported)
+    return shown_people(data, everybody, parameters.space, ENOUGH_VIEWS)
 
 
 def train_trust(
