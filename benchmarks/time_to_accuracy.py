@@ -129,11 +129,12 @@ def still_to_reach(goal: Run, published: Sequence[Run]) -> str:
     if reached:
         factor = min(reached) / goal.seconds
         return f"{goal.error:.1f} mm: the published recipe takes {factor:.1f} times as long."
-    longest = max(published, key=lambda run: run.seconds)
+    longest = max(run.seconds for run in published)
+    best = min(run.error for run in published)
+    where = f"best {best:.1f} mm" if np.isfinite(best) else "it does not find the people yet"
     return (
         f"{goal.error:.1f} mm: the published recipe has not come so far in "
-        f"{longest.seconds / goal.seconds:.1f} times as long (best "
-        f"{min(run.error for run in published):.1f} mm)."
+        f"{longest / goal.seconds:.1f} times as long ({where})."
     )
 
 

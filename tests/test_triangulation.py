@@ -72,6 +72,24 @@ def test_a_view_that_is_wrong_is_outvoted():
     assert weights[2].max() < 0.01
 
 
+def test_where_the_origin_of_the_world_is_does_not_matter():
+    directions = rays_to(POINTS, noise=1.0)
+    far = np.array([4e8, -5e9, 2e5])  # surveyed coordinates, mm
+    for prior in (None, POINTS + 20.0):
+        points, residuals, _ = intersect_rays(
+            CENTRES, directions, everywhere(directions), prior=prior, prior_weight=0.1
+        )
+        moved, same_residuals, _ = intersect_rays(
+            CENTRES + far,
+            directions,
+            everywhere(directions),
+            prior=None if prior is None else prior + far,
+            prior_weight=0.1,
+        )
+        assert np.allclose(moved - far, points, atol=1e-4)
+        assert np.allclose(same_residuals, residuals, atol=1e-4)
+
+
 def test_the_residuals_are_distances_to_the_rays():
     directions = rays_to(POINTS, noise=1.0)
     points, residuals, _ = intersect_rays(CENTRES, directions, everywhere(directions))

@@ -73,7 +73,7 @@ def ray_distances(detections: Detections) -> NDArray[np.float64]:
     baseline = (
         detections.centres[detections.view[second]] - detections.centres[detections.view[first]]
     )
-    distance, sine = _skew_distance(a, b, baseline[:, None])
+    distance, sine = _skew_distance(a, b, baseline)
     confidence = np.minimum(detections.confidences[first], detections.confidences[second])
     weight = (confidence + _BASE_WEIGHT) * (confidence > 0) * np.minimum(sine, _WELL_CROSSED)
     mean = weighted_mean(distance, weight)
@@ -90,18 +90,21 @@ def _skew_distance(
     Args:
         a: (M, J, 3) unit directions from the first centres.
         b: (M, J, 3) from the second.
-        baseline: (M, 1, 3) from the first centre to the second, mm.
+        baseline: (M, 3) from the first centre to the second, mm.
     """
     cosine = np.einsum("mjx,mjx->mj", a, b)
-    along_a = np.einsum("mjx,mkx->mj", a, baseline)
-    along_b = np.einsum("mjx,mkx->mj", b, baseline)
-    sine_squared = np.maximum(1 - cosine**2, 1e-12)
+    along_a = np.einsum("mjx,mx->mj", a, baseline)
+    along_b = np.einsum("mjx,mx->mj", b, baseline)
+    sine_squared = np.maximum(1 - cosine * cosine, 1e-12)
     depth_a = (along_a - cosine * along_b) / sine_squared
     depth_b = (cosine * along_a - along_b) / sine_squared
-    gap = baseline + depth_b[..., None] * b - depth_a[..., None] * a
-    distance = np.sqrt(np.einsum("mjx,mjx->mj", gap, gap))
-    behind = (depth_a <= 0) | (depth_b <= 0)
-    return np.where(behind, FARTHEST_MM, np.minimum(distance, FARTHEST_MM)), np.sqrt(sine_squared)
+    # What lies between the nearest points is at right angles to both rays, so that its square is
+    # its product with the baseline.
+    length_squared = np.einsum("mx,mx->m", baseline, baseline)[:, None]
+    squared = length_squared + depth_b * along_b - depth_a * along_a
+    distance = np.sqrt(np.minimum(np.maximum(squared, 0.0), FARTHEST_MM**2))
+    behind = np.minimum(depth_a, depth_b) <= 0
+    return np.where(behind, FARTHEST_MM, distance), np.sqrt(sine_squared)
 
 
 def group(distances: NDArray[np.float64], view: NDArray[np.int64], limit: float) -> list[list[int]]:
@@ -150,10 +153,21 @@ def assignment_of_groups(
     return assignment
 
 
-def distances_to_people(joints: NDArray[np.float64], detections: Detections) -> NDArray[np.float64]:
-    """(P, N, J) distance in mm of 3D joints (P, J, 3) from the rays, at most ``FARTHEST_MM``."""
-    offset = joints[:, None] - detections.centres[detections.view][None, :, None]
-    depth = np.einsum("pnjx,njx->pnj", offset, detections.directions)
+def distances_to_people(
+    joints: NDArray[np.float64], origins: NDArray[np.float64], directions: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How far 3D joints are from rays, at most ``FARTHEST_MM``.
+
+    Args:
+        joints: (P, J, 3) mm.
+        origins: (N, 3) where the rays of each detection start, mm.
+        directions: (S, N, J, 3) unit vectors, as many sets as wanted.
+
+    Returns:
+        (S, P, N, J) mm.
+    """
+    offset = joints[:, None] - origins[:, None]
+    depth = np.einsum("pnjx,snjx->spnj", offset, directions)
     squared = np.einsum("pnjx,pnjx->pnj", offset, offset) - depth**2
     distance = np.sqrt(np.minimum(np.maximum(squared, 0.0), FARTHEST_MM**2))
     return np.where(depth > 0, distance, FARTHEST_MM)

@@ -43,8 +43,8 @@ from selfpose3d.skeletons import N_JOINTS
 ROUNDS = 2
 """How often detections are given out anew."""
 
-LIMBS: tuple[list[int], ...] = ([3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14])
-"""Arms and legs: what estimators exchange together."""
+LIMBS = np.array([[3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14]])
+"""(2, 6) joints of arms and legs: what estimators exchange together."""
 
 SWAP_GAIN = 0.7
 """Left and right are exchanged when that brings the distance below this share."""
@@ -275,13 +275,16 @@ def _reassign(
 ) -> tuple[Detections, NDArray[np.int64]]:
     """Give 3D people detections anew; limbs whose sides were exchanged come back so."""
     swapped = with_sides_swapped(detections)
-    plain_PNJ = distances_to_people(joints, detections)
-    swapped_PNJ = distances_to_people(joints, swapped)
-    weights, swapped_weights = joint_weights(detections), joint_weights(swapped)
-    turned_PNJ = _turned_limbs(plain_PNJ, swapped_PNJ, weights, swapped_weights)
+    weights_SNJ = np.stack([joint_weights(detections), joint_weights(swapped)])
+    distances_SPNJ = distances_to_people(
+        joints,
+        detections.centres[detections.view],
+        np.stack([detections.directions, swapped.directions]),
+    )
+    turned_PNJ = _turned_limbs(distances_SPNJ, weights_SNJ)
     costs = weighted_mean(
-        np.where(turned_PNJ, swapped_PNJ, plain_PNJ),
-        np.where(turned_PNJ, swapped_weights, weights),
+        np.where(turned_PNJ, distances_SPNJ[1], distances_SPNJ[0]),
+        np.where(turned_PNJ, weights_SNJ[1], weights_SNJ[0]),
     )
     n_views = len(detections.centres)
     assignment = assign(costs, detections.view, n_views, parameters.reassign_distance)
@@ -293,17 +296,17 @@ def _reassign(
 
 
 def _turned_limbs(
-    plain: NDArray[np.float64],
-    swapped: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    swapped_weights: NDArray[np.float64],
+    distances_SPNJ: NDArray[np.float64], weights_SNJ: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """(P, N, J) which joints fit a person clearly better with left and right exchanged."""
-    result = np.zeros(plain.shape, dtype=bool)
-    for limbs in LIMBS:
-        before = weighted_mean(plain[..., limbs], weights[:, limbs])
-        after = weighted_mean(swapped[..., limbs], swapped_weights[:, limbs])
-        result[..., limbs] = (after < SWAP_GAIN * before)[..., None]
+    """(P, N, J) which joints fit a person clearly better with left and right exchanged.
+
+    Args:
+        distances_SPNJ: of the sides as they are and exchanged, mm.
+        weights_SNJ: of the joints, likewise.
+    """
+    before, after = weighted_mean(distances_SPNJ[..., LIMBS], weights_SNJ[:, None, :, LIMBS])
+    result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
+    result[..., LIMBS] = (after < SWAP_GAIN * before)[..., None]
     return result
 
 

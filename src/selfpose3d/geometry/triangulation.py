@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _IDENTITY = np.eye(3)
+_DIAGONAL = (np.arange(3), np.arange(3))
 _NEGLIGIBLE = 1e-9
 """Keeps the normal equations solvable where no ray has weight."""
 
@@ -31,33 +32,45 @@ def intersect_rays(
     Returns:
         points (..., 3), residuals (V, ...) in mm, final weights (V, ...).
     """
-    origins = centres.reshape(len(centres), *([1] * (directions.ndim - 2)), 3)
-    across = _IDENTITY - directions[..., :, None] * directions[..., None, :]
-    equations = np.concatenate([across, across @ origins[..., None]], axis=-1)
-    stay = _NEGLIGIBLE + (0.0 if prior is None else prior_weight)
-    points, robust = np.zeros(directions.shape[1:]) if prior is None else prior, weights
-    staying = stay * np.concatenate(
-        [np.broadcast_to(_IDENTITY, (*points.shape, 3)), points[..., None]], axis=-1
-    )
-    squared = _squared_distances(directions, origins, points)
+    middle = centres.mean(axis=0)  # keeps squares small wherever the world's origin is
+    flat = directions.reshape(len(centres), -1, 3)
+    quadrics = _squared_distance_forms(centres - middle, flat)
+    rays = weights.reshape(len(weights), -1)
+    homogeneous = np.ones((4, rays.shape[1]))
+    staying = np.zeros((4, *homogeneous.shape))
+    staying[_DIAGONAL] = _NEGLIGIBLE
+    robust = rays
     if prior is not None:
-        robust = weights * _agreement(squared, scale_mm)
+        homogeneous[:3] = (prior - middle).reshape(-1, 3).T
+        staying[_DIAGONAL] += prior_weight
+        staying[:3, 3] = -staying[_DIAGONAL] * homogeneous[:3]
+        robust = rays * _agreement(_evaluated(quadrics, homogeneous), scale_mm)
     for _ in range(iterations):
-        total = np.einsum("v...,v...ab->...ab", robust, equations) + staying
-        points = np.linalg.solve(total[..., :3], total[..., 3:])[..., 0]
-        squared = _squared_distances(directions, origins, points)
-        robust = weights * _agreement(squared, scale_mm)
-    return points, np.sqrt(squared), robust
+        total = (np.einsum("vn,vabn->abn", robust, quadrics) + staying).transpose(2, 0, 1)
+        homogeneous[:3] = -np.linalg.solve(total[:, :3, :3], total[:, :3, 3:])[..., 0].T
+        squared = _evaluated(quadrics, homogeneous)
+        robust = rays * _agreement(squared, scale_mm)
+    points = homogeneous[:3].T.reshape(directions.shape[1:]) + middle
+    return points, np.sqrt(squared).reshape(weights.shape), robust.reshape(weights.shape)
 
 
-def _squared_distances(
-    directions: NDArray[np.float64], origins: NDArray[np.float64], points: NDArray[np.float64]
+def _squared_distance_forms(
+    centres: NDArray[np.float64], directions_VN3: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Of points from the lines along the rays."""
-    offsets = points - origins
-    along = np.einsum("...a,...a->...", offsets, directions)
-    squared = np.einsum("...a,...a->...", offsets, offsets) - along * along
-    return np.maximum(squared, 0.0)
+    """(V, 4, 4, N) quadratic forms: a homogeneous point's squared distance from each line."""
+    directions = directions_VN3.transpose(0, 2, 1)
+    forms = np.empty((len(directions), 4, 4, directions.shape[-1]))
+    forms[:, :3, :3] = _IDENTITY[..., None] - directions[:, :, None] * directions[:, None]
+    across = np.einsum("vabn,vb->van", forms[:, :3, :3], centres)
+    forms[:, :3, 3] = forms[:, 3, :3] = -across
+    forms[:, 3, 3] = np.einsum("van,va->vn", across, centres)
+    return forms
+
+
+def _evaluated(forms: NDArray[np.float64], homogeneous: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(V, N) values of quadratic forms (V, 4, 4, N) at points (4, N)."""
+    products = homogeneous[:, None] * homogeneous
+    return np.maximum(np.einsum("vabn,abn->vn", forms, products), 0.0)
 
 
 def _agreement(squared: NDArray[np.float64], scale_mm: float) -> NDArray[np.float64]:
