@@ -165,13 +165,19 @@ def memory(sizes: list[str]) -> dict[str, dict[str, float]]:
 
 
 def fallen_back(rows: dict[str, Any], reference: Path, tolerance: float) -> list[str]:
-    """The ratios that are worse than the reference's by more than the tolerance."""
+    """What is worse than the reference: ratios by more than the tolerance, promises that it kept,
+    and rows that it does not know."""
     known = json.loads(reference.read_text())["rows"]
-    return [
-        f"  {name}: {row['ratio']:.3g}, the reference has {known[name]['ratio']:.3g}"
-        for name, row in rows.items()
-        if name in known and row["ratio"] > known[name]["ratio"] * (1 + tolerance)
-    ]
+    worse = []
+    for name, row in rows.items():
+        before = known.get(name)
+        if before is None:
+            worse.append(f"  {name}: not in the reference; keep a new one")
+        elif row["ratio"] > before["ratio"] * (1 + tolerance):
+            worse.append(f"  {name}: {row['ratio']:.3g}, the reference has {before['ratio']:.3g}")
+        elif row["met"] is False and before["met"]:
+            worse.append(f"  {name}: promised {row['limit']}, which the reference keeps")
+    return worse
 
 
 def slug(text: str) -> str:

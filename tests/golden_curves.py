@@ -49,6 +49,9 @@ CURVES = {
     "pose_l2": Golden("pose_l2", ("root", "bodies")),
     "pose_l1": Golden("pose_l1", ("pose_l2",)),
     "finetune": Golden("finetune", ("pose_l1",)),
+    "trust": Golden("trust"),
+    "supervised_root": Golden("supervised_root"),
+    "supervised_pose": Golden("supervised_pose"),
     "pose_images": Golden(
         "pose_l1",
         ("backbone", "root", "bodies"),

@@ -14,6 +14,7 @@ from selfpose3d.errors import InputError
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 import measured_tables
+import speed
 
 
 def timed(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -45,6 +46,22 @@ def test_speed_is_kept_and_falling_back_fails(tmp_path: Path) -> None:
     again = timed("--out", str(tmp_path / "again.json"), "--check", str(out))
     assert again.returncode == 1
     assert "fell back against the reference" in again.stderr and "root" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"ratio": 1.24, "met": None}, None),
+        ({"ratio": 1.26, "met": None}, "1.26, the reference has 1"),
+        ({"ratio": 1.2, "met": False, "limit": "x 1.1"}, "promised x 1.1"),
+    ],
+)
+def test_a_check_fails_on_ratios_on_promises_and_on_rows_nobody_knows(tmp_path, row, words):
+    reference = tmp_path / "reference.json"
+    reference.write_text(json.dumps({"rows": {"a": {"ratio": 1.0, "met": True}}}))
+    worse = speed.fallen_back({"a": row}, reference, tolerance=0.25)
+    assert (words is None and not worse) or words in worse[0]
+    assert "not in the reference" in speed.fallen_back({"b": row}, reference, 0.25)[0]
 
 
 def trained(

@@ -1,10 +1,13 @@
 """The stages' loss curves against those that are kept (``golden_curves.py`` makes them)."""
 
+from unittest import mock
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from golden_curves import CURVES, FOLDER, golden_curve, make_curves
+from selfpose3d.training import loop
 
 ROUNDING = (5e-4, 1e-9)
 """Relative and absolute tolerance. With the kernels of another processor (AVX2 for AVX-512, other
@@ -16,9 +19,13 @@ LOOSER = {
 }
 
 
-@pytest.fixture(scope="module")
-def curves(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
-    return make_curves(tmp_path_factory.mktemp("golden"))
+@pytest.fixture(scope="module", params=[False, True], ids=["", "drawn ahead"])
+def curves(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pd.DataFrame]:
+    """As here, and with batches drawn by a thread, as beside a GPU."""
+    with mock.patch.object(loop, "_ahead", lambda device: request.param):
+        return make_curves(tmp_path_factory.mktemp("golden"))
 
 
 def test_every_kept_curve_is_compared() -> None:

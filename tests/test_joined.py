@@ -33,6 +33,13 @@ def test_joined_people_are_the_firsts_and_then_the_seconds_who_stand_elsewhere()
     assert joined["a", 1].scores == pytest.approx([-0.3])
 
 
+def test_one_person_is_not_taken_for_two_who_stand_close():
+    first = {("a", 0): people_at((0, 0), scores=[0.9])}
+    second = {("a", 0): people_at((400, 0), (30, 0), scores=[0.8, 0.6])}
+    (both,) = join_people(first, second).values()
+    assert both.joints[:, 2, 0] == pytest.approx([0, 400])
+
+
 def test_joints_that_are_not_known_are_not_compared_and_stay_so():
     whole = people_at((2000, 2000), scores=[0.5])
     joints, valid = whole.joints.copy(), whole.valid.copy()

@@ -104,13 +104,18 @@ def test_a_wrong_value_is_refused_before_any_job_starts(tmp_path: Path) -> None:
 def test_killed_and_without_truth_it_ends_with_the_same_weights_and_metrics(
     smoke: Path, tmp_path: Path
 ) -> None:
-    """Training again from the same data: a stage is killed, and the truth is noise all along."""
+    """All over again from the same images: the truth is noise all along, the host's too, and a
+    training stage is killed."""
     workdir = tmp_path / "again"
-    shutil.copytree(smoke / "data", workdir / "data")
+    made = shutil.ignore_patterns("detections", "labels", "reconstructions")
+    shutil.copytree(smoke / "data", workdir / "data", ignore=made)
     truths = sorted((workdir / "data" / "truth").rglob("*.parquet"))
-    assert truths
+    hosts = sorted((workdir / "data" / "host").rglob("hdPose3d_stage1_coco19.tar"))
+    assert truths and hosts
     for path in truths:
-        drown_in_noise(path)
+        rewrite(path, drowned(path))
+    for path in hosts:
+        rewrite(path, b"")
     kill_a_training_stage(workdir)
     status, output = run_snakemake("trained", *SMOKE, workdir=workdir)
     assert status == 0, output[-4000:]
@@ -126,13 +131,19 @@ def test_killed_and_without_truth_it_ends_with_the_same_weights_and_metrics(
     assert same[0] == same[1]
 
 
-def drown_in_noise(path: Path) -> None:
-    """Replace the coordinates of the truth by noise, the file's time kept."""
-    times = path.stat()
+def drowned(path: Path) -> bytes:
+    """A file of the truth with noise for coordinates, and without the last person."""
     table = pd.read_parquet(path)
     rng = np.random.default_rng(0)
     table[["x", "y", "z"]] = rng.normal(0, 2000, (len(table), 3))
-    table.to_parquet(path, index=False)
+    fewer: bytes = table[table["person"] < table["person"].max()].to_parquet(index=False)
+    return fewer
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Change a file so that Snakemake does not see it: its time is kept."""
+    times = path.stat()
+    path.write_bytes(content)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 

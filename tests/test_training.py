@@ -585,11 +585,13 @@ def test_cutout_puts_one_square_and_draws_from_its_generator():
     images = torch.zeros(1, 3, 64, 64)
     cut = augmentation.cut_out(images, np.random.default_rng(3), (20, 20))
     assert (cut[0, 0] == augmentation.GREY).sum() == 400 and not images.any()
-    first, second = (
-        augmentation.augment_images(images + 50, np.random.default_rng(7), (20, 40))
-        for _ in range(2)
+    pixels = torch.full((3, 64, 48, 3), 50, dtype=torch.uint8)
+    first, second, other = (
+        augmentation.augment_images(pixels, np.random.default_rng(seed), (20, 40))
+        for seed in (7, 7, 8)
     )
-    assert torch.equal(first, second)
+    assert first.shape == pixels.shape and first.dtype == torch.uint8 and (pixels == 50).all()
+    assert torch.equal(first, second) and not torch.equal(first, other)
 
 
 def test_learning_rate_schedules():
@@ -604,3 +606,29 @@ def test_learning_rate_schedules():
 def test_reads_name_real_parameters():
     for keys in READS.values():
         assert json.dumps(select(Parameters(), keys))
+
+
+def test_batches_drawn_ahead_come_in_turn_and_their_errors_where_they_belong(monkeypatch):
+    class Two:
+        device, world_size, global_rank = torch.device("cpu"), 2, 1
+
+    monkeypatch.setattr(loop, "_ahead", lambda device: True)
+    run = loop.Run("root", parameters("root").train.root, None, 3, Path(), 6, "")
+    made = []
+
+    def draw(number, rng):
+        made.append(number)
+        if number == 7:
+            raise DrawError
+        return number, rng.integers(1000)
+
+    class DrawError(Exception):
+        pass
+
+    batches = loop.drawn(run, Two, draw, range(1, 6))
+    first = next(batches)
+    assert first == (3, loop.stage_rng(3, "root", 3).integers(1000))
+    assert next(batches)[0] == 5
+    with pytest.raises(DrawError):
+        next(batches)
+    assert made[:3] == [3, 5, 7]

@@ -55,7 +55,7 @@ READS: dict[str, tuple[str, ...]] = {
 }
 """The parts of the parameters that each kind of node reads."""
 
-VERSIONS: dict[str, int] = {"detections": 2, "reconstructions": 2}
+VERSIONS: dict[str, int] = {"detections": 2, "reconstructions": 2, "join": 2}
 """Of the code behind each kind of node, 1 where nothing is said. Raised with every change of what
 the same parameters give: part of the key, so that no older result passes for a new one."""
 

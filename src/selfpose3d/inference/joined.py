@@ -1,26 +1,29 @@
 """People whom one method finds, and those whom another one finds besides.
 
 Geometry needs a person's labels in two views; a network that looks at all images at once does not,
-and places joints less well. Together they find whom either of them finds.
+and places joints less well. Together they find as many people as either of them.
 
 Shapes: P people, Q others, J joints.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.files.poses3d import Frames, People3D
 
 SAME_PERSON_MM = 500.0
-"""Two people whose joints lie nearer than this on average are one."""
+"""Two people whose joints lie nearer than this on average can be one."""
 
 
 def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D]:
-    """The first method's people, and after them those of the second's who stand elsewhere.
+    """The first method's people, and after them those of the second's who are none of them.
+
+    Each is at most one of the other's people (Hungarian matching of mean distances).
 
     Args:
         first: people by (sequence, frame), kept as they are.
-        second: likewise; a person nearer than ``SAME_PERSON_MM`` to one of the first's is left out.
+        second: likewise; a person who is one of the first's is left out.
 
     Returns:
         People by (sequence, frame) of either. The second's scores, which are of another kind, are
@@ -37,7 +40,10 @@ def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D
 
 
 def _joined(first: People3D, second: People3D, shift: float) -> People3D:
-    elsewhere = (_distances(second, first) >= SAME_PERSON_MM).all(1)
+    distances = np.minimum(_distances(second, first), SAME_PERSON_MM)
+    matched, others = linear_sum_assignment(distances)
+    elsewhere = np.ones(len(second), dtype=bool)
+    elsewhere[matched[distances[matched, others] < SAME_PERSON_MM]] = False
     scores = np.concatenate([first.scores, second.scores[elsewhere] + shift])
     return People3D(
         np.concatenate([first.joints, second.joints[elsewhere]]),

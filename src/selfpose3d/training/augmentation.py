@@ -1,6 +1,6 @@
 """Augmentation of images (paper section 3.6): RandAugment on two of six operations, and cutout.
 
-Batched tensor operations on (N, 3, H, W) in [0, 255]. Affine maps are in ``geometry.affines``.
+Single operations take batches (N, 3, H, W) in [0, 255]. Affine maps are in ``geometry.affines``.
 """
 
 import numpy as np
@@ -17,19 +17,20 @@ _LUMA = (0.299, 0.587, 0.114)
 def augment_images(
     images: Tensor, rng: np.random.Generator, cutout: tuple[int, int], operations: int = 2
 ) -> Tensor:
-    """RandAugment and one cutout square, drawn anew for each image.
+    """RandAugment and one cutout square, drawn anew for each image; on the images' device.
 
     Args:
-        images: (N, 3, H, W) float in [0, 255].
+        images: (N, H, W, 3) uint8.
         rng: draws everything.
         cutout: smallest and largest side of the square, px.
         operations: how many different ones of the six an image gets.
 
     Returns:
-        New images in [0, 255].
+        New images of that form.
     """
     chosen = np.stack([rng.permutation(len(OPERATIONS))[:operations] for _ in images])
     strength = rng.uniform(*FACTORS, size=chosen.shape).astype(np.float32)
+    changing = images.permute(0, 3, 1, 2).float()
     for slot in range(operations):
         for kind, operation in enumerate(OPERATIONS):
             index = np.flatnonzero(chosen[:, slot] == kind)
@@ -37,9 +38,10 @@ def augment_images(
                 continue
             where = torch.from_numpy(index).to(images.device)
             factor = torch.from_numpy(strength[index, slot]).to(images.device)
-            changed = operation(images[where], factor[:, None, None, None])
-            images = images.index_copy(0, where, changed.clamp(0, 255).to(images.dtype))
-    return cut_out(images, rng, cutout)
+            changed = operation(changing[where], factor[:, None, None, None])
+            changing = changing.index_copy(0, where, changed.clamp(0, 255))
+    changing = cut_out(changing, rng, cutout)
+    return changing.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 
 def cut_out(images: Tensor, rng: np.random.Generator, sides: tuple[int, int]) -> Tensor:

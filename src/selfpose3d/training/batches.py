@@ -98,13 +98,11 @@ class CropBatches:
         """A batch, drawn with replacement."""
         make = self._crop if self.settings.crop else self._frame
         drawn = [make(rng) for _ in range(self.settings.batch_size)]
-        images = torch.from_numpy(np.stack([image for image, _, _ in drawn]))
+        images = torch.from_numpy(np.stack([image for image, _, _ in drawn])).to(self.device)
         if self.augmentation.images:
-            tensor = images.permute(0, 3, 1, 2).float()
-            changed = augment_images(tensor, rng, self.augmentation.cutout)
-            images = changed.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+            images = augment_images(images, rng, self.augmentation.cutout)
         targets = self._targets([(p, s) for _, p, s in drawn], images.shape[2], images.shape[1])
-        return CropBatch(images.to(self.device), targets.to(self.device))
+        return CropBatch(images, targets.to(self.device))
 
     def _targets(
         self, people: list[tuple[NDArray[np.float32], NDArray[np.float32]]], width: int, height: int

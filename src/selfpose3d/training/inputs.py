@@ -116,28 +116,30 @@ class FrameInputs:
         affine = random_affine(rng, width, height, *self.affine)
         return _Variant(number, affine, int(rng.integers(2**31)))
 
-    def _image(self, frame: FrameIndex, variant: "_Variant", into: NDArray[np.uint8]) -> None:
-        """(V, H, W, 3) uint8 of one variant of a frame."""
+    def _image(self, frame: FrameIndex, variant: "_Variant") -> Tensor:
+        """(V, H, W, 3) uint8 of one variant of a frame, on the device."""
         images = self.data.scenes[frame[0]].images[frame[1]]
         if variant.seed is None:
-            into[:] = images
-            return
-        for image, warped in zip(images, into, strict=True):
-            warp_image(np.asarray(image), variant.affine, self.data.size, warped)
-        if self.image_augmentation is not None and self.image_augmentation.images:
-            tensor = torch.from_numpy(into).permute(0, 3, 1, 2).float()
-            rng = np.random.default_rng(variant.seed)
-            changed = augment_images(tensor, rng, self.image_augmentation.cutout)
-            into[:] = changed.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+            return torch.from_numpy(np.array(images)).to(self.device)
+        warped = np.empty(images.shape, dtype=np.uint8)
+        for image, into in zip(images, warped, strict=True):
+            warp_image(np.asarray(image), variant.affine, self.data.size, into)
+        moved = torch.from_numpy(warped).to(self.device)
+        if self.image_augmentation is None or not self.image_augmentation.images:
+            return moved
+        rng = np.random.default_rng(variant.seed)
+        return augment_images(moved, rng, self.image_augmentation.cutout)
 
     def _images(self, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]") -> Tensor:
         """(K, B, V, H, W, 3) uint8."""
-        of_frame = self.data.scenes[frames[0][0]].images.shape[1:]
-        images = np.empty((VARIANTS, len(frames), *of_frame), dtype=np.uint8)
-        for b, frame in enumerate(frames):
-            for k in range(VARIANTS):
-                self._image(frame, keys[b][k], images[k, b])
-        return torch.from_numpy(images).to(self.device)
+        return torch.stack(
+            [
+                torch.stack(
+                    [self._image(frame, of[k]) for frame, of in zip(frames, keys, strict=True)]
+                )
+                for k in range(VARIANTS)
+            ]
+        )
 
     def _with_heatmaps(
         self, batch: FrameBatch, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]"
@@ -172,10 +174,8 @@ class FrameInputs:
         key = (*frame, variant.number)
         if key in self._memory:
             return self._memory[key].to(self.device)
-        images = np.empty(self.data.scenes[frame[0]].images.shape[1:], dtype=np.uint8)
-        self._image(frame, variant, images)
-        batch = torch.from_numpy(images).to(self.device)[None]
-        heatmaps = image_heatmaps(self.backbone, batch, self.run)[0].half()
+        images = self._image(frame, variant)[None]
+        heatmaps = image_heatmaps(self.backbone, images, self.run)[0].half()
         if self.remembered >= 2 and variant.number >= 0:
             self._memory[key] = heatmaps.cpu()
         return heatmaps

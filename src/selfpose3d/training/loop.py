@@ -11,7 +11,9 @@ import math
 import os
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,16 +197,19 @@ def learning_rate_factor(settings: Stage, iteration: int, iterations: int) -> fl
     return 1.0
 
 
-def train(
-    run: Run, model: Step, fabric: Fabric, draw: Callable[[int, np.random.Generator], Any]
-) -> None:
+Draw = Callable[[int, np.random.Generator], Any]
+"""(Number of the batch, its generator) to a batch on the fabric's device. It depends on nothing
+else, so that another thread can draw."""
+
+
+def train(run: Run, model: Step, fabric: Fabric, draw: Draw) -> None:
     """Run a stage from its start, or from ``resume.pt``, to ``checkpoint.pt``.
 
     Args:
         run: what and where.
         model: the training step.
         fabric: from ``inference.devices.start_fabric``.
-        draw: (number of the batch, its generator) to a batch on the fabric's device.
+        draw: makes the batches.
 
     Raises:
         TrainingDivergedError: on a loss that is not finite, or what the step itself watches,
@@ -214,9 +219,7 @@ def train(
         pass
 
 
-def iterate(
-    run: Run, model: Step, fabric: Fabric, draw: Callable[[int, np.random.Generator], Any]
-) -> Iterator[int]:
+def iterate(run: Run, model: Step, fabric: Fabric, draw: Draw) -> Iterator[int]:
     """``train`` one iteration at a time, each yielded when it is done, for whoever times them."""
     optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate), fused=True)
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
@@ -225,15 +228,16 @@ def iterate(
     start = state.restore()
     (run.out / DIVERGED).unlink(missing_ok=True)
     model.train()
-    for iteration in track(range(start, run.iterations), run.stage, unit="iterations"):
+    iterations = range(start, run.iterations)
+    batches = drawn(run, fabric, draw, iterations)
+    for iteration in track(iterations, run.stage, unit="iterations"):
         factor = learning_rate_factor(run.settings, iteration, run.iterations)
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * factor
-        number = iteration * fabric.world_size + fabric.global_rank
+        number = _number(fabric, iteration)
         torch.manual_seed(int(stage_rng(run.seed, run.stage, number, 1).integers(2**31)))
         try:
-            batch = draw(number, stage_rng(run.seed, run.stage, number))
-            losses = wrapped(Sealed(batch))
+            losses = wrapped(Sealed(next(batches)))
             total = torch.stack(list(losses.values())).sum()
             broken = _spread(fabric, torch.maximum(broken, (~torch.isfinite(total)).float()))
             optimizer.found_inf = broken  # type: ignore[attr-defined]  # steps do nothing then
@@ -254,6 +258,38 @@ def iterate(
             state.save(iteration + 1)
         yield iteration
     state.finish()
+
+
+def drawn(run: Run, fabric: Fabric, draw: Draw, iterations: Sequence[int]) -> Iterator[Any]:
+    """The batches of some iterations of this process, in turn.
+
+    Beside a GPU a thread draws the next one while the device is busy with the last.
+    """
+
+    def one(iteration: int) -> Any:
+        number = _number(fabric, iteration)
+        return draw(number, stage_rng(run.seed, run.stage, number))
+
+    if not _ahead(fabric.device):
+        yield from map(one, iterations)
+        return
+    threads = (torch.get_num_threads(),)
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=threads) as worker:
+        coming: deque[Future[Any]] = deque()
+        for iteration in iterations:
+            coming.append(worker.submit(one, iteration))
+            if len(coming) == 2:
+                yield coming.popleft().result()
+        yield from (each.result() for each in coming)
+
+
+def _ahead(device: torch.device) -> bool:
+    return device.type != "cpu"
+
+
+def _number(fabric: Fabric, iteration: int) -> int:
+    """Of this process's batch in an iteration."""
+    return iteration * fabric.world_size + fabric.global_rank
 
 
 def _spread(fabric: Fabric, broken: Tensor) -> Tensor:
