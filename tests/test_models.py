@@ -1,5 +1,6 @@
 """The networks: sizes, shapes, starts and what their outputs mean."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,26 @@ def test_side_aware_head_puts_each_joint_on_its_side() -> None:
     assert backbone.loss(raw, targets, 20.0) < 1e-4
     assert backbone.loss(raw, swapped, 20.0) > 5
     assert backbone.loss(side_raw(swapped, 12.0), swapped, 20.0) < 1e-4
+
+
+def test_plain_heatmaps_loss_worked_out_by_hand() -> None:
+    raw, targets = torch.zeros(1, 15, 1, 2), torch.zeros(1, 15, 1, 2)
+    targets[0, 0, 0, 0], raw[0, 0, 0, 0] = 1.0, 0.5  # 0.25 * (1 + 20)
+    raw[0, 1, 0, 1] = 0.2  # 0.04, nothing is there
+    loss = Backbone(MobileNetV2(15), side_aware=False).loss(raw, targets, positive_weight=20.0)
+    assert loss.item() == pytest.approx((5.25 + 0.04) / 2)  # summed over joints, mean over pixels
+
+
+def test_side_aware_loss_worked_out_by_hand() -> None:
+    raw, targets = torch.zeros(1, 15, 1, 2), torch.zeros(1, 15, 1, 2)
+    targets[0, 3, 0, 0], targets[0, 9, 0, 0] = 0.8, 0.2  # shoulders: the left one is higher
+    raw[0, 3, 0, 0], raw[0, 9, 0, 0] = 0.5, 1.0  # merged: 0.3^2 * (1 + 20 * 0.8); side: left
+    targets[0, 10, 0, 1] = 0.4  # a right elbow
+    raw[0, 4, 0, 1], raw[0, 10, 0, 1] = 0.4, 1.0  # merged: right; side: left, which is wrong
+    squared = 0.09 * 17 / 18 * 15
+    sides = 0.6 * math.log(1 + math.exp(-1)) + 0.4 * math.log(1 + math.e)
+    loss = Backbone(MobileNetV2(15), side_aware=True).loss(raw, targets, positive_weight=20.0)
+    assert loss.item() == pytest.approx(squared + 3 * sides / (0.6 + 0.4))
 
 
 def test_loss_of_people_who_are_not_there_is_finite() -> None:
