@@ -331,7 +331,7 @@ def join(
     second: Annotated[Path, typer.Argument(help="3D people of the same frames by another method")],
     out: OutOption,
 ) -> None:
-    """Add to one method's 3D people those whom another one finds elsewhere."""
+    """Add to one method's 3D people those of another's who are none of them."""
     from selfpose3d.pipeline import join_predictions
 
     join_predictions(first, second, out)
