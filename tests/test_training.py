@@ -608,6 +608,18 @@ def test_reads_name_real_parameters():
         assert json.dumps(select(Parameters(), keys))
 
 
+def test_a_frozen_network_may_run_ahead_in_mixed_precision(
+    given, backbone, trained, tmp_path, monkeypatch
+):
+    chosen = parameters("pose_l2", "backbone", compute__precision="bf16-mixed")
+    stages.train_root(parameters("root", "backbone"), *given, [backbone], tmp_path / "root")
+    start = [tmp_path / "root" / "checkpoint.pt", trained / "bodies" / "checkpoint.pt"]
+    for ahead in (False, True):
+        monkeypatch.setattr(loop, "_ahead", lambda device, ahead=ahead: ahead)
+        stages.train_pose(chosen, "pose_l2", *given, start, tmp_path / f"{ahead}")
+    assert same(tmp_path / "False" / "checkpoint.pt", tmp_path / "True" / "checkpoint.pt")
+
+
 def test_batches_drawn_ahead_come_in_turn_and_their_errors_where_they_belong(monkeypatch):
     class Two:
         device, world_size, global_rank = torch.device("cpu"), 2, 1

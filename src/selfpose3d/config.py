@@ -542,7 +542,8 @@ class Method(Section):
     )
     of: tuple[str, str] | None = Field(
         None,
-        description="joined: two experiments; the second's people where the first finds nobody",
+        description="joined: two experiments; the first's people, and the second's who are "
+        "none of them",
     )
     like: str | None = Field(
         None, description="the experiment whose method, set and test_on it starts from"

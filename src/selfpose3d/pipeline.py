@@ -232,7 +232,7 @@ def predict_sequences(
 
 
 def join_predictions(first: Path, second: Path, out: Path) -> None:
-    """Write the first file's people, and after them those of the second's who stand elsewhere."""
+    """Write the first file's people, and after them those of the second's who are none of them."""
     from selfpose3d.inference.joined import join_people
 
     write_poses3d(out, join_people(read_poses3d(first), read_poses3d(second)))

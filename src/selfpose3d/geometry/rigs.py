@@ -82,6 +82,11 @@ class Rig:
         moved = {name: value.to(*args, **kwargs) for name, value in self._tensors().items()}
         return type(self)(**moved, keys=self.keys)
 
+    def pin_memory(self) -> Self:
+        """The rig in memory from which it can be copied without waiting."""
+        pinned = {name: value.pin_memory() for name, value in self._tensors().items()}
+        return type(self)(**pinned, keys=self.keys)
+
     def select(self, indices: Sequence[int]) -> Self:
         """The samples of these indices, repetitions allowed."""
         index = torch.tensor(indices, dtype=torch.long)

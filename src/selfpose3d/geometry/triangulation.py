@@ -24,7 +24,8 @@ def intersect_rays(
         centres: (V, 3) where the rays start, mm.
         directions: (V, ..., 3) unit vectors.
         weights: (V, ...), 0 where there is no ray.
-        prior: (..., 3) points to start from and to stay near.
+        prior: (..., 3) points to start from and to stay near. Without it, what the rays leave
+            open is nearest to the world's origin.
         prior_weight: weight of the prior's squared distance, against the rays' weights.
         scale_mm: residual at which a ray's weight has fallen to a quarter.
         iterations: of reweighting, the first with the weights as given.
@@ -33,23 +34,24 @@ def intersect_rays(
         points (..., 3), residuals (V, ...) in mm, final weights (V, ...).
     """
     middle = centres.mean(axis=0)  # keeps squares small wherever the world's origin is
+    start = np.zeros(directions.shape[1:]) if prior is None else prior
+    stay = _NEGLIGIBLE + (0.0 if prior is None else prior_weight)
     flat = directions.reshape(len(centres), -1, 3)
-    quadrics = _squared_distance_forms(centres - middle, flat)
-    rays = weights.reshape(len(weights), -1)
-    homogeneous = np.ones((4, rays.shape[1]))
+    forms = _squared_distance_forms(centres - middle, flat)
+    homogeneous = np.ones((4, flat.shape[1]))
+    homogeneous[:3] = (start - middle).reshape(-1, 3).T
     staying = np.zeros((4, *homogeneous.shape))
-    staying[_DIAGONAL] = _NEGLIGIBLE
-    robust = rays
+    staying[_DIAGONAL] = stay
+    staying[:3, 3] = -stay * homogeneous[:3]
+    given = weights.reshape(len(weights), -1)
+    robust = given
     if prior is not None:
-        homogeneous[:3] = (prior - middle).reshape(-1, 3).T
-        staying[_DIAGONAL] += prior_weight
-        staying[:3, 3] = -staying[_DIAGONAL] * homogeneous[:3]
-        robust = rays * _agreement(_evaluated(quadrics, homogeneous), scale_mm)
+        robust = given * _agreement(_evaluated(forms, homogeneous), scale_mm)
     for _ in range(iterations):
-        total = (np.einsum("vn,vabn->abn", robust, quadrics) + staying).transpose(2, 0, 1)
+        total = (np.einsum("vn,vabn->abn", robust, forms) + staying).transpose(2, 0, 1)
         homogeneous[:3] = -np.linalg.solve(total[:, :3, :3], total[:, :3, 3:])[..., 0].T
-        squared = _evaluated(quadrics, homogeneous)
-        robust = rays * _agreement(squared, scale_mm)
+        squared = _evaluated(forms, homogeneous)
+        robust = given * _agreement(squared, scale_mm)
     points = homogeneous[:3].T.reshape(directions.shape[1:]) + middle
     return points, np.sqrt(squared).reshape(weights.shape), robust.reshape(weights.shape)
 

@@ -1,6 +1,6 @@
 """Lightning Fabric as ``compute`` says: the same code on CPU and GPU."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -9,7 +9,10 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 
 from selfpose3d.config import Compute
+from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.heatmaps import Runner
+
+Movable = TypeVar("Movable", Tensor, Rig)
 
 
 def start_fabric(compute: Compute, devices: int | None = None) -> Fabric:
@@ -38,6 +41,13 @@ def runner(fabric: Fabric) -> Runner:
         return result.float() if isinstance(result, Tensor) else result
 
     return run
+
+
+def to_device(value: Movable, device: torch.device) -> Movable:
+    """Bring what is in the host's memory to a device without waiting for what is queued there."""
+    if device.type == "cuda":
+        value = value.pin_memory()
+    return value.to(device, non_blocking=True)
 
 
 def precision_of(compute: Compute) -> Literal["32-true", "bf16-mixed", "16-mixed"]:

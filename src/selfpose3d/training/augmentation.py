@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from selfpose3d.inference.devices import to_device
+
 FACTORS = (0.5, 1.5)
 """Range of the strength of contrast, colour, sharpness and brightness; 1 changes nothing."""
 GREY = 127.0
@@ -36,8 +38,8 @@ def augment_images(
             index = np.flatnonzero(chosen[:, slot] == kind)
             if len(index) == 0:
                 continue
-            where = torch.from_numpy(index).to(images.device)
-            factor = torch.from_numpy(strength[index, slot]).to(images.device)
+            where = to_device(torch.from_numpy(index), images.device)
+            factor = to_device(torch.from_numpy(strength[index, slot]), images.device)
             changed = operation(changing[where], factor[:, None, None, None])
             changing = changing.index_copy(0, where, changed.clamp(0, 255))
     changing = cut_out(changing, rng, cutout)
@@ -72,8 +74,8 @@ def autocontrast(images: Tensor, _factor: Tensor) -> Tensor:
 def equalize(images: Tensor, _factor: Tensor) -> Tensor:
     """Each channel's histogram flattened."""
     levels = images.round().long().clamp(0, 255).flatten(2)
-    counts = torch.zeros(*levels.shape[:2], 256, device=images.device)
-    counts = counts.scatter_add(2, levels, torch.ones_like(levels, dtype=counts.dtype))
+    counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.long, device=images.device)
+    counts = counts.scatter_add(2, levels, torch.ones_like(levels))
     before = counts.cumsum(2) - counts / 2
     table = before * (255.0 / levels.shape[2])
     return table.gather(2, levels).view_as(images)

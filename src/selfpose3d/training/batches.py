@@ -17,7 +17,7 @@ from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.affines import identity_affine, random_affine
 from selfpose3d.geometry.cameras import in_image
 from selfpose3d.inference.assignment import project_people
-from selfpose3d.inference.devices import runner
+from selfpose3d.inference.devices import runner, to_device
 from selfpose3d.inference.heatmaps import image_heatmaps, people_heatmaps
 from selfpose3d.inference.lifting import Lifting
 from selfpose3d.inference.people import NOWHERE
@@ -98,11 +98,12 @@ class CropBatches:
         """A batch, drawn with replacement."""
         make = self._crop if self.settings.crop else self._frame
         drawn = [make(rng) for _ in range(self.settings.batch_size)]
-        images = torch.from_numpy(np.stack([image for image, _, _ in drawn])).to(self.device)
+        stacked = torch.from_numpy(np.stack([image for image, _, _ in drawn]))
+        images = to_device(stacked, self.device)
         if self.augmentation.images:
             images = augment_images(images, rng, self.augmentation.cutout)
         targets = self._targets([(p, s) for _, p, s in drawn], images.shape[2], images.shape[1])
-        return CropBatch(images, targets.to(self.device))
+        return CropBatch(images, targets)
 
     def _targets(
         self, people: list[tuple[NDArray[np.float32], NDArray[np.float32]]], width: int, height: int
@@ -113,6 +114,7 @@ class CropBatches:
         for i, (p, s) in enumerate(people):
             points[i, 0, : len(p)] = torch.from_numpy(p)
             scores[i, 0, : len(s)] = torch.from_numpy(s)
+        points, scores = to_device(points, self.device), to_device(scores, self.device)
         scores = torch.where(scores > self.settings.least_score, scores, 0.0)
         if self.settings.amplitudes == "one":
             scores = (scores > 0).float()
@@ -226,19 +228,20 @@ class RootBatches:
         width, height = self.data.size
         affines = torch.stack(
             [torch.from_numpy(random_affine(rng, width, height, *self.affine)) for _ in frames]
-        ).to(self.device)
+        )
+        affines = to_device(affines, self.device)
         heatmaps = people_heatmaps(
-            points.to(self.device),
-            scores.to(self.device),
+            to_device(points, self.device),
+            to_device(scores, self.device),
             affines,
             self.data.size,
             self.stride,
             self.sigma,
         )
         noise = rng.normal(0, self.settings.noise, heatmaps.shape).astype(np.float32)
-        target = self.lifting.root_target(roots.to(self.device), self.settings.target_sigma)
-        rig = self.data.rig_of(s for s, _ in frames).to(self.device)
-        noisy = heatmaps + torch.from_numpy(noise).to(self.device)
+        target = self.lifting.root_target(to_device(roots, self.device), self.settings.target_sigma)
+        rig = to_device(self.data.rig_of(s for s, _ in frames), self.device)
+        noisy = heatmaps + to_device(torch.from_numpy(noise), self.device)
         return SyntheticRoots(rig, affines, noisy, target)
 
     def _one(
@@ -300,7 +303,7 @@ class BodyBatches:
 
         def heatmaps_of(frame: FrameIndex) -> Tensor:
             images = np.array(self.data.scenes[frame[0]].images[frame[1]])
-            batch = torch.from_numpy(images)[None].to(self.device)
+            batch = to_device(torch.from_numpy(images)[None], self.device)
             return image_heatmaps(backbone, batch, self.run)[0].cpu()
 
         with torch.no_grad():
@@ -318,23 +321,23 @@ class BodyBatches:
         scores = torch.from_numpy(np.stack([s for _, _, s in drawn])).float()
         affines = torch.stack([torch.from_numpy(self._affine(rng)) for _ in scenes])
         noise = rng.normal(0, self.settings.root_noise, (len(bodies), 3)).astype(np.float32)
-        bodies, affines = bodies.to(self.device), affines.to(self.device)
+        bodies, affines = to_device(bodies, self.device), to_device(affines, self.device)
         heatmaps = people_heatmaps(
-            points.to(self.device),
-            scores.to(self.device),
+            to_device(points, self.device),
+            to_device(scores, self.device),
             affines,
             self.data.size,
             self.stride,
             self.sigma,
         )
         return BodyBatch(
-            rig=self.data.rig_of(scenes).to(self.device),
+            rig=to_device(self.data.rig_of(scenes), self.device),
             affines=affines,
             heatmaps=heatmaps,
             bodies=bodies,
             known=torch.ones_like(bodies[..., 0], dtype=torch.bool),
             counts=(count,) * len(scenes),
-            centres=bodies[:, ROOT] + torch.from_numpy(noise).to(self.device),
+            centres=bodies[:, ROOT] + to_device(torch.from_numpy(noise), self.device),
         )
 
     def _one(

@@ -16,6 +16,7 @@ from torch import Tensor
 from selfpose3d.config import Augmentation
 from selfpose3d.geometry.affines import identity_affine, random_affine
 from selfpose3d.geometry.rigs import Rig
+from selfpose3d.inference.devices import to_device
 from selfpose3d.inference.heatmaps import Runner, image_heatmaps, people_heatmaps
 from selfpose3d.models.backbone import Backbone
 from selfpose3d.training.augmentation import augment_images
@@ -90,10 +91,10 @@ class FrameInputs:
             ]
         )
         batch = FrameBatch(
-            rig=self.data.rig_of(s for s, _ in frames).to(self.device),
-            affines=affines.to(self.device),
-            points=points.to(self.device),
-            scores=scores.to(self.device),
+            rig=to_device(self.data.rig_of(s for s, _ in frames), self.device),
+            affines=to_device(affines, self.device),
+            points=to_device(points, self.device),
+            scores=to_device(scores, self.device),
             images=self._images(frames, keys) if self._needs_images() else None,
             heatmaps=None,
         )
@@ -120,11 +121,11 @@ class FrameInputs:
         """(V, H, W, 3) uint8 of one variant of a frame, on the device."""
         images = self.data.scenes[frame[0]].images[frame[1]]
         if variant.seed is None:
-            return torch.from_numpy(np.array(images)).to(self.device)
+            return to_device(torch.from_numpy(np.array(images)), self.device)
         warped = np.empty(images.shape, dtype=np.uint8)
         for image, into in zip(images, warped, strict=True):
             warp_image(np.asarray(image), variant.affine, self.data.size, into)
-        moved = torch.from_numpy(warped).to(self.device)
+        moved = to_device(torch.from_numpy(warped), self.device)
         if self.image_augmentation is None or not self.image_augmentation.images:
             return moved
         rng = np.random.default_rng(variant.seed)
@@ -173,7 +174,7 @@ class FrameInputs:
         assert self.backbone is not None
         key = (*frame, variant.number)
         if key in self._memory:
-            return self._memory[key].to(self.device)
+            return to_device(self._memory[key], self.device)
         images = self._image(frame, variant)[None]
         heatmaps = image_heatmaps(self.backbone, images, self.run)[0].half()
         if self.remembered >= 2 and variant.number >= 0:

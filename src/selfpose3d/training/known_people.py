@@ -19,6 +19,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.inference.assignment import assign_people, project_people
+from selfpose3d.inference.devices import to_device
 from selfpose3d.skeletons import ROOT
 from selfpose3d.training.batches import BodyBatches, FrameBatches
 from selfpose3d.training.bodies import MATCH_LIMIT, well_supported
@@ -127,8 +128,8 @@ def frame_bodies(
     device = sight.heatmaps.device
     return BodyBatch(
         *sight,
-        bodies=torch.from_numpy(joints).float().to(device),
-        known=torch.from_numpy(known).to(device),
+        bodies=to_device(torch.from_numpy(joints).float(), device),
+        known=to_device(torch.from_numpy(known), device),
         counts=tuple(len(present) for present in people),
-        centres=torch.from_numpy(centres).float().to(device),
+        centres=to_device(torch.from_numpy(centres).float(), device),
     )

@@ -12,9 +12,9 @@ import os
 import time
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -198,8 +198,8 @@ def learning_rate_factor(settings: Stage, iteration: int, iterations: int) -> fl
 
 
 Draw = Callable[[int, np.random.Generator], Any]
-"""(Number of the batch, its generator) to a batch on the fabric's device. It depends on nothing
-else, so that another thread can draw."""
+"""(Number of the batch, its generator) to a batch on the fabric's device. The batch depends on
+these two alone, so that it can be drawn ahead; one thread draws at a time."""
 
 
 def train(run: Run, model: Step, fabric: Fabric, draw: Draw) -> None:
@@ -229,38 +229,40 @@ def iterate(run: Run, model: Step, fabric: Fabric, draw: Draw) -> Iterator[int]:
     (run.out / DIVERGED).unlink(missing_ok=True)
     model.train()
     iterations = range(start, run.iterations)
-    batches = drawn(run, fabric, draw, iterations)
-    for iteration in track(iterations, run.stage, unit="iterations"):
-        factor = learning_rate_factor(run.settings, iteration, run.iterations)
-        for group in optimizer.param_groups:
-            group["lr"] = group["base"] * factor
-        number = _number(fabric, iteration)
-        torch.manual_seed(int(stage_rng(run.seed, run.stage, number, 1).integers(2**31)))
-        try:
-            losses = wrapped(Sealed(next(batches)))
-            total = torch.stack(list(losses.values())).sum()
-            broken = _spread(fabric, torch.maximum(broken, (~torch.isfinite(total)).float()))
-            optimizer.found_inf = broken  # type: ignore[attr-defined]  # steps do nothing then
-            wrapped_optimizer.zero_grad()
-            if total.requires_grad:
-                fabric.backward(total)
-                wrapped_optimizer.step()
-            state.record(iteration, losses, {**model.watched, BROKEN: broken})
-            due = (iteration + 1) % run.compute.checkpoint_every == 0
-            if due or (iteration + 1) % READ_EVERY == 0 or iteration + 1 == run.iterations:
-                state.read()
-        except DivergedError as problem:
-            at = iteration if problem.iteration is None else problem.iteration
-            if not state.keep(problem, at):
-                raise _explained(problem, run, at) from problem
-            break
-        if due:
-            state.save(iteration + 1)
-        yield iteration
+    with closing(drawn(run, fabric, draw, iterations)) as batches:
+        for iteration in track(iterations, run.stage, unit="iterations"):
+            factor = learning_rate_factor(run.settings, iteration, run.iterations)
+            for group in optimizer.param_groups:
+                group["lr"] = group["base"] * factor
+            number = _number(fabric, iteration)
+            torch.manual_seed(int(stage_rng(run.seed, run.stage, number, 1).integers(2**31)))
+            try:
+                losses = wrapped(Sealed(next(batches)))
+                total = torch.stack(list(losses.values())).sum()
+                broken = _spread(fabric, torch.maximum(broken, (~torch.isfinite(total)).float()))
+                optimizer.found_inf = broken  # type: ignore[attr-defined]  # steps do nothing then
+                wrapped_optimizer.zero_grad()
+                if total.requires_grad:
+                    fabric.backward(total)
+                    wrapped_optimizer.step()
+                state.record(iteration, losses, {**model.watched, BROKEN: broken})
+                due = (iteration + 1) % run.compute.checkpoint_every == 0
+                if due or (iteration + 1) % READ_EVERY == 0 or iteration + 1 == run.iterations:
+                    state.read()
+            except DivergedError as problem:
+                at = iteration if problem.iteration is None else problem.iteration
+                if not state.keep(problem, at):
+                    raise _explained(problem, run, at) from problem
+                break
+            if due:
+                state.save(iteration + 1)
+            yield iteration
     state.finish()
 
 
-def drawn(run: Run, fabric: Fabric, draw: Draw, iterations: Sequence[int]) -> Iterator[Any]:
+def drawn(
+    run: Run, fabric: Fabric, draw: Draw, iterations: Sequence[int]
+) -> Generator[Any, None, None]:
     """The batches of some iterations of this process, in turn.
 
     Beside a GPU a thread draws the next one while the device is busy with the last.
@@ -273,14 +275,24 @@ def drawn(run: Run, fabric: Fabric, draw: Draw, iterations: Sequence[int]) -> It
     if not _ahead(fabric.device):
         yield from map(one, iterations)
         return
-    threads = (torch.get_num_threads(),)
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=threads) as worker:
+    as_here = (torch.get_num_threads(), fabric.device)
+    with ThreadPoolExecutor(1, initializer=_start_drawing, initargs=as_here) as worker:
         coming: deque[Future[Any]] = deque()
         for iteration in iterations:
             coming.append(worker.submit(one, iteration))
             if len(coming) == 2:
                 yield coming.popleft().result()
         yield from (each.result() for each in coming)
+
+
+def _start_drawing(threads: int, device: torch.device) -> None:
+    """What a thread does not take over from the one that started it."""
+    torch.set_num_threads(threads)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    # The outermost autocast of a thread empties the cache of rounded weights, which all threads
+    # share, when it ends: the step would round them anew halfway, and lose their common gradient.
+    torch.autocast_increment_nesting()
 
 
 def _ahead(device: torch.device) -> bool:

@@ -22,7 +22,7 @@ from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
 from selfpose3d.files.scenes import Scene
-from selfpose3d.inference.devices import start_fabric
+from selfpose3d.inference.devices import start_fabric, to_device
 from selfpose3d.inference.lifting import Lifting, build_lifting
 from selfpose3d.skeletons import ROOT
 from selfpose3d.training.batches import FrameBatches
@@ -69,7 +69,7 @@ def train_supervised_root(
         def draw(number: int, rng: np.random.Generator) -> TrueRoots:
             frames = batches.at(number)
             sight = one_variant(inputs.draw(frames, rng), settings.augmented, rng)
-            roots = padded_roots([people[frame] for frame in frames]).to(fabric.device)
+            roots = to_device(padded_roots([people[frame] for frame in frames]), fabric.device)
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
         files = (*start, *truth)

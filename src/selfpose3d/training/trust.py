@@ -21,6 +21,7 @@ from selfpose3d.config import Parameters, TrustStage
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.inference.devices import to_device
 from selfpose3d.inference.trust import cameras_mean, sightings_of
 from selfpose3d.models.trust_net import Sightings, mirrored, mirrored_joints
 from selfpose3d.progress import track
@@ -96,8 +97,8 @@ class TrustBatches:
         sightings, bodies = Sightings(*(part[chosen] for part in sightings)), bodies[chosen]
         if number % 2:
             sightings, bodies = mirrored(sightings), mirrored_joints(bodies)
-        moved = Sightings(*(part.to(self.device) for part in sightings))
-        return TrustBatch(moved, bodies.to(self.device))
+        moved = Sightings(*(to_device(part, self.device) for part in sightings))
+        return TrustBatch(moved, to_device(bodies, self.device))
 
 
 def _stock(
