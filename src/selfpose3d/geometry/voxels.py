@@ -17,7 +17,7 @@ from selfpose3d.geometry.rigs import Rig
 
 CACHED_RIGS = 32
 """Rigs whose voxel projections are kept, the last used."""
-PIECE = 8192
+PIECE = 32768
 """Points that a processor looks at together."""
 
 
