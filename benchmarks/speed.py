@@ -81,8 +81,7 @@ def main() -> None:
     result["memory"] = {**known["memory"], **taken}
     out.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\nkept in {out}")
-    worse = fallen_back(measured, reference, arguments.tolerance) if arguments.check else []
-    if worse:
+    if arguments.check and (worse := fallen_back(measured, reference, arguments.tolerance)):
         raise SystemExit("\n".join(["fell back against the reference:", *worse]))
 
 

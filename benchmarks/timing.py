@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -106,9 +107,12 @@ def replay(calls: list[Call], fabric: Fabric) -> None:
 
 
 def peak_memory() -> float:
-    """MiB that this process held at most (``getrusage`` counts the one that started it as well)."""
-    status = Path("/proc/self/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    """MiB that this process held at most. On Linux ``getrusage`` would count the one that started
+    it as well; elsewhere it is all there is, and in bytes."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024
 
 

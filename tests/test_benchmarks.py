@@ -91,12 +91,17 @@ def trained(
                 "not find the people in 16.0 minutes",
                 "8.0 times as long (it does not find",
                 "| published_8th | 16.0 | - | 0.0 |",
+                "| images | 2.0 | 62.0 | 99.0 |",
             ],
         ),
         (
             (120.0, 60.0),
             ["--cpu-time"],
-            ["60.0 mm: the default has not come", "takes 8.0 times as long", "| images | 1.0 |"],
+            [
+                "60.0 mm: the default has not come",
+                "takes 8.0 times as long",
+                "| images | 1.0 | 62.0 | 99.0 |",
+            ],
         ),
         (
             (120.0, 90.0),

@@ -4,7 +4,7 @@ Shapes: B samples, V views, N points. Points are world mm; pixels are those of t
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -79,13 +79,15 @@ class Rig:
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """The rig with every tensor moved or cast as by ``Tensor.to``."""
-        moved = {name: value.to(*args, **kwargs) for name, value in self._tensors().items()}
-        return type(self)(**moved, keys=self.keys)
+        return self._each(lambda tensor: tensor.to(*args, **kwargs))
 
     def pin_memory(self) -> Self:
         """The rig in memory from which it can be copied without waiting."""
-        pinned = {name: value.pin_memory() for name, value in self._tensors().items()}
-        return type(self)(**pinned, keys=self.keys)
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        changed = {name: change(value) for name, value in self._tensors().items()}
+        return type(self)(**changed, keys=self.keys)
 
     def select(self, indices: Sequence[int]) -> Self:
         """The samples of these indices, repetitions allowed."""

@@ -32,6 +32,7 @@ def augment_images(
     """
     chosen = np.stack([rng.permutation(len(OPERATIONS))[:operations] for _ in images])
     strength = rng.uniform(*FACTORS, size=chosen.shape).astype(np.float32)
+    factors = to_device(torch.from_numpy(strength), images.device)
     changing = images.permute(0, 3, 1, 2).float()
     for slot in range(operations):
         for kind, operation in enumerate(OPERATIONS):
@@ -39,8 +40,7 @@ def augment_images(
             if len(index) == 0:
                 continue
             where = to_device(torch.from_numpy(index), images.device)
-            factor = to_device(torch.from_numpy(strength[index, slot]), images.device)
-            changed = operation(changing[where], factor[:, None, None, None])
+            changed = operation(changing[where], factors[where, slot, None, None, None])
             changing = changing.index_copy(0, where, changed.clamp(0, 255))
     changing = cut_out(changing, rng, cutout)
     return changing.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

@@ -133,14 +133,12 @@ class FrameInputs:
 
     def _images(self, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]") -> Tensor:
         """(K, B, V, H, W, 3) uint8."""
-        return torch.stack(
-            [
-                torch.stack(
-                    [self._image(frame, of[k]) for frame, of in zip(frames, keys, strict=True)]
-                )
-                for k in range(VARIANTS)
-            ]
-        )
+        images = [
+            self._image(frame, of[k])
+            for k in range(VARIANTS)
+            for frame, of in zip(frames, keys, strict=True)
+        ]
+        return torch.stack(images).unflatten(0, (VARIANTS, len(frames)))
 
     def _with_heatmaps(
         self, batch: FrameBatch, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]"
