@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 
 import reference_operations as plain
-from selfpose3d.baselines.training_free import reconstruct
-from selfpose3d.config import TrainingFree
 from selfpose3d.evaluation import evaluate
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import Frames, People3D
@@ -25,11 +23,13 @@ from selfpose3d.geometry.heatmaps import render_heatmaps
 from selfpose3d.geometry.rigs import Rig
 from selfpose3d.geometry.triangulation import intersect_rays
 from selfpose3d.geometry.voxels import RootGrid, grid_points, unproject_cuboids
-from selfpose3d.models.pose_net import PoseNet
+from selfpose3d.methods.voxels.frames import warp_image
+from selfpose3d.methods.voxels.losses import pose_joint_loss
+from selfpose3d.methods.voxels.pose_net import PoseNet
+from selfpose3d.parameters import TrainingFree
+from selfpose3d.reconstruction.training_free import reconstruct
 from selfpose3d.skeletons import N_JOINTS
-from selfpose3d.training.inputs import warp_image
-from selfpose3d.training.losses import pose_joint_loss
-from synthetic import random_people, ring, seen_people
+from selfpose3d.synthetic.scenes import random_people, ring, seen_people
 from timing import Work, interleaved
 
 VIEWS, STRIDE, SIGMA = 5, 4, 3.0

@@ -11,15 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from selfpose3d.config import Parameters
-from selfpose3d.datasets.panoptic import prepare_sequence
-from selfpose3d.datasets.studio import bake_bodies, render_sequence, sequence_names
+from selfpose3d.detection.blazepose import fetch_weights
+from selfpose3d.detection.filters import make_labels
+from selfpose3d.detection.quality import label_quality
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.parameters import Parameters
 from selfpose3d.pipeline import detect_people, label_path
-from selfpose3d.pseudo2d.blazepose import fetch_weights
-from selfpose3d.pseudo2d.filters import make_labels
-from selfpose3d.pseudo2d.quality import label_quality
+from selfpose3d.sources.panoptic import prepare_sequence
+from selfpose3d.studio import bake_bodies, render_sequence, sequence_names
 
 REPOSITORY = Path(__file__).parents[1]
 COLUMNS = (

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from selfpose3d.config import Parameters, load_parameters, with_settings
 from selfpose3d.files.checkpoints import write_checkpoint
-from selfpose3d.inference.lifting import build_lifting
-from selfpose3d.models.backbone import build_backbone
-from synthetic import Synthetic, make_scene, ring
+from selfpose3d.methods.voxels.backbone import build_backbone
+from selfpose3d.methods.voxels.lifting import build_lifting
+from selfpose3d.parameters import Parameters, load_parameters, with_settings
+from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ("backbone", "root", "bodies", "pose_l2", "pose_l1")

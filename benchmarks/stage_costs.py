@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from selfpose3d.config import Parameters, partial, select
-from selfpose3d.inference import predict
-from selfpose3d.inference.devices import start_fabric
-from selfpose3d.training import loop, stages
+from selfpose3d.methods.voxels import predict, stages
+from selfpose3d.parameters import Parameters, partial, select
+from selfpose3d.synthetic.scenes import Synthetic
+from selfpose3d.training import loop, runs, step
+from selfpose3d.training.devices import start_fabric
 from selfpose3d.training.reads import READS
 from settings import FRAMES, FRAMES_OF_BODIES, STAGES, Setting, write_fresh_networks
 from stage_runs import run_stage
-from synthetic import Synthetic
 from timing import Recorder, peak_memory, replay, seconds_of
 
 
@@ -44,7 +44,7 @@ def stage_cost(setting: Setting, stage: str, threads: int | None) -> Cost:
     """Iterations of the training loop as it is, each followed by the bare passes it made."""
     pairs: list[tuple[float, float]] = []
 
-    def timed(run: loop.Run, model: loop.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
+    def timed(run: runs.Run, model: step.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
         iterations = loop.iterate(run, model, fabric, draw)
         recorder = Recorder()
         for number in range(setting.warm_up + setting.repeats):
@@ -119,7 +119,7 @@ def stage_memory(script: Path, size: str, stage: str) -> float:
 def print_own_memory(setting: Setting, stage: str) -> None:
     """Train a stage for a few iterations in this process and print its peak memory."""
 
-    def a_few(run: loop.Run, model: loop.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
+    def a_few(run: runs.Run, model: step.Step, fabric: Fabric, draw: Callable[..., Any]) -> None:
         iterations: Iterator[int] = loop.iterate(run, model, fabric, draw)
         for _ in range(3):
             next(iterations)

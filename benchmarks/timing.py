@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
-from selfpose3d.training.loop import Step
+from selfpose3d.training.step import Step
 
 Work = Callable[[], Any]
 

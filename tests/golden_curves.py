@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from selfpose3d.config import Parameters, load_parameters, with_settings
+from selfpose3d.parameters import Parameters, load_parameters, with_settings
+from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 from stage_runs import run_stage
-from synthetic import Synthetic, make_scene, ring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDER = REPOSITORY / "tests" / "golden"

@@ -22,8 +22,8 @@ from selfpose3d.geometry.affines import apply_affine
 from selfpose3d.geometry.cameras import letterbox
 from selfpose3d.geometry.heatmaps import to_heatmap_pixels
 from selfpose3d.geometry.rigs import Rig
-from selfpose3d.models.v2v import V2V
-from selfpose3d.training.inputs import warp_image
+from selfpose3d.methods.voxels.frames import warp_image
+from selfpose3d.networks.v2v import V2V
 
 THRESHOLDS_MM = (25.0, 50.0, 75.0, 100.0, 125.0, 150.0)
 MATCH_MM = 500.0

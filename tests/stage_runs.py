@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfpose3d.config import Parameters, partial, select
 from selfpose3d.files.poses3d import write_poses3d
-from selfpose3d.training import stages, supervised
+from selfpose3d.methods.trust.stage import train_trust
+from selfpose3d.methods.voxels import stages, supervised
+from selfpose3d.parameters import Parameters, partial, select
+from selfpose3d.synthetic.scenes import Synthetic, reconstruction
 from selfpose3d.training.reads import READS
-from synthetic import Synthetic, reconstruction
 
 
 def run_stage(
@@ -24,7 +25,7 @@ def run_stage(
     elif stage == "bodies":
         stages.train_bodies(chosen, *given, rebuilt, start, out)
     elif stage == "trust":
-        stages.train_trust(chosen, *given, rebuilt, out)
+        train_trust(chosen, *given, rebuilt, out)
     elif stage.startswith("supervised_"):
         truth = out.with_suffix(".truth.parquet")
         write_poses3d(truth, {key: people for one in made for key, people in one.truth.items()})

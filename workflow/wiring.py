@@ -14,9 +14,9 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
-from selfpose3d.config import Parameters, Videos, parse_parameters
 from selfpose3d.errors import InputError
-from selfpose3d.experiments import (
+from selfpose3d.parameters import Parameters, Videos, parse_parameters
+from selfpose3d.plan.nodes import (
     Dataset,
     Detections,
     Experiment,
@@ -24,9 +24,8 @@ from selfpose3d.experiments import (
     Plan,
     Reconstructions,
     Stage,
-    has_truth,
-    make_plan,
 )
+from selfpose3d.plan.planning import has_truth, make_plan
 
 Given = dict[str, str | list[str]]
 """A job's named inputs."""

@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from selfpose3d.config import Parameters, parse_selected
 from selfpose3d.errors import InputError, TrainingDivergedError
+from selfpose3d.parameters import Parameters, parse_selected
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -56,7 +56,7 @@ def _parameters(text: str) -> Parameters:
 @command("studio-bake")
 def studio_bake(out: OutOption) -> None:
     """Prepare the studio's body model once, into one file."""
-    from selfpose3d.datasets.studio import bake_bodies
+    from selfpose3d.studio import bake_bodies
 
     bake_bodies(out)
 
@@ -70,7 +70,7 @@ def studio_render(
     host: Annotated[Path, typer.Option(help="folder laid out as the Panoptic host serves it")],
 ) -> None:
     """Render one sequence of people, as the CMU Panoptic host would serve it."""
-    from selfpose3d.datasets.studio import render_sequence
+    from selfpose3d.studio import render_sequence
 
     render_sequence(_parameters(parameters).studio, sequence, rig, bodies, host)
 
@@ -85,8 +85,8 @@ def prepare(
     truth: Annotated[Path, typer.Option(help="where the 3D truth goes, for evaluation only")],
 ) -> None:
     """Fetch one sequence in the Panoptic layout and make it a scene."""
-    from selfpose3d.config import Panoptic
-    from selfpose3d.datasets.panoptic import prepare_sequence
+    from selfpose3d.parameters import Panoptic
+    from selfpose3d.sources.panoptic import prepare_sequence
 
     given = _parameters(parameters)
     panoptic = given.panoptic if hasattr(given, "panoptic") else Panoptic()
@@ -113,7 +113,7 @@ def prepare_footage(
     cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")],
 ) -> None:
     """Fetch the real 4-camera footage and make it a scene."""
-    from selfpose3d.datasets.pose2sim_demo import prepare_pose2sim_demo
+    from selfpose3d.sources.pose2sim_demo import prepare_pose2sim_demo
 
     given = _parameters(parameters)
     prepare_pose2sim_demo(
@@ -132,7 +132,7 @@ def prepare_own_videos(
     scene: Annotated[Path, typer.Option(help="scene folder to write")],
 ) -> None:
     """Make a folder of your own videos, <camera>.mp4 and a calibration, a scene."""
-    from selfpose3d.datasets.videos import prepare_videos
+    from selfpose3d.sources.videos import prepare_videos
 
     given = _parameters(parameters)
     is_train = sequence in given.videos.train
@@ -160,9 +160,9 @@ def fetch_weights(
 ) -> None:
     """Fetch the weights of an estimator or of the backbone's start into a folder."""
     if name == "blazepose":
-        from selfpose3d.pseudo2d.blazepose import fetch_weights as fetch
+        from selfpose3d.detection.blazepose import fetch_weights as fetch
     elif name == "imagenet":
-        from selfpose3d.models.mobilenet import fetch_weights as fetch
+        from selfpose3d.networks.mobilenet import fetch_weights as fetch
     else:
         raise typer.BadParameter(f"{name}: known are blazepose and imagenet")
     fetch(out)
@@ -445,8 +445,8 @@ ExperimentName = Annotated[str, typer.Option("--experiment", help="MLflow's expe
 @command("track-prepare")
 def track_prepare(name: ExperimentName = "selfpose3d") -> None:
     """Create or migrate the MLflow store, once, before anything logs to it."""
-    from selfpose3d.config import Tracking
-    from selfpose3d.tracking import prepare_store
+    from selfpose3d.parameters import Tracking
+    from selfpose3d.reporting.recording import prepare_store
 
     prepare_store(Tracking(experiment=name))
 
@@ -472,7 +472,7 @@ def parameters_file(
     ),
 ) -> None:
     """Bring params.yaml up to date with the types: new keys added, values kept; and its schema."""
-    from selfpose3d.parameters_file import update_parameters_file
+    from selfpose3d.parameters.file import update_parameters_file
 
     update_parameters_file(path, schema)
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
-from selfpose3d.config import Labels, Parameters, TrainingFree
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, whole_folder, write_json
 from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import People2D, Views, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.parameters import Labels, Parameters, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.skeletons import PANOPTIC_15
 
@@ -38,9 +38,9 @@ def detect_people(
     Returns:
         people by (frame, camera) and the names of their joints.
     """
-    from selfpose3d.baselines.training_free import reconstruct_scene
-    from selfpose3d.pseudo2d.estimator import detect_again, detect_scene
-    from selfpose3d.pseudo2d.filters import make_labels
+    from selfpose3d.detection.estimator import detect_again, detect_scene
+    from selfpose3d.detection.filters import make_labels
+    from selfpose3d.reconstruction.training_free import reconstruct_scene
 
     views, joints = detect_scene(scene, parameters.estimator, weights, workers)
     if parameters.estimator.name == "blazepose" and parameters.estimator.second_look:
@@ -53,7 +53,7 @@ def detect_people(
 def label_sequences(labels: Labels, kind: str, detections: Sequence[Path], out: Path) -> None:
     """Filter the detections of sequences into a folder of label files, noise put on them first
     where ``labels.noise`` asks for it."""
-    from selfpose3d.pseudo2d.filters import in_panoptic, make_labels, with_noise
+    from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
 
     if kind not in ("soft", "hard"):
         raise InputError(f"labels are soft or hard, not {kind!r}")
@@ -70,7 +70,7 @@ def reconstruct_sequences(
     parameters: TrainingFree, scenes: Sequence[Path], labels: Path, out: Path
 ) -> None:
     """Reconstruct the 3D people of scenes from their labels into a folder of files."""
-    from selfpose3d.baselines.training_free import reconstruct_scene
+    from selfpose3d.reconstruction.training_free import reconstruct_scene
 
     with whole_folder(out) as folder:
         for scene in track([read_scene(path) for path in scenes], "scenes", unit="scenes"):
@@ -97,7 +97,7 @@ def read_labels(folder: Path, scene: Scene) -> Views:
 
 def measure_labels(scenes: Sequence[Path], labels: Path, truth: Path, out: Path) -> None:
     """Write how good labels are against exact projections, over all scenes."""
-    from selfpose3d.pseudo2d.quality import label_quality
+    from selfpose3d.detection.quality import label_quality
 
     read = [read_scene(path) for path in scenes]
     views = [read_labels(labels, scene) for scene in read]
@@ -114,9 +114,9 @@ def measure_heatmaps(
     out: Path,
 ) -> None:
     """Write how good a trained backbone's heatmaps are against exact projections."""
-    from selfpose3d.evaluation.heatmaps import HeatmapTally
-    from selfpose3d.inference.people import scene_people
-    from selfpose3d.inference.predict import scene_heatmaps
+    from selfpose3d.detection.scene_people import scene_people
+    from selfpose3d.evaluation.heatmap_quality import HeatmapTally
+    from selfpose3d.methods.voxels.predict import scene_heatmaps
 
     tally = HeatmapTally()
     for scene in [read_scene(path) for path in scenes]:
@@ -136,7 +136,7 @@ def measure_heatmaps(
 
 def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:
     """Write a copy of a scene with its principal points refitted to its labels."""
-    from selfpose3d.baselines.refined_cameras import write_refined_scene
+    from selfpose3d.reconstruction.refined_cameras import write_refined_scene
 
     views, _ = read_poses2d(labels)
     write_refined_scene(read_scene(scene), views, read_poses3d(people), out)
@@ -162,8 +162,9 @@ def train_stage(
     out: Path,
 ) -> None:
     """Run one self-supervised training stage on scenes and their labels."""
-    from selfpose3d.datasets.preparation import check_space
-    from selfpose3d.training import stages
+    from selfpose3d.files.space import check_space
+    from selfpose3d.methods.trust.stage import train_trust
+    from selfpose3d.methods.voxels import stages
 
     read = [read_scene(path) for path in scenes]
     views = [read_labels(labels, scene) for scene in read]
@@ -181,7 +182,7 @@ def train_stage(
     elif stage == "bodies":
         stages.train_bodies(parameters, read, views, people, start, out)
     elif stage == "trust":
-        stages.train_trust(parameters, read, views, people, out)
+        train_trust(parameters, read, views, people, out)
     elif stage in ("pose_l2", "pose_l1", "finetune"):
         name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
         stages.train_pose(parameters, name, read, views, start, out, people)
@@ -199,7 +200,7 @@ def train_supervised(
     out: Path,
 ) -> None:
     """Run one stage of VoxelPose on scenes, their labels and the 3D truth of these scenes."""
-    from selfpose3d.training import supervised
+    from selfpose3d.methods.voxels import supervised
 
     stages = {
         "supervised_root": supervised.train_supervised_root,
@@ -220,8 +221,8 @@ def predict_sequences(
     out: Path,
 ) -> None:
     """Predict the 3D people of scenes into one file, with what the checkpoints hold."""
-    from selfpose3d.inference.predict import predict_scene
-    from selfpose3d.inference.trust import trust_scene
+    from selfpose3d.methods.trust.predict import trust_scene
+    from selfpose3d.methods.voxels.predict import predict_scene
 
     predict = trust_scene if "trust" in merged_networks(checkpoints) else predict_scene
     frames: dict[tuple[str, int], People3D] = {}
@@ -233,7 +234,7 @@ def predict_sequences(
 
 def join_predictions(first: Path, second: Path, out: Path) -> None:
     """Write the first file's people, and after them those of the second's who are none of them."""
-    from selfpose3d.inference.joined import join_people
+    from selfpose3d.methods.joined import join_people
 
     write_poses3d(out, join_people(read_poses3d(first), read_poses3d(second)))
 
@@ -270,9 +271,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def record_experiment(folder: Path, scene: Path, name: str, out: Path) -> None:
     """Record an experiment's folder in MLflow with pictures of its people on a held-out scene."""
-    from selfpose3d.config import Tracking
+    from selfpose3d.parameters import Tracking
     from selfpose3d.reporting.figures import confident, write_pictures
-    from selfpose3d.tracking import log_experiment
+    from selfpose3d.reporting.recording import log_experiment
 
     stages = [Path(stage["folder"]) for stage in read_json(folder / "experiment.json")["stages"]]
     with tempfile.TemporaryDirectory() as temporary:

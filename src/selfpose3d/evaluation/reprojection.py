@@ -17,8 +17,8 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
-from selfpose3d.geometry.bodies import height_in_pixels
 from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.geometry.people import height_in_pixels
 from selfpose3d.skeletons import PANOPTIC_15, ROOT
 
 MATCH = 0.2

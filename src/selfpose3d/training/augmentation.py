@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selfpose3d.inference.devices import to_device
+from selfpose3d.training.devices import to_device
 
 FACTORS = (0.5, 1.5)
 """Range of the strength of contrast, colour, sharpness and brightness; 1 changes nothing."""

@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from selfpose3d.detection.scene_people import NOWHERE, ScenePeople, scene_people
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.rigs import Rig
-from selfpose3d.inference.people import NOWHERE, ScenePeople, scene_people
 
 FrameIndex = tuple[int, int]
 """Number of the scene, number of the frame in it."""

@@ -4,166 +4,34 @@ Everything random in iteration i comes from (seed, stage, i), so a loop that goe
 ``resume.pt`` does what an undisturbed one would have done, bit for bit.
 """
 
-import csv
-import hashlib
-import io
 import math
 import os
 import time
-import zlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from pydantic import BaseModel
-from torch import Tensor, nn
+from torch import Tensor
 
-from selfpose3d.config import Compute, Stage
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.files.atomic import write_json, write_text
 from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
-from selfpose3d.inference.devices import runner
+from selfpose3d.parameters import Stage
 from selfpose3d.progress import track
+from selfpose3d.seeds import stage_rng
+from selfpose3d.training.runs import Run
+from selfpose3d.training.state import BROKEN, CURVE_POINTS, DIVERGED, _as_csv, _not_finite
+from selfpose3d.training.step import DivergedError, Sealed, Step
 
 WARM_UP = 20
 """Iterations over which the cosine schedule's learning rate rises."""
 READ_EVERY = 10
 """Iterations after which losses are read from the device: reading waits for it."""
-BROKEN = "broken"
-"""Among what is watched: 1 from the first loss on that is not finite."""
-CURVE_POINTS = 500
-"""Rows of curves.csv at most (about)."""
-DIVERGED = "diverged.json"
-"""Beside the checkpoint of a stage that broke off and kept what it had."""
-
-
-class DivergedError(RuntimeError):
-    """A step saw that training can't go on; the loop adds the where.
-
-    Args:
-        seen: what was seen.
-        bearing: the parameters that bear on it.
-    """
-
-    def __init__(self, seen: str, bearing: str) -> None:
-        super().__init__(seen)
-        self.seen, self.bearing = seen, bearing
-        self.iteration: int | None = None
-        """In which it was, where that is not the current one."""
-
-
-class Sealed:
-    """A batch that Fabric hands to the step as it is: it would round the tensors of an open one
-    to the mixed precision, the cameras and labels among them.
-
-    Args:
-        batch: what the step's ``losses`` takes.
-    """
-
-    def __init__(self, batch: Any) -> None:
-        self.batch = batch
-
-
-class Step(nn.Module):
-    """One stage's training step: a batch in, its weighted loss terms out.
-
-    Sub-classes set ``trained`` and ``frozen`` (networks by name) and implement ``losses``.
-    Geometry and losses run in full precision; ``run`` lets a network use the mixed one.
-    """
-
-    def __init__(
-        self, fabric: Fabric, trained: Mapping[str, nn.Module], frozen: Mapping[str, nn.Module]
-    ) -> None:
-        super().__init__()
-        self.fabric = fabric
-        self.run = runner(fabric)
-        self.trained = nn.ModuleDict(dict(trained))
-        self.frozen = nn.ModuleDict(dict(frozen))
-        self.frozen.requires_grad_(False)
-        self.watched: dict[str, Tensor] = {}
-        """What ``judge`` looks at, set anew by each ``losses``; on the device."""
-
-    def train(self, mode: bool = True) -> "Step":
-        """Frozen networks stay in evaluation mode."""
-        super().train(mode)
-        self.frozen.eval()
-        return self
-
-    def forward(self, sealed: "Sealed") -> dict[str, Tensor]:
-        """The loss terms, geometry in full precision whatever the precision of the networks."""
-        with torch.autocast(self.fabric.device.type, enabled=False):
-            return self.losses(sealed.batch)
-
-    def losses(self, batch: Any) -> dict[str, Tensor]:
-        """Loss terms by name, each already weighted; their sum is what is minimised."""
-        raise NotImplementedError
-
-    def judge(self, watched: Mapping[str, float]) -> None:
-        """Look at what an iteration had in ``watched``, a few iterations later.
-
-        Raises:
-            DivergedError: training can't go on.
-        """
-
-    def groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Optimizer groups with their base learning rates."""
-        parameters = [p for p in self.trained.parameters() if p.requires_grad]
-        return [{"params": parameters, "base": learning_rate, "lr": learning_rate}]
-
-
-@dataclass
-class Run:
-    """One run of one stage.
-
-    Args:
-        stage: its name, for seeds and messages.
-        settings: its parameters.
-        compute: where it runs.
-        seed: of everything random.
-        out: folder of checkpoint.pt, curves.csv and, while running, resume.pt.
-        iterations: its length.
-        fingerprint: of all it depends on; a resume.pt with another one is not used.
-        carried: weights of networks of earlier stages that go into checkpoint.pt unchanged.
-    """
-
-    stage: str
-    settings: Stage
-    compute: Compute
-    seed: int
-    out: Path
-    iterations: int
-    fingerprint: str
-    carried: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
-
-    @property
-    def checkpoint(self) -> Path:
-        """The final weights."""
-        return self.out / "checkpoint.pt"
-
-    @property
-    def resume(self) -> Path:
-        """The state while running."""
-        return self.out / "resume.pt"
-
-
-def iterations_of(settings: Stage, batches_per_epoch: int, devices: int) -> int:
-    """The length of a stage in iterations, from its iterations or its epochs."""
-    if settings.iterations is not None:
-        return settings.iterations
-    assert settings.epochs is not None
-    return max(1, math.ceil(settings.epochs * batches_per_epoch / devices))
-
-
-def stage_rng(seed: int, stage: str, *numbers: int) -> np.random.Generator:
-    """The generator of one iteration (or epoch, or variant) of a stage."""
-    return np.random.default_rng([abs(seed), int(seed < 0), zlib.crc32(stage.encode()), *numbers])
 
 
 @contextmanager
@@ -223,7 +91,7 @@ def iterate(run: Run, model: Step, fabric: Fabric, draw: Draw) -> Iterator[int]:
     """``train`` one iteration at a time, each yielded when it is done, for whoever times them."""
     optimizer = torch.optim.Adam(model.groups(run.settings.learning_rate), fused=True)
     wrapped, wrapped_optimizer = fabric.setup(model, optimizer)
-    state = _State(run, model, optimizer, fabric)
+    state = State(run, model, optimizer, fabric)
     broken = torch.zeros((), device=fabric.device)
     start = state.restore()
     (run.out / DIVERGED).unlink(missing_ok=True)
@@ -324,7 +192,7 @@ def _explained(problem: DivergedError, run: Run, iteration: int) -> TrainingDive
     )
 
 
-class _State:
+class State:
     """What a run needs to go on, and its curves."""
 
     def __init__(
@@ -438,43 +306,3 @@ class _State:
         facts = {"stage": self.run.stage, "iterations": self.run.iterations, "seed": self.run.seed}
         write_checkpoint(self.run.checkpoint, {**self.run.carried, **networks}, facts)
         self.run.resume.unlink(missing_ok=True)
-
-
-def _not_finite(losses: Mapping[str, float]) -> DivergedError:
-    terms = ", ".join(f"{name} = {value:.4g}" for name, value in losses.items())
-    return DivergedError(
-        f"the loss is not finite ({terms})", "learning_rate, batch_size, precision"
-    )
-
-
-def _as_csv(rows: Sequence[Mapping[str, float]]) -> str:
-    buffer = io.StringIO()
-    names = list(rows[0]) if rows else ["iteration", "seconds"]
-    writer = csv.DictWriter(buffer, names, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({**row, "iteration": int(row["iteration"])})
-    return buffer.getvalue()
-
-
-def fingerprint(parameters: BaseModel, data: str, files: Iterable[Path]) -> str:
-    """A digest of the parameters a stage was given, its data's digest and its input files."""
-    digest = hashlib.sha256(repr((_plain(parameters), data)).encode())
-    for path in files:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            digest.update(_file_digest(file))
-    return digest.hexdigest()
-
-
-def _file_digest(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror})") from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return sorted((name, _plain(part)) for name, part in value.__dict__.items())
-    return value

@@ -24,7 +24,6 @@ _POSE_STAGE = (
     "augmentation",
     "train.root",
 )
-
 READS: dict[str, tuple[str, ...]] = {
     "backbone": (
         "seed",

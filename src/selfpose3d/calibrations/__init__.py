@@ -1,0 +1,1 @@
+"""Calibration formats: each a module, read into our convention (OpenCV, mm, z up)."""

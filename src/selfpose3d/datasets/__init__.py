@@ -1,1 +1,0 @@
-"""One module a source of data, each turning what it finds into scenes."""

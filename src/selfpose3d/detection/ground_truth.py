@@ -1,0 +1,44 @@
+"""Exact projections in place of an estimator (paper table 3, the "ground-truth 2D" row).
+
+Supervised by design: the only way from the truth to training. The people come in Panoptic-15,
+since the truth has no eyes and ears to make COCO-17 of.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from selfpose3d.detection.projections import project_people
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.cameras import Camera
+
+
+def project_truth(path: Path, scene: Scene) -> dict[tuple[int, str], People2D]:
+    """Panoptic-15 people of all images of a scene, from its truth.
+
+    Joints that are invalid or outside the image have score 0, the others 1; people without a
+    joint in the image are left out. A truth of other sequences is an ``InputError``.
+    """
+    truth: Frames = read_poses3d(path)
+    if truth and not any(sequence == scene.name for sequence, _ in truth):
+        names = sorted({sequence for sequence, _ in truth})
+        raise InputError(f"{path}: the truth of {names[:3]}, not of the scene {scene.name}")
+    nobody = People3D.predicted(np.zeros((0, 15, 3)), np.zeros(0))
+    return {
+        (frame, camera.name): _projected(truth.get((scene.name, frame), nobody), camera)
+        for frame in scene.frames
+        for camera in scene.cameras
+    }
+
+
+def _projected(people: People3D, camera: Camera) -> People2D:
+    projected = project_people(people, camera)
+    kept = projected.in_view.any(1)
+    return People2D(
+        points=np.nan_to_num(projected.points[kept]),
+        scores=projected.in_view[kept].astype(np.float64),
+        person_scores=np.ones(int(kept.sum())),
+    )

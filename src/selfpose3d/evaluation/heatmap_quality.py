@@ -1,0 +1,126 @@
+"""How good learnt heatmaps are against exact projections: for reports only, never for training.
+
+Asked of the joints that a 2D label sees too (the person found, the joint's score high), since what
+is hidden can't be read off one picture. Letters: J joints, h x w heatmap px.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses3d import People3D
+from selfpose3d.geometry.cameras import Camera, project
+from selfpose3d.geometry.people import height_in_pixels
+from selfpose3d.skeletons import LEFT, PANOPTIC_15, RIGHT, ROOT, SWAP_SIDES
+
+FOUND = 0.06
+"""A label is of a person when its median joint error is less than this share of the height."""
+SEEN = 0.5
+"""Joints whose label scores less are not asked for."""
+APART = 0.06
+"""Sides nearer to each other than this share of the height can't be told apart."""
+RIGHT_PLACE = 0.05
+"""A peak nearer than this share of the height counts as found (PCK)."""
+MARGIN = 0.08
+"""The box that is searched for the peak: the projected person and so much of the height around."""
+
+
+@dataclass
+class HeatmapTally:
+    """What has been compared so far: one entry a joint of a person in a view."""
+
+    joints: list[int] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    sides: list[tuple[int, bool]] = field(default_factory=list)
+
+    def add(
+        self,
+        heatmaps: NDArray[np.floating],
+        stride: int,
+        camera: Camera,
+        people: People3D,
+        labels: People2D,
+    ) -> None:
+        """Compare one view.
+
+        Args:
+            heatmaps: (J, h, w).
+            stride: input px per heatmap px.
+            camera: of the network's input.
+            people: the truth.
+            labels: Panoptic-15 people of the view, px of the network's input.
+        """
+        points, depths = project(camera, people.joints)
+        heights = height_in_pixels(camera.K[0, 0], depths[:, ROOT])
+        for point, height in zip(points, heights, strict=True):
+            seen = _seen(point, height, labels)
+            if seen is not None:
+                self._add_person(heatmaps, stride, point, height, seen)
+
+    def _add_person(
+        self,
+        heatmaps: NDArray[np.floating],
+        stride: int,
+        points: NDArray[np.float64],
+        height: float,
+        seen: NDArray[np.bool_],
+    ) -> None:
+        low = np.floor((points.min(0) - MARGIN * height) / stride).astype(int)
+        high = np.ceil((points.max(0) + MARGIN * height) / stride).astype(int) + 1
+        x0, y0 = np.maximum(low, 0)
+        for joint in np.flatnonzero(seen):
+            window = heatmaps[joint, y0 : high[1], x0 : high[0]]
+            if window.size == 0:
+                continue
+            row, column = np.unravel_index(window.argmax(), window.shape)
+            peak = (np.array([x0 + column, y0 + row]) + 0.5) * stride - 0.5
+            error = float(np.linalg.norm(peak - points[joint]))
+            self.joints.append(int(joint))
+            self.errors.append(error / height)
+            other = points[SWAP_SIDES[joint]]
+            if np.linalg.norm(points[joint] - other) > APART * height:
+                own = error < float(np.linalg.norm(peak - other))
+                self.sides.append((int(joint), own))
+
+    def summary(self) -> dict[str, Any]:
+        """JSON-ready: ``joints`` compared, ``pck`` (% within 5 % of the height), ``median_error``
+        (% of the height), ``own_side`` (share of limb joints whose peak is nearer to their own
+        side) and both by joint."""
+        joints, errors = np.array(self.joints, dtype=int), np.array(self.errors)
+        sides = np.array(self.sides, dtype=int).reshape(-1, 2)
+        limbs = [joint for joint in range(len(PANOPTIC_15)) if joint in (*LEFT, *RIGHT)]
+        return {
+            "joints": len(joints),
+            "pck": _percent(errors < RIGHT_PLACE),
+            "median_error": round(100 * float(np.median(errors)), 2) if len(errors) else None,
+            "own_side": _share(sides[:, 1]),
+            "by_joint": {
+                name: {"pck": _percent(errors[joints == joint] < RIGHT_PLACE)}
+                for joint, name in enumerate(PANOPTIC_15)
+            },
+            "own_side_by_joint": {
+                PANOPTIC_15[joint]: _share(sides[sides[:, 0] == joint, 1]) for joint in limbs
+            },
+        }
+
+
+def _seen(points: NDArray[np.float64], height: float, labels: People2D) -> NDArray[np.bool_] | None:
+    """Which joints of a person the label of that person sees; none where nobody found it."""
+    if len(labels) == 0 or not np.isfinite(points).all():
+        return None
+    gaps = np.linalg.norm(labels.points - points, axis=-1) / height
+    medians: NDArray[np.float64] = np.median(gaps, axis=-1)
+    nearest = int(medians.argmin())
+    return labels.scores[nearest] >= SEEN if medians[nearest] < FOUND else None
+
+
+def _percent(found: NDArray[np.bool_]) -> float | None:
+    return round(100 * float(found.mean()), 1) if len(found) else None
+
+
+def _share(own: Sequence[int] | NDArray[np.int64]) -> float | None:
+    return round(float(np.mean(own)), 3) if len(own) else None

@@ -1,0 +1,48 @@
+"""The volume that people move in, and whether people stand in it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses3d import Frames
+from selfpose3d.skeletons import ROOT
+
+
+def in_space(
+    centre: Sequence[float], size: Sequence[float], points_N3: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(N,) which points, mm, lie in the space of this centre and these sides."""
+    half = np.asarray(size, dtype=float) / 2
+    inside: NDArray[np.bool_] = (np.abs(points_N3 - np.asarray(centre)) <= half).all(-1)
+    return inside
+
+
+def check_space(
+    centre: Sequence[float], size: Sequence[float], people: Frames, where: str
+) -> float:
+    """The share of people whose mid-hip lies in the space.
+
+    Args:
+        centre: (3,) of the space, mm.
+        size: (3,) sides of the space, mm.
+        people: 3D people of some frames: a reconstruction, or the truth for evaluation.
+        where: what the message calls them.
+
+    Raises:
+        InputError: nobody is in the space; the message says where people are.
+    """
+    roots = [p.joints[p.valid[:, ROOT], ROOT] for p in people.values()]
+    roots_N3 = np.concatenate([*roots, np.zeros((0, 3))])
+    if not len(roots_N3):
+        raise InputError(f"{where}: there is nobody in any frame; check the cameras and labels")
+    inside = in_space(centre, size, roots_N3)
+    if not inside.any():
+        low, middle, high = np.percentile(roots_N3, [5, 50, 95], axis=0).round()
+        raise InputError(
+            f"{where}: none of {len(roots_N3)} people is in the space (centre {tuple(centre)}, "
+            f"size {tuple(size)} mm). Hips are at {middle.tolist()} mm, 90 % of them between "
+            f"{low.tolist()} and {high.tolist()}: set space.centre and space.size accordingly"
+        )
+    return float(inside.mean())

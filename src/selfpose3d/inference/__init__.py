@@ -1,1 +1,0 @@
-"""Images to 3D poses with scores."""

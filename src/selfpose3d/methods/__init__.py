@@ -1,0 +1,1 @@
+"""The methods: SelfPose3d and VoxelPose, ours, training-free, joined."""

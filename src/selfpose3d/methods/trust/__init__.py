@@ -1,0 +1,1 @@
+"""Ours: learnt trust in views."""

@@ -1,0 +1,1 @@
+"""SelfPose3d and VoxelPose: heatmaps lifted to people through voxels."""

@@ -1,0 +1,126 @@
+"""From heatmaps to 3D: the evidence volumes, root_net and its proposals, pose_net.
+
+Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxels of the space,
+n voxels a side of a person's cuboid.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from selfpose3d.geometry.rigs import Rig
+from selfpose3d.geometry.voxels import RootGrid, unproject_cuboids
+from selfpose3d.methods.voxels.pose_net import PoseNet
+from selfpose3d.methods.voxels.root_net import RootNet, proposals
+from selfpose3d.networks.folding import folded
+from selfpose3d.parameters import Parameters
+from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.training.devices import Runner, plain_run
+
+
+class Proposals(NamedTuple):
+    """Where root_net sees people.
+
+    Args:
+        centres: (P, 3) mm.
+        scores: (P,).
+        counts: how many each of the B samples has; theirs come one after the other.
+    """
+
+    centres: Tensor
+    scores: Tensor
+    counts: tuple[int, ...]
+
+
+@dataclass
+class Lifting:
+    """The 3D half of the method; a network that a stage does not use is not there.
+
+    Args:
+        grid: of the space; None without root_net.
+        stride: input px per heatmap px.
+        threshold: least value of a proposal.
+        max_people: proposals a sample.
+    """
+
+    stride: int
+    grid: RootGrid | None = None
+    threshold: float = 0.0
+    max_people: int = 0
+    _root_net: RootNet | None = None
+    _pose_net: PoseNet | None = None
+
+    @property
+    def root_net(self) -> RootNet:
+        """root_net."""
+        assert self._root_net is not None
+        return self._root_net
+
+    @property
+    def pose_net(self) -> PoseNet:
+        """pose_net_3d."""
+        assert self._pose_net is not None
+        return self._pose_net
+
+    def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
+        """Of (..., J, h, w) heatmaps those that root_net sees: the root's, or all."""
+        return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., [ROOT], :, :]
+
+    def to_evaluation(self, device: torch.device) -> None:
+        """Both networks folded, on a device; they can't learn any more."""
+        self._root_net = folded(self.root_net).to(device)
+        self._pose_net = folded(self.pose_net).to(device)
+
+    def root_evidence(self, heatmaps: Tensor, rig: Rig, affines: Tensor) -> Tensor:
+        """(B, V, C, h, w) heatmaps for root_net unprojected (eq. 1): (B, C, X, Y, Z)."""
+        assert self.grid is not None
+        return self.grid.volume(heatmaps, rig, affines)
+
+    def root_target(self, roots: Tensor, sigma: float) -> Tensor:
+        """Volumes with a 3D Gaussian of ``sigma`` mm at each root: (B, P, 3) to (B, X, Y, Z)."""
+        assert self.grid is not None
+        points = self.grid.points.to(roots.device)
+        squared = torch.cdist(roots, points.expand(len(roots), -1, -1)) ** 2
+        return torch.exp(-squared / (2 * sigma**2)).amax(1).unflatten(1, self.grid.bins)
+
+    def find_roots(
+        self, heatmaps: Tensor, rig: Rig, affines: Tensor, run: Runner = plain_run
+    ) -> Proposals:
+        """Proposals from (B, V, J, h, w) heatmaps."""
+        assert self.grid is not None
+        evidence = self.root_evidence(self.root_heatmaps(heatmaps), rig, affines)
+        volume = run(self.root_net, evidence)[:, 0]
+        return Proposals(*proposals(volume, self.grid, self.threshold, self.max_people))
+
+    def body_evidence(
+        self, heatmaps: Tensor, rig: Rig, affines: Tensor, counts: Sequence[int], centres: Tensor
+    ) -> Tensor:
+        """Heatmaps (B, V, J, h, w) unprojected into cuboids about (P, 3), so many of each sample:
+        (P, J, n, n, n)."""
+        return unproject_cuboids(
+            heatmaps, rig, affines, counts, centres, self.pose_net.offsets, self.stride
+        ).unflatten(-1, self.pose_net.bins)
+
+
+def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
+    """The 3D half with fresh networks, those of "root" and "pose" that are named."""
+    lifting = Lifting(stride=parameters.heatmaps.stride)
+    sizes = parameters.networks
+    if "root" in networks:
+        space = parameters.space
+        lifting.grid = RootGrid(space.size, sizes.root_grid, space.centre, lifting.stride)
+        lifting._root_net = RootNet(sizes.v2v_width, N_JOINTS if sizes.root_input == "all" else 1)
+    if "pose" in networks:
+        lifting._pose_net = PoseNet(
+            sizes.pose_v2v_width,
+            sizes.cuboid_grid,
+            sizes.cuboid_size,
+            sizes.cuboid_shift,
+            sizes.residual_start,
+        )
+    if {"root", "pose"} <= set(networks):
+        lifting.threshold, lifting.max_people = sizes.root_threshold, sizes.max_people
+    return lifting

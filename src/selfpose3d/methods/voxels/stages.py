@@ -1,0 +1,367 @@
+"""The training stages: scenes with pseudo labels, and checkpoints of earlier stages, in; one
+checkpoint with the weights of every network so far, and the curves, out.
+
+A stage is given the parameters that ``READS`` lists for it and no others. It may be killed at
+any moment: started again it ends with the weights of an undisturbed run.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.checkpoints import load_network, merged_networks
+from selfpose3d.files.poses2d import Views
+from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.scenes import Scene
+from selfpose3d.methods.trust.stage import train_trust
+from selfpose3d.methods.voxels.attention import build_attention
+from selfpose3d.methods.voxels.backbone import Backbone, build_backbone
+from selfpose3d.methods.voxels.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
+from selfpose3d.methods.voxels.frames import FrameInputs
+from selfpose3d.methods.voxels.known_people import KnownBodies, shown_people
+from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
+from selfpose3d.methods.voxels.steps import (
+    BackboneStep,
+    BodiesStep,
+    PoseBatch,
+    PoseStep,
+    RootBatch,
+    RootStep,
+)
+from selfpose3d.networks.folding import folded
+from selfpose3d.parameters import Augmentation, BodiesStage, Parameters, PoseStage
+from selfpose3d.training.body_pool import ENOUGH_VIEWS, body_pool, reach_of, usual_bodies
+from selfpose3d.training.data import FrameIndex, TrainingData, training_data
+from selfpose3d.training.devices import runner, start_fabric
+from selfpose3d.training.loop import repeatable, train
+from selfpose3d.training.reads import READS
+from selfpose3d.training.runs import stage_run
+
+__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root", "train_trust"]
+
+
+def train_backbone(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    weights: Path | None,
+    out: Path,
+) -> None:
+    """Train heatmap_net_2d on the pseudo heatmaps.
+
+    Args:
+        parameters: what ``READS["backbone"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        weights: of the trunk, where ``train.backbone.weights`` asks for given ones.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    settings = parameters.train.backbone
+    data = training_data(scenes, labels)
+    with repeatable(parameters.seed, "backbone", settings.threads):
+        fabric = start_fabric(parameters.compute)
+        backbone = build_backbone(parameters.networks)
+        if settings.weights != "none":
+            _load_trunk(backbone, weights)
+        model = BackboneStep(fabric, backbone, settings)
+        crops = CropBatches(data, parameters, fabric.device)
+        files = [] if weights is None else [weights]
+        run = stage_run(parameters, "backbone", settings, data, out, crops.batches_per_epoch, files)
+        train(run, model, fabric, crops.draw)
+
+
+def train_root(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    start: Sequence[Path],
+    out: Path,
+    reconstructions: Sequence[Frames] = (),
+) -> None:
+    """Train root_net on synthetic roots and by consistency (eq. 2, 3).
+
+    Args:
+        parameters: what ``READS["root"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        start: checkpoint of the backbone, if the heatmaps are its.
+        out: folder of checkpoint.pt and curves.csv.
+        reconstructions: the training-free 3D people of each, where root_net sees all joints.
+    """
+    settings = parameters.train.root
+    data = training_data(scenes, labels)
+    with repeatable(parameters.seed, "root", settings.threads):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, ("root",))
+        networks = merged_networks(start)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
+        model = RootStep(fabric, lifting, settings)
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        pool = _root_pool(parameters, data, reconstructions)
+        roots = RootBatches(parameters, settings, data, lifting, fabric.device, pool)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
+        real = FrameBatches(
+            replace(data, every=settings.real_every),
+            settings.real_frames or settings.batch_size,
+            parameters.seed,
+            "root",
+        )
+
+        def draw(number: int, rng: np.random.Generator) -> RootBatch:
+            return RootBatch(inputs.draw(real.at(number), rng), roots.draw(batches.at(number), rng))
+
+        run = stage_run(parameters, "root", settings, data, out, batches.length, start, networks)
+        train(run, model, fabric, draw)
+
+
+def train_bodies(
+    parameters: Parameters,
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    reconstructions: Sequence[Frames],
+    start: Sequence[Path],
+    out: Path,
+) -> None:
+    """Train pose_net on the people of the training-free reconstruction: re-placed, as synthetic
+    bodies, and where they stood.
+
+    Args:
+        parameters: what ``READS["bodies"]`` lists.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        reconstructions: the training-free 3D people of each.
+        start: checkpoint of the backbone, if the heatmaps are its; carried along.
+        out: folder of checkpoint.pt and curves.csv.
+    """
+    data = training_data(scenes, labels)
+    replaced_only = parameters.train.bodies.synthetic == 1
+    shown = {} if replaced_only else _reconstructed(parameters, data, reconstructions)
+    train_known_bodies(parameters, "bodies", data, reconstructions, shown, start, out)
+
+
+def train_known_bodies(
+    parameters: Parameters,
+    stage: Literal["bodies", "supervised_pose"],
+    data: TrainingData,
+    known: Sequence[Frames],
+    shown: Mapping[FrameIndex, People3D],
+    start: Sequence[Path],
+    out: Path,
+    files: Sequence[Path] = (),
+) -> None:
+    """Train pose_net on known bodies: re-placed, and where they stood.
+
+    Args:
+        parameters: what ``READS[stage]`` lists.
+        stage: "bodies" or "supervised_pose".
+        data: the labelled training scenes.
+        known: the 3D people of each.
+        shown: those of each frame whom the network is asked for; may be empty where all bodies
+            are re-placed.
+        start: checkpoint of the backbone, if the heatmaps are its; carried along.
+        out: folder of checkpoint.pt and curves.csv.
+        files: what the people were read from, beyond ``start``, for the run's fingerprint.
+    """
+    settings: BodiesStage = getattr(parameters.train, stage)
+    with repeatable(parameters.seed, stage, settings.threads):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, ("pose",))
+        model = BodiesStep(fabric, lifting)
+        networks = merged_networks(start)
+        backbone = frozen_backbone(parameters, networks, start, fabric)
+        replaced = BodyBatches(parameters, settings, data, known, backbone, fabric)
+        if parameters.networks.limit_reach:
+            _limit_reach(lifting, replaced.pool)
+        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        empty = frozenset(frame for frame, people in shown.items() if not len(people))
+        peopled = replace(data, without=empty)
+        frames = FrameBatches(peopled, settings.batch_size, parameters.seed, stage)
+        bodies = KnownBodies(settings, replaced, inputs, frames, shown)
+        read = (*start, *files)
+        run = stage_run(parameters, stage, settings, data, out, frames.length, read, networks)
+        train(run, model, fabric, bodies.draw)
+
+
+def _reconstructed(
+    parameters: Parameters, data: TrainingData, reconstructions: Sequence[Frames]
+) -> dict[FrameIndex, People3D]:
+    """The people of the training frames with a body like those of the pool, whom labels of enough
+    views support."""
+    pool = body_pool(data, reconstructions)
+    everybody = {
+        key: people.where(usual_bodies(people.joints, pool))
+        for frames in reconstructions
+        for key, people in frames.items()
+    }
+    return shown_people(data, everybody, parameters.space, ENOUGH_VIEWS)
+
+
+def train_pose(
+    parameters: Parameters,
+    stage: Literal["pose_l2", "pose_l1", "finetune"],
+    scenes: Sequence[Scene],
+    labels: Sequence[Views],
+    start: Sequence[Path],
+    out: Path,
+    reconstructions: Sequence[Frames] = (),
+) -> None:
+    """Train pose_net, and what else ``train.<stage>`` says, by projection (eq. 4 to 11).
+
+    Args:
+        parameters: what ``READS[stage]`` lists.
+        stage: "pose_l2", "pose_l1" or "finetune".
+        scenes: training sequences.
+        labels: the 2D people of each, soft or hard.
+        start: checkpoints of earlier stages, the latest last; root_net must be among them.
+        out: folder of checkpoint.pt and curves.csv.
+        reconstructions: the training-free 3D people of each, where pose_net starts here and is
+            to know a person's reach, or where a root_net that sees all joints learns too.
+    """
+    settings: PoseStage = getattr(parameters.train, stage)
+    data = training_data(scenes, labels)
+    with repeatable(parameters.seed, stage, settings.threads):
+        fabric = start_fabric(parameters.compute)
+        networks = merged_networks(start)
+        model = _pose_step(parameters, settings, networks, start, fabric, data.size)
+        if parameters.networks.limit_reach and "pose" not in networks:
+            known = _pool(data, reconstructions, "networks.limit_reach: true", "false")
+            _limit_reach(model.lifting, known)
+        model.to(fabric.device).eval()
+        inputs = frame_inputs(
+            parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
+        )
+        if not settings.affine:
+            inputs.affine = (0.0, 0.0)
+        inputs.backbone_learns = model.backbone is not None and settings.train_backbone
+        inputs.with_images = settings.soft_attention
+        roots = None
+        if settings.train_root:
+            root_settings = parameters.train.root
+            pool = _root_pool(parameters, data, reconstructions)
+            roots = RootBatches(parameters, root_settings, data, model.lifting, fabric.device, pool)
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, stage)
+
+        def draw(number: int, rng: np.random.Generator) -> PoseBatch:
+            frames = batches.at(number)
+            drawn = inputs.draw(frames, rng)
+            synthetic = None if roots is None else roots.draw(frames, rng)
+            noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
+            return PoseBatch(drawn, synthetic, noise)
+
+        run = stage_run(parameters, stage, settings, data, out, batches.length, start, networks)
+        train(run, model, fabric, draw)
+
+
+def _pose_step(
+    parameters: Parameters,
+    settings: PoseStage,
+    networks: dict[str, dict[str, Tensor]],
+    start: Sequence[Path],
+    fabric: Fabric,
+    image_size: tuple[int, int],
+) -> PoseStep:
+    """The step with its networks: weights from earlier stages where there are any."""
+    where = ", ".join(str(path) for path in start)
+    lifting = build_lifting(parameters, ("root", "pose"))
+    load_network(lifting.root_net, networks, "root", where)
+    if "pose" in networks:
+        load_network(lifting.pose_net, networks, "pose", where)
+    backbone = None
+    if parameters.heatmaps.source == "backbone":
+        backbone = build_backbone(parameters.networks)
+        load_network(backbone, networks, "backbone", where)
+        backbone = backbone if settings.train_backbone else folded(backbone)
+    attention = build_attention(parameters.networks, backbone) if settings.soft_attention else None
+    if attention is not None and "attention" in networks:
+        load_network(attention, networks, "attention", where)
+    return PoseStep(
+        fabric,
+        lifting,
+        backbone,
+        attention,
+        settings,
+        parameters.train.root if settings.train_root else None,
+        image_size,
+        parameters.heatmaps.sigma,
+    )
+
+
+def _limit_reach(lifting: Lifting, pool: NDArray[np.float64]) -> None:
+    """Leave out of pose_net's cuboids what is farther away than the joints of any of the bodies
+    (N, J, 3) mm."""
+    lifting.pose_net.limit_reach(torch.from_numpy(reach_of(pool)))
+
+
+def _root_pool(
+    parameters: Parameters, data: TrainingData, reconstructions: Sequence[Frames]
+) -> NDArray[np.float64] | None:
+    """The bodies that stand at synthetic roots, where root_net sees more than these."""
+    if parameters.networks.root_input == "root":
+        return None
+    return _pool(data, reconstructions, "networks.root_input: all", "root")
+
+
+def _pool(
+    data: TrainingData, reconstructions: Sequence[Frames], setting: str, otherwise: str
+) -> NDArray[np.float64]:
+    """The reconstructed bodies that a setting asks for."""
+    if not reconstructions:
+        raise InputError(
+            f"{setting}: it needs bodies; give the training-free --reconstructions, or set it to "
+            f"{otherwise}"
+        )
+    return body_pool(data, reconstructions)
+
+
+def _load_trunk(backbone: Backbone, weights: Path | None) -> None:
+    if weights is None:
+        raise InputError(
+            "train.backbone.weights asks for given weights but no file was given; "
+            "give --weights, or set train.backbone.weights: none"
+        )
+    backbone.load_imagenet(weights)
+
+
+def frozen_backbone(
+    parameters: Parameters,
+    networks: dict[str, dict[str, Tensor]],
+    start: Iterable[Path],
+    fabric: Fabric,
+) -> Backbone | None:
+    """The backbone of an earlier stage; none where the heatmaps are the estimator's."""
+    if parameters.heatmaps.source != "backbone":
+        return None
+    backbone = build_backbone(parameters.networks)
+    load_network(backbone, networks, "backbone", ", ".join(str(path) for path in start))
+    return folded(backbone).to(fabric.device)
+
+
+def frame_inputs(
+    parameters: Parameters,
+    data: TrainingData,
+    fabric: Fabric,
+    backbone: Backbone | None,
+    variants: int,
+    image_augmentation: Augmentation | None,
+) -> FrameInputs:
+    """What draws a stage's frames; ``variants`` of each keep a frozen backbone's heatmaps."""
+    return FrameInputs(
+        data=data,
+        affine=(parameters.augmentation.rotation, parameters.augmentation.scale),
+        image_augmentation=image_augmentation,
+        stride=parameters.heatmaps.stride,
+        sigma=parameters.heatmaps.sigma,
+        device=fabric.device,
+        run=runner(fabric),
+        backbone=backbone,
+        remembered=variants,
+        seed=parameters.seed,
+    )

@@ -1,0 +1,1 @@
+"""What networks share: trunks, V2V, weights, folding."""

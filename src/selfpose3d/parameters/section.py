@@ -1,0 +1,72 @@
+"""What every section of the parameters is: typed, checked, fixed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from selfpose3d.errors import InputError
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Variants = Annotated[
+    int,
+    Field(
+        ge=0,
+        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
+        "0: new ones each time",
+    ),
+]
+GridSide = Annotated[int, Field(ge=12, multiple_of=4)]
+"""Voxels a side of a V2V's volume, halved twice. Below 12 its lowest level is narrower than
+a kernel: on some processors bfloat16 gradients of such convolutions read beyond their memory."""
+Size = tuple[Count, Count]
+Vector = tuple[float, float, float]
+
+
+class NotGivenError(InputError, AttributeError):
+    """A part of the parameters is read that was not given: see ``partial``."""
+
+
+class Section(BaseModel):
+    """A part of the parameters: unknown keys are refused, values are fixed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in type(self).model_fields:
+                raise NotGivenError(
+                    f"--parameters: {name!r} of {type(self).__name__} is not given, and this step "
+                    "reads it; add it to the JSON, or give a YAML file with all parameters"
+                )
+            return super().__getattr__(name)
+
+
+def refusal(
+    error: ValidationError, model: type[Section], where: str, path: Sequence[str] = ()
+) -> InputError:
+    """What is wrong with the values of a section that lies at a path of keys."""
+    lines = [f"{where}: wrong parameters"]
+    for problem in error.errors():
+        key, said = problem["loc"], problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            known = sorted(_section_at(model, key[:-1]).model_fields)
+            said = f"there is no such key; known: {known}"
+        name = ".".join(map(str, (*path, *key))) or "(top level)"
+        lines.append(f"  {name}: {said} (got {problem['input']!r})")
+    return InputError("\n".join(lines))
+
+
+def _section_at(model: type[Section], path: Sequence[int | str]) -> type[Section]:
+    """The type of the section at a path of keys; experiments and tables are of one type each."""
+    if not path:
+        return model
+    annotation = model.model_fields[str(path[0])].annotation
+    if get_origin(annotation) is dict:
+        return _section_at(get_args(annotation)[1], path[2:])
+    return _section_at(cast(type[Section], annotation), path[1:])

@@ -1,0 +1,1 @@
+"""From parameters to the graph: nodes, keys, the plan."""

@@ -1,0 +1,1 @@
+"""Training-free: association, triangulation, the body prior, refined cameras."""

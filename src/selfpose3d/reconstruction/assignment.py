@@ -1,0 +1,86 @@
+"""3D people against the 2D people of each view: who is who.
+
+Shapes: V views, P 3D people, L 2D people, J joints.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from selfpose3d.geometry.cameras import Camera, project
+from selfpose3d.geometry.people import height_in_pixels
+
+NEAREST_MM = 500.0
+"""Proposals may lie at a camera or behind it: nearer than this a body looks no larger."""
+FAR = 0.4
+"""Joint distances in body heights are cut here: one wrong joint does not undo a match."""
+SMALL_WEIGHT = 0.02
+
+
+@dataclass(frozen=True)
+class Projected:
+    """3D people as the cameras of a rig see them.
+
+    Args:
+        pixels: (V, P, J, 2); a joint without projection lies far outside.
+        depths: (V, P, J) mm.
+        heights: (V, P) ``height_in_pixels`` at the mean depth of the joints.
+    """
+
+    pixels: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+
+def project_people(cameras: Sequence[Camera], joints: NDArray[np.float64]) -> Projected:
+    """Project people (P, J, 3) mm into all views."""
+    both = [project(camera, joints) for camera in cameras]
+    pixels = np.nan_to_num(np.stack([p for p, _ in both]), nan=-1e5)
+    depths = np.stack([d for _, d in both])
+    focal = np.array([camera.K[0, 0] for camera in cameras])
+    heights = height_in_pixels(focal[:, None], depths.mean(-1), NEAREST_MM)
+    return Projected(pixels, depths, heights)
+
+
+def assign_people(
+    projected: Projected,
+    points: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    limit: float,
+) -> NDArray[np.int64]:
+    """Which 2D person each 3D person is in each view, one to one.
+
+    Args:
+        projected: the 3D people.
+        points: (V, L, J, 2) px.
+        scores: (V, L, J), 0 where a joint is not there.
+        limit: largest weighted mean joint distance of a match, body heights.
+
+    Returns:
+        (V, P) index into the view's 2D people, -1 where there is none.
+    """
+    n_views, n_people = projected.pixels.shape[:2]
+    assigned = np.full((n_views, n_people), -1, dtype=np.int64)
+    if n_people == 0:
+        return assigned
+    for view in range(n_views):
+        present = np.flatnonzero((scores[view] > 0).any(-1))
+        cost = _costs(projected, view, points[view][present], scores[view][present])
+        for row, person in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[row, person] < limit:
+                assigned[view, person] = present[row]
+    return assigned
+
+
+def _costs(
+    projected: Projected, view: int, points: NDArray[np.floating], scores: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """(L, P) weighted mean joint distances in body heights."""
+    weights = np.where(scores > 0, scores**2 + SMALL_WEIGHT, 0.0)[:, None]
+    distance = np.linalg.norm(points[:, None] - projected.pixels[view][None], axis=-1)
+    relative = np.minimum(distance / projected.heights[view][None, :, None], FAR)
+    cost: NDArray[np.float64] = (relative * weights).sum(-1) / weights.sum(-1)
+    return cost

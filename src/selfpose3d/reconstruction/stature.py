@@ -1,0 +1,78 @@
+"""People as the scale: whether a scene's calibration can be in millimetres.
+
+Cameras may stand at any distance from each other, people are of one size. Told are units that are
+wrong by a factor of three or more either way, centimetres, inches or tenths of a millimetre. Not
+told are smaller factors, scenes with fewer than ``ENOUGH`` people of whom trunk and legs are seen
+by enough views, and rigs scaled up so far that no labels meet within the association's limits.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.reconstruction.body_prior import STANDING_BONES
+from selfpose3d.skeletons import NECK, ROOT
+
+TRUNK_AND_LEGS = np.array([(NECK, ROOT), (6, 7), (7, 8), (12, 13), (13, 14)])
+"""The longest bones, so that errors of joints bear least on them."""
+STANDING_LENGTHS = np.linalg.norm(STANDING_BONES[[ROOT, 7, 8, 13, 14]], axis=-1)
+"""(5,) of these bones in a person of about 1.7 m, mm."""
+NECK_TO_ANKLE_MM = float(STANDING_LENGTHS[:3].sum())
+
+SMALLEST_MM, LARGEST_MM = 500.0, 2500.0
+"""Of all people from neck to ankle, a toddler and nobody; the middle of any group lies between."""
+ENOUGH = 5
+"""Fewer people may all be mistakes."""
+_FEWEST_BONES = 3
+
+
+def necks_to_ankles(
+    joints: NDArray[np.float64], supported: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """How long people are from neck to ankle, stretched out, by their trunks and legs.
+
+    Args:
+        joints: (P, 15, 3) mm.
+        supported: (P, 15) joints that are measured, not completed.
+
+    Returns:
+        (P',) mm, of the people of whom three of the five bones or more are supported.
+    """
+    starts, ends = TRUNK_AND_LEGS.T
+    lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1)
+    known = supported[:, starts] & supported[:, ends]
+    enough = known.sum(axis=1) >= _FEWEST_BONES
+    shares = np.where(known, lengths / STANDING_LENGTHS, np.nan)[enough]
+    return NECK_TO_ANKLE_MM * np.nanmedian(shares, axis=1)
+
+
+def check_stature(lengths: NDArray[np.float64], scene: Path) -> None:
+    """Refuse a scene whose people can't be people.
+
+    Args:
+        lengths: (N,) of everybody from neck to ankle, mm.
+        scene: the folder, for the message.
+
+    Raises:
+        InputError: there are ``ENOUGH`` people, and their median is no size of a person.
+    """
+    if len(lengths) < ENOUGH:
+        return
+    middle = float(np.median(lengths))
+    if SMALLEST_MM <= middle <= LARGEST_MM:
+        return
+    factor = NECK_TO_ANKLE_MM / middle
+    in_cm = 10 / 1.6 < factor < 10 * 1.6
+    remedy = (
+        "are the calibration's translations in cm (multiply t by 10)?"
+        if in_cm
+        else f"are the calibration's translations in mm (t times {factor:.2g} would make them "
+        "people), and is it the calibration of these videos?"
+    )
+    raise InputError(
+        f"{scene}: people are {middle:.0f} mm tall from neck to ankle (median of {len(lengths)}), "
+        f"not about {NECK_TO_ANKLE_MM:.0f}: {remedy} Correct the calibration that this scene was "
+        "made with, and delete the scene"
+    )

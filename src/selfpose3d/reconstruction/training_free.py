@@ -1,0 +1,328 @@
+"""3D people without training: association across views and robust triangulation of labels.
+
+1. Detections of all views are grouped by the distances between their rays (``association``).
+2. Each group is triangulated: rays are intersected by iteratively reweighted least squares.
+3. The 3D people are given the detections again, by Hungarian matching in each view, left and
+   right exchanged where that fits clearly better, and triangulated again. Doubled people merge.
+4. A joint that too few views support is completed from the rest of the body (``body_prior``).
+
+Letters: P people, V views, J joints, N detections of all views.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.cameras import Camera, ray_directions
+from selfpose3d.geometry.people import distinct_people
+from selfpose3d.geometry.triangulation import intersect_rays
+from selfpose3d.parameters import TrainingFree
+from selfpose3d.progress import track
+from selfpose3d.reconstruction.association import (
+    ABSENT,
+    Detections,
+    assign,
+    assignment_of_groups,
+    distances_to_people,
+    group,
+    joint_weights,
+    ray_distances,
+    weighted_mean,
+    with_sides_swapped,
+)
+from selfpose3d.reconstruction.body_prior import complete
+from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
+from selfpose3d.skeletons import N_JOINTS
+
+ROUNDS = 2
+"""How often detections are given out anew."""
+
+LIMBS = np.array([[3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14]])
+"""(2, 6) joints of arms and legs: what estimators exchange together."""
+
+SWAP_GAIN = 0.7
+"""Left and right are exchanged when that brings the distance below this share."""
+
+CERTAINTY = 2.0
+"""A ray weighs as much as its confidence to this power: errors grow faster than it falls."""
+
+LEAST_SUPPORT = 0.05
+"""Below this a view says nothing on a joint."""
+
+
+def reconstruct(
+    views: Mapping[str, People2D], cameras: Sequence[Camera], parameters: TrainingFree
+) -> People3D:
+    """Reconstruct the people of one frame.
+
+    Args:
+        views: people by camera name, Panoptic-15, pixels of the cameras' images. A camera that is
+            not named has seen nobody.
+        cameras: the rig.
+        parameters: of the method.
+
+    Raises:
+        InputError: ``views`` names a camera that is not in the rig.
+
+    Returns:
+        people in world mm by falling score. The score is the sum, over views and joints, of the
+        label's confidence times its agreement ``1 / (1 + (residual / inlier_distance)^2)``,
+        divided by the number of joints: how many views' worth of labels supports the person.
+    """
+    names = [camera.name for camera in cameras]
+    strange = sorted(set(views) - set(names))
+    if strange:
+        raise InputError(f"people of cameras {strange}, which are not in the rig {names}")
+    seen = [(index, views.get(camera.name)) for index, camera in enumerate(cameras)]
+    rays = [
+        (index, ray_directions(cameras[index], people.points), people.scores)
+        for index, people in seen
+        if people is not None and len(people)
+    ]
+    return _people(associate(_gathered(rays, _centres(cameras)), parameters), parameters)
+
+
+def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> Frames:
+    """Reconstruct the people of every frame of a scene, showing progress.
+
+    Args:
+        scene: gives the cameras, the frames and the sequence's name.
+        labels: people by (frame, camera name), Panoptic-15, pixels of the stored frames.
+        parameters: see ``reconstruct``.
+
+    Returns:
+        people by (sequence, frame), every frame of the scene among them.
+
+    Raises:
+        InputError: the people are not of human size, so that the calibration is not in mm.
+    """
+    people: dict[tuple[str, int], People3D] = {}
+    lengths = []
+    frames = list(detections_by_frame(scene, labels).items())
+    for frame, detections in track(frames, f"reconstruct {scene.name}", unit="frames"):
+        found = associate(detections, parameters)
+        people[scene.name, frame] = _people(found, parameters)
+        supported = _n_supporting(found) >= parameters.min_views
+        lengths.append(necks_to_ankles(found.joints, supported))
+    check_stature(np.concatenate(lengths), scene.folder)
+    return people
+
+
+def detections_by_frame(scene: Scene, labels: Views) -> dict[int, Detections]:
+    """The labels of every frame of a scene, as rays."""
+    rays = _rays_by_frame(scene, labels)
+    centres = _centres(scene.cameras)
+    return {frame: _gathered(rays.get(frame, []), centres) for frame in scene.frames}
+
+
+def detections_of(
+    cameras: Sequence[Camera], points: NDArray[np.floating], scores: NDArray[np.floating]
+) -> Detections:
+    """One frame's 2D people as rays.
+
+    Args:
+        cameras: the rig.
+        points: (V, P, J, 2) pixels of the cameras' images.
+        scores: (V, P, J), 0 where a joint is not there; people without any are not there.
+    """
+    rays = []
+    for index, camera in enumerate(cameras):
+        there = (scores[index] > 0).any(-1)
+        if there.any():
+            at = np.where(scores[index, there, :, None] > 0, points[index, there], 0.0)
+            rays.append((index, ray_directions(camera, at), scores[index, there]))
+    return _gathered(rays, _centres(cameras))
+
+
+_Rays = tuple[int, NDArray[np.float64], NDArray[np.float64]]
+"""The people of one image: index of the camera, directions (P, J, 3), confidences (P, J)."""
+
+
+def _rays_by_frame(scene: Scene, labels: Views) -> dict[int, list[_Rays]]:
+    """Turn labels into rays, all frames of a camera at once."""
+    rays: dict[int, list[_Rays]] = {}
+    for index, camera in enumerate(scene.cameras):
+        seen = [
+            (frame, people)
+            for frame in scene.frames
+            if (people := labels.get((frame, camera.name))) is not None and len(people)
+        ]
+        if not seen:
+            continue
+        directions = ray_directions(camera, np.concatenate([people.points for _, people in seen]))
+        ends = np.cumsum([len(people) for _, people in seen])
+        for (frame, people), end in zip(seen, ends, strict=True):
+            of_frame = directions[end - len(people) : end]
+            rays.setdefault(frame, []).append((index, of_frame, people.scores))
+    return rays
+
+
+def _centres(cameras: Sequence[Camera]) -> NDArray[np.float64]:
+    return np.stack([camera.centre for camera in cameras])
+
+
+def _gathered(rays: Sequence[_Rays], centres: NDArray[np.float64]) -> Detections:
+    if not rays:
+        nothing = np.zeros((0, N_JOINTS))
+        return Detections(np.zeros(0, dtype=np.int64), np.zeros((0, N_JOINTS, 3)), nothing, centres)
+    return Detections(
+        view=np.repeat([index for index, _, _ in rays], [len(scores) for _, _, scores in rays]),
+        directions=np.concatenate([directions for _, directions, _ in rays]),
+        confidences=np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0),
+        centres=centres,
+    )
+
+
+@dataclass(frozen=True)
+class Association:
+    """People of one frame with the detections they are made of.
+
+    Args:
+        joints: (P, J, 3) mm.
+        support: (V, P, J) in [0, 1], of each view for each joint.
+        assignment: (P, V) indices of detections, or ``ABSENT``.
+        detections: of the frame, sides exchanged where that fits.
+    """
+
+    joints: NDArray[np.float64]
+    support: NDArray[np.float64]
+    assignment: NDArray[np.int64]
+    detections: Detections
+
+    @property
+    def directions(self) -> NDArray[np.float64]:
+        """(P, V, J, 3) of each person's rays; meaningless where there is none."""
+        found: NDArray[np.float64] = self.detections.directions[np.maximum(self.assignment, 0)]
+        return found
+
+    @property
+    def confidences(self) -> NDArray[np.float64]:
+        """(P, V, J) of each person's rays, 0 where there is none."""
+        there = self.assignment != ABSENT
+        found: NDArray[np.float64] = self.detections.confidences[np.maximum(self.assignment, 0)]
+        return found * there[..., None]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(P,) see ``reconstruct``."""
+        return self.support.sum(axis=0).mean(axis=-1)
+
+    def where(self, chosen: NDArray[np.int64]) -> "Association":
+        """Those people only, in that order."""
+        return replace(
+            self,
+            joints=self.joints[chosen],
+            support=self.support[:, chosen],
+            assignment=self.assignment[chosen],
+        )
+
+
+def associate(detections: Detections, parameters: TrainingFree) -> Association:
+    """Group a frame's detections into people and triangulate them (steps 1 to 3)."""
+    n_views = len(detections.centres)
+    groups = group(ray_distances(detections), detections.view, parameters.max_ray_distance)
+    assignment = assignment_of_groups(groups, detections.view, n_views, parameters.min_views)
+    solution = _triangulate(detections, assignment, parameters)
+    for _ in range(ROUNDS):
+        solution = _distinct(solution, parameters.merge_distance)
+        detections, assignment = _reassign(detections, solution.joints, parameters)
+        seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
+        solution = _triangulate(detections, assignment[seen], parameters, solution.joints[seen])
+    return _distinct(solution, parameters.merge_distance)
+
+
+def completed(found: Association, joints: NDArray[np.float64], min_views: int) -> People3D:
+    """People at ``joints`` (P, J, 3), those that too few views support taken from the rest of the
+    body (step 4), with the association's scores."""
+    return People3D.predicted(complete(joints, _n_supporting(found) >= min_views), found.scores)
+
+
+def _people(found: Association, parameters: TrainingFree) -> People3D:
+    return completed(found, found.joints, parameters.min_views)
+
+
+def _triangulate(
+    detections: Detections,
+    assignment: NDArray[np.int64],
+    parameters: TrainingFree,
+    prior: NDArray[np.float64] | None = None,
+) -> Association:
+    """Intersect the rays of each person's detections, joint by joint, weighted by confidence."""
+    chosen = np.where(assignment == ABSENT, 0, assignment).T
+    present = (assignment != ABSENT).T
+    confidence = detections.confidences[chosen] * present[..., None]
+    joints, residuals, _ = intersect_rays(
+        detections.centres,
+        detections.directions[chosen],
+        confidence**CERTAINTY,
+        prior=prior,
+        prior_weight=0.0 if prior is None else parameters.prior_weight,
+        scale_mm=parameters.inlier_distance,
+        iterations=parameters.iterations,
+    )
+    agreement = 1 / (1 + (residuals / parameters.inlier_distance) ** 2)
+    return Association(joints, confidence * agreement, assignment, detections)
+
+
+def _reassign(
+    detections: Detections, joints: NDArray[np.float64], parameters: TrainingFree
+) -> tuple[Detections, NDArray[np.int64]]:
+    """Give 3D people detections anew; limbs whose sides were exchanged come back so."""
+    swapped = with_sides_swapped(detections)
+    weights_SNJ = np.stack([joint_weights(detections), joint_weights(swapped)])
+    distances_SPNJ = distances_to_people(
+        joints,
+        detections.centres[detections.view],
+        np.stack([detections.directions, swapped.directions]),
+    )
+    turned_PNJ = _turned_limbs(distances_SPNJ, weights_SNJ)
+    costs = weighted_mean(
+        np.where(turned_PNJ, distances_SPNJ[1], distances_SPNJ[0]),
+        np.where(turned_PNJ, weights_SNJ[1], weights_SNJ[0]),
+    )
+    n_views = len(detections.centres)
+    assignment = assign(costs, detections.view, n_views, parameters.reassign_distance)
+    people, views = np.nonzero(assignment != ABSENT)
+    chosen = assignment[people, views]
+    turned = np.zeros(detections.confidences.shape, dtype=bool)
+    turned[chosen] = turned_PNJ[people, chosen]
+    return _chosen_sides(turned, swapped, detections), assignment
+
+
+def _turned_limbs(
+    distances_SPNJ: NDArray[np.float64], weights_SNJ: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(P, N, J) which joints fit a person clearly better with left and right exchanged.
+
+    Args:
+        distances_SPNJ: of the sides as they are and exchanged, mm.
+        weights_SNJ: of the joints, likewise.
+    """
+    before, after = weighted_mean(distances_SPNJ[..., LIMBS], weights_SNJ[:, None, :, LIMBS])
+    result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
+    result[..., LIMBS] = (after < SWAP_GAIN * before)[..., None]
+    return result
+
+
+def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detections) -> Detections:
+    return replace(
+        plain,
+        directions=np.where(turned[..., None], swapped.directions, plain.directions),
+        confidences=np.where(turned, swapped.confidences, plain.confidences),
+    )
+
+
+def _distinct(solution: Association, distance: float) -> Association:
+    return solution.where(distinct_people(solution.joints, solution.scores, distance))
+
+
+def _n_supporting(solution: Association) -> NDArray[np.int64]:
+    """(P, J) how many views agree with a joint."""
+    supporting: NDArray[np.int64] = (solution.support > LEAST_SUPPORT).sum(axis=0)
+    return supporting

@@ -1,0 +1,105 @@
+"""Own cameras: a folder of synchronised videos and their calibration.
+
+::
+
+    <folder>/<camera>.mp4 ...      one a camera, of equal length (also .avi, .mov, .mkv)
+    <folder>/cameras.json          our convention, or a Pose2Sim Calib.toml
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from selfpose3d.calibrations.folder import read_calibration_of
+from selfpose3d.errors import InputError
+from selfpose3d.geometry.cameras import Camera
+from selfpose3d.sources.preparation import (
+    SceneInProgress,
+    Size,
+    Video,
+    check_cameras,
+    check_same_length,
+    chosen_cameras,
+)
+
+SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
+
+
+def prepare_videos(
+    folder: Path,
+    name: str,
+    cameras: tuple[str, ...] | None,
+    every: int,
+    stored_size: Size,
+    network_size: Size,
+    scene: Path,
+) -> None:
+    """Make a folder of videos a scene.
+
+    Args:
+        folder: the videos and their calibration.
+        name: of the sequence.
+        cameras: names; None for all, which must then all have a video.
+        every: take every n-th frame.
+        stored_size: width and height of the stored frames, px.
+        network_size: width and height of the network's input, px.
+        scene: the scene folder to write.
+
+    Raises:
+        InputError: with the file, what is wrong with it, and the remedy.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder of videos")
+    rig = read_calibration_of(folder)
+    videos = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    if cameras is None:
+        check_cameras([camera.name for camera in rig], list(videos), str(folder))
+    chosen = chosen_cameras(rig, cameras, str(folder))
+    write_from_videos(
+        chosen,
+        [videos.get(camera.name, folder / f"{camera.name}.mp4") for camera in chosen],
+        name,
+        "videos",
+        every,
+        stored_size,
+        network_size,
+        scene,
+    )
+
+
+def write_from_videos(
+    cameras: Sequence[Camera],
+    paths: Sequence[Path],
+    name: str,
+    source: str,
+    every: int,
+    stored_size: Size,
+    network_size: Size,
+    scene: Path,
+) -> None:
+    """Write every n-th frame of synchronised videos, one a camera, as a scene."""
+    videos = [Video(path) for path in paths]
+    frames = tuple(range(0, check_same_length(videos), every))
+    making = SceneInProgress(
+        scene=scene,
+        name=name,
+        source=source,
+        cameras=tuple(cameras),
+        frames=frames,
+        times=tuple(frame / _rate(videos) for frame in frames),
+        stored_size=stored_size,
+        network_size=network_size,
+    )
+    making.start()
+    for camera, video in zip(cameras, videos, strict=True):
+        if not making.has(camera.name):
+            making.add(camera.name, video.read(frames))
+    making.finish()
+
+
+def _rate(videos: Sequence[Video]) -> float:
+    """The videos' common frame rate; differing ones can't be synchronous."""
+    rates = [video.rate for video in videos]
+    if min(rates) <= 0 or max(rates) > 1.01 * min(rates):
+        listed = ", ".join(f"{video.path}: {video.rate:g}" for video in videos)
+        raise InputError(f"frame rates differ or are unknown ({listed}); bring them to one rate")
+    return rates[0]

@@ -1,0 +1,1 @@
+"""Exact little scenes for tests, benchmarks and documentation."""

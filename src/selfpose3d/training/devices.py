@@ -1,0 +1,69 @@
+"""Lightning Fabric as ``compute`` says: the same code on CPU and GPU."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.accelerators import CUDAAccelerator
+from lightning_fabric.plugins.environments import LightningEnvironment
+from torch import Tensor, nn
+
+from selfpose3d.geometry.rigs import Rig
+from selfpose3d.parameters import Compute
+
+Movable = TypeVar("Movable", Tensor, Rig)
+Runner = Callable[..., Any]
+"""How a network is run on its inputs; training uses it for mixed precision."""
+
+
+def plain_run(network: nn.Module, *inputs: Tensor) -> Any:
+    """The network called as it is."""
+    return network(*inputs)
+
+
+def start_fabric(compute: Compute, devices: int | None = None) -> Fabric:
+    """Fabric on this machine's devices, ``compute.devices`` of them unless another number is given.
+
+    Processes are started here even within a Slurm job: the job is one task of the workflow.
+    """
+    count = compute.devices if devices is None else devices
+    fabric = Fabric(
+        accelerator=compute.accelerator,
+        devices=count,
+        strategy="ddp_find_unused_parameters_true" if count > 1 else "auto",
+        precision=precision_of(compute),
+        plugins=[LightningEnvironment()],
+    )
+    fabric.launch()
+    return fabric
+
+
+def runner(fabric: Fabric) -> Runner:
+    """How a network is run: computed in ``compute.precision``, given back in float32."""
+
+    def run(network: nn.Module, *inputs: Tensor) -> Any:
+        with fabric.autocast():
+            result = network(*inputs)
+        return result.float() if isinstance(result, Tensor) else result
+
+    return run
+
+
+def to_device(value: Movable, device: torch.device) -> Movable:
+    """Bring what is in the host's memory to a device without waiting for what is queued there."""
+    if device.type == "cuda":
+        value = value.pin_memory()
+    return value.to(device, non_blocking=True)
+
+
+def precision_of(compute: Compute) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """``compute.precision``, and what "auto" means on this machine."""
+    if compute.precision != "auto":
+        return compute.precision
+    if compute.accelerator != "cpu" and CUDAAccelerator.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        native = any(capabilities.get(kind) for kind in ("amx_bf16", "avx512_bf16"))
+    return "bf16-mixed" if native else "32-true"

@@ -1,0 +1,190 @@
+"""BlazePose with its real weights on a real image.
+
+``data/pose2sim_demo_cam01.jpg`` is a frame of the Pose2Sim demo (BSD-3-Clause, D. Pagnon).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from selfpose3d.detection import blazepose
+from selfpose3d.detection.blazepose import Body, Roi, detector_anchors, fetch_weights
+from selfpose3d.detection.estimator import build_estimator, detect_scene
+from selfpose3d.detection.multi_person import distinct_bodies, distinct_rois, tiles
+from selfpose3d.detection.projections import Projected, project_people
+from selfpose3d.detection.second_look import Missed, look_for, region
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses3d import People3D
+from selfpose3d.files.scenes import read_image, read_scene, write_image, write_scene
+from selfpose3d.parameters import BlazePose, Estimator
+from selfpose3d.skeletons import COCO_17, coco_to_panoptic
+from selfpose3d.synthetic.scenes import STANDING, ring
+
+REPOSITORY = Path(__file__).parents[2]
+NOSE, LEFT_ANKLE, RIGHT_ANKLE = 0, 15, 16
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory):
+    kept = REPOSITORY / "data" / "weights" / "blazepose"
+    folder = kept if kept.is_dir() else tmp_path_factory.mktemp("weights")
+    fetch_weights(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def image():
+    return read_image(Path(__file__).parents[1] / "data" / "pose2sim_demo_cam01.jpg")
+
+
+@pytest.fixture(scope="module")
+def estimator(weights):
+    return build_estimator(Estimator(), weights)
+
+
+@pytest.fixture(scope="module")
+def people(estimator, image):
+    return estimator(image)
+
+
+def least_distance(people, neck):
+    necks = coco_to_panoptic(people.points, people.scores)[0][:, 0]
+    return np.hypot(*(necks - neck).T).min()
+
+
+def test_the_two_near_people_of_a_real_image_are_found(people):
+    assert least_distance(people, (310, 301)) < 25
+    assert least_distance(people, (413, 515)) < 25
+    assert len(people) <= 5
+
+
+def test_smaller_tiles_find_the_distant_bystander_too(image, weights):
+    finer = BlazePose(tiles=(0.31,), overlap=0.5)
+    people = build_estimator(Estimator(blazepose=finer), weights)(image)
+    assert least_distance(people, (37, 194)) < 15
+
+
+def test_scores_are_probabilities_and_joints_outside_have_none(people, image):
+    assert ((people.scores >= 0) & (people.scores <= 1)).all()
+    assert ((people.person_scores >= 0.5) & (people.person_scores <= 1)).all()
+    height, width = image.shape[:2]
+    outside = (people.points < 0).any(-1) | (people.points > (width - 1, height - 1)).any(-1)
+    assert (people.scores[outside] == 0).all()
+
+
+def test_landmarks_are_drawn_to_the_centre_of_mass_of_their_heatmaps():
+    side = blazepose.HEATMAP_SIDE
+    heatmaps = np.zeros((side, side, 4))
+    heatmaps[30, 20, 0], heatmaps[30, 21, 0] = 0.6, 0.2
+    heatmaps[0, 0, 1] = 0.9
+    heatmaps[30, 20, 2] = 0.05  # too weak
+    heatmaps[50, 50, 3] = 0.99  # too far
+    start = np.array([[88.0, 118.0], [-3.0, 6.0], [88.0, 118.0], [88.0, 118.0]])
+    with np.errstate(divide="ignore"):
+        logits = np.log(heatmaps / (1 - heatmaps))
+    drawn, heights = blazepose.drawn_to_heatmaps(start, logits)
+    np.testing.assert_allclose(drawn[0], [4 * (20.5 + 0.25), 4 * 30.5])
+    np.testing.assert_allclose(drawn[1], [2.0, 2.0])
+    np.testing.assert_array_equal(drawn[2:], start[2:])
+    np.testing.assert_allclose(heights, [0.6, 0.9, 0.0, 0.0])
+
+
+def test_the_same_image_gives_the_same_bits(estimator, image, people):
+    again = estimator(image)
+    assert np.array_equal(again.points, people.points)
+    assert np.array_equal(again.scores, people.scores)
+
+
+def test_a_grey_image_holds_nobody(estimator):
+    assert len(estimator(np.full((288, 480, 3), 128, np.uint8))) == 0
+
+
+def test_a_person_is_found_again_where_the_projection_says(estimator, image, people):
+    points, scores = coco_to_panoptic(people.points, people.scores)
+    neck = np.array([413, 515])
+    woman = int(np.argmin(np.hypot(*(points[:, 0] - neck).T)))
+    target = Projected(points[[woman]], scores[[woman]] > 0, np.array([480.0]))
+    others = type(people)(
+        *(np.delete(a, woman, 0) for a in (people.points, people.scores, people.person_scores))
+    )
+    found = look_for(estimator, image, Missed("cam", target, (0,)), others, BlazePose())
+    assert len(found) == len(others) + 1
+    assert np.median(np.hypot(*(found.points[-1] - people.points[woman]).T)) < 0.03 * 480
+
+
+def test_nobody_is_found_where_nobody_is(estimator, image, people):
+    points, _ = coco_to_panoptic(people.points[:1], people.scores[:1])
+    target = Projected(points + np.array([0, 1500]), np.ones((1, 15), bool), np.array([400.0]))
+    found = look_for(estimator, image, Missed("cam", target, (0,)), people, BlazePose())
+    assert len(found) == len(people)
+
+
+def test_the_number_of_processes_does_not_change_the_result(image, weights, tmp_path):
+    cameras = ring(2, image.shape[1], image.shape[0])
+    write_scene(tmp_path, "real", "test", cameras, [0, 1], [0.0, 0.1])
+    scene = read_scene(tmp_path)
+    for frame in scene.frames:
+        for index, camera in enumerate(cameras):
+            write_image(scene.image_path(camera.name, frame), np.roll(image, 20 * index, axis=1))
+    parameters = Estimator(blazepose=BlazePose(tiles=(0.6,)))
+    one, joints = detect_scene(scene, parameters, weights, workers=1)
+    two, _ = detect_scene(scene, parameters, weights, workers=2)
+    assert joints == COCO_17 and list(one) == list(two)
+    assert all(np.array_equal(one[key].points, two[key].points) for key in one)
+
+
+def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path):
+    with pytest.raises(InputError, match="fetch-weights blazepose"):
+        build_estimator(Estimator(), tmp_path)
+
+
+def test_anchors_cover_the_three_grids():
+    anchors = detector_anchors()
+    assert anchors.shape == (2254, 2)
+    assert anchors[0].tolist() == [0.5 / 28, 0.5 / 28]
+    assert anchors[2].tolist() == [1.5 / 28, 0.5 / 28]
+    assert anchors[-1].tolist() == [6.5 / 7, 6.5 / 7]
+
+
+@pytest.mark.parametrize(("width", "height"), [(960, 576), (544, 960), (100, 100), (3, 7)])
+def test_tiles_cover_the_image_and_stay_inside(width, height):
+    seen = np.zeros((height, width), bool)
+    for x, y, w, h in tiles(width, height, (0.4,), 0.3):
+        assert x >= 0 and y >= 0 and x + w <= width and y + h <= height
+        seen[y : y + h, x : x + w] = True
+    assert seen.all()
+    assert tiles(width, height, (1.0,), 0.3) == [(0, 0, width, height)]
+
+
+def test_candidates_of_one_person_merge_and_people_behind_each_other_do_not():
+    def roi(x, radius):
+        return Roi(np.array([x, 100.0]), np.array([0.0, -radius]))
+
+    kept = distinct_rois(
+        [roi(100, 50), roi(105, 52), roi(102, 110)], np.array([0.5, 0.9, 0.8]), 0.35
+    )
+    assert [r.radius for r in kept] == [52, 110]
+
+
+def test_of_two_bodies_of_one_person_the_clearer_stays():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 200, (39, 2))
+    vague = Body(points + 2, np.full(39, 0.4), 0.9)
+    clear = Body(points, np.full(39, 0.9), 0.9)
+    other = Body(points + 150, np.full(39, 0.5), 0.9)
+    assert distinct_bodies([vague, clear, other], 0.1) == [clear, other]
+
+
+def test_large_regions_are_averaged_down():
+    pattern = np.indices((1200, 1200)).sum(0) % 2 * 255
+    image = np.repeat(pattern[..., None], 3, 2).astype(np.uint8)
+    crop = blazepose._crop(image, Roi(np.array([600.0, 600.0]), np.array([0.0, -420.0])))
+    assert np.ptp(crop[64:192, 64:192]) < 0.25
+
+
+def test_a_standing_person_is_upright_in_its_region():
+    (camera,) = ring(1)
+    view = project_people(People3D.predicted(STANDING[None], np.ones(1)), camera)
+    roi = region(view.points[0])
+    assert roi.up[1] < 0 and roi.radius > 30

@@ -1,0 +1,338 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfpose3d.detection.estimator import detect_again, detect_scene
+from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
+from selfpose3d.detection.ground_truth import project_truth
+from selfpose3d.detection.keypoint_files import read_keypoint_files, write_coco_results
+from selfpose3d.detection.projections import mean_gaps, project_people
+from selfpose3d.detection.quality import label_quality
+from selfpose3d.detection.second_look import missed_people, painted_over, region
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses3d import People3D, write_poses3d
+from selfpose3d.parameters import Estimator, Labels
+from selfpose3d.skeletons import COCO_17, PANOPTIC_15, SWAP_SIDES
+from selfpose3d.synthetic.scenes import STANDING, make_scene, ring
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scene")
+    return make_scene(folder, "walk", 3, ring(4), frames=3, people=2, missing=0.0)
+
+
+@pytest.fixture(scope="module")
+def truth_file(synthetic, tmp_path_factory):
+    path = tmp_path_factory.mktemp("truth") / "walk.parquet"
+    write_poses3d(path, synthetic.truth)
+    return path
+
+
+def coco_people(count, seed=0, score=0.9):
+    rng = np.random.default_rng(seed)
+    return People2D(
+        rng.uniform(10, 90, (count, 17, 2)), np.full((count, 17), score), np.full(count, score)
+    )
+
+
+# Filters
+
+
+def noisy_quality(synthetic, percent, seed=0):
+    """How wrong the exact projections are after noise, as the report on labels measures it."""
+    exact = {
+        (frame, camera.name): People2D(
+            projected.points, projected.in_view.astype(float), np.ones(len(projected.points))
+        )
+        for (_, frame), people in synthetic.truth.items()
+        for camera in synthetic.scene.cameras
+        for projected in [project_people(people, camera)]
+    }
+    views = with_noise(exact, percent, seed, "walk")
+    return label_quality([views], [synthetic.truth], [synthetic.scene])
+
+
+@pytest.mark.parametrize("percent", [1.0, 2.0, 4.0])
+def test_the_dose_of_noise_is_what_is_measured(synthetic, percent):
+    quality = noisy_quality(synthetic, percent)
+    median_of_rayleigh = np.sqrt(2 * np.log(2))
+    assert quality["median_error"] == pytest.approx(percent * median_of_rayleigh, rel=0.15)
+
+
+def test_noise_repeats_and_is_the_same_whatever_is_kept(synthetic):
+    noisy = with_noise(synthetic.views, 2.0, 0, "walk")
+    again = with_noise(dict(reversed(synthetic.views.items())), 2.0, 0, "walk")
+    others = [with_noise(synthetic.views, 2.0, *other) for other in ((1, "walk"), (0, "run"))]
+    for key, people in noisy.items():
+        assert np.array_equal(people.points, again[key].points)
+        assert np.array_equal(people.scores, synthetic.views[key].scores)
+        assert not any(np.array_equal(people.points, other[key].points) for other in others)
+    strict = Labels(joint_score=0.85)
+    soft, hard = (make_labels(noisy, strict, kind, PANOPTIC_15) for kind in ("soft", "hard"))
+    for key, people in hard.items():
+        assert all(any(np.array_equal(p, q) for q in soft[key].points) for p in people.points)
+
+
+def test_noise_does_not_shrink_with_who_crouches():
+    standing = in_panoptic({(0, "a"): coco_people(1)}, COCO_17)[0, "a"]
+    points = STANDING[None][..., 1:] * [0.1, -0.1] + [100, 200]
+    crouching = points.copy()
+    crouching[:, [7, 13], 1] = crouching[:, [6, 12], 1]
+    crouching[:, [8, 14], 1] = crouching[:, [7, 13], 1]
+    offs = []
+    for pose in (points, crouching):
+        people = {(0, "a"): People2D(pose, standing.scores, standing.person_scores)}
+        offs.append(with_noise(people, 1.0, 0, "s")[0, "a"].points - pose)
+    assert np.allclose(*offs, rtol=0.1)
+
+
+def one_person(scores, person_score):
+    return {(0, "a"): People2D(np.ones((1, 17, 2)), np.array([scores]), np.array([person_score]))}
+
+
+def test_soft_labels_keep_weak_joints_and_hard_labels_do_not():
+    scores = np.linspace(0.05, 1, 17)
+    detections = one_person(scores, 0.9)
+    soft = make_labels(detections, Labels(), "soft")[0, "a"]
+    hard = make_labels(detections, Labels(), "hard")[0, "a"]
+    assert (soft.scores > 0).all()
+    assert np.array_equal(
+        hard.scores, np.where(soft.scores >= Labels().joint_score, soft.scores, 0)
+    )
+    assert soft.points.shape == (1, 15, 2)
+
+
+def test_weak_people_and_people_of_few_joints_are_dropped_and_their_image_stays():
+    few = np.zeros(17)
+    few[:3] = 1
+    for detections in (one_person(np.ones(17), 0.69), one_person(few, 0.9)):
+        assert len(make_labels(detections, Labels(), "soft")[0, "a"]) == 0
+    assert len(make_labels(one_person(np.ones(17), 0.7), Labels(), "soft")[0, "a"]) == 1
+
+
+def test_panoptic_detections_pass_unconverted():
+    people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))
+    kept = make_labels({(0, "a"): people}, Labels(), "hard", PANOPTIC_15)[0, "a"]
+    assert np.array_equal(kept.points, people.points)
+
+
+# Files of other estimators
+
+
+def test_coco_results_come_back_as_they_were_written(synthetic, tmp_path):
+    images = [(f, c.name) for f in synthetic.scene.frames for c in synthetic.scene.cameras]
+    views = {image: coco_people(index % 3, index) for index, image in enumerate(images)}
+    write_coco_results(tmp_path / "results.json", views)
+    again = read_keypoint_files(tmp_path / "results.json", synthetic.scene)
+    assert list(again) == images
+    for image in images:
+        assert np.allclose(again[image].points, views[image].points)
+        assert np.allclose(again[image].scores, views[image].scores)
+
+
+def test_coco_image_numbers_count_frames_then_cameras(synthetic, tmp_path):
+    row = {"image_id": 5, "keypoints": [1.0] * 51, "score": 0.8}
+    (tmp_path / "r.json").write_text(json.dumps([row]))
+    views = read_keypoint_files(tmp_path / "r.json", synthetic.scene)
+    assert [image for image, people in views.items() if len(people)] == [(10, "cam1")]
+
+
+def test_openpose_people_become_coco_people(synthetic, tmp_path):
+    points = np.arange(75, dtype=float)
+    for camera in ("cam0", "cam3"):
+        path = tmp_path / camera / f"{camera}_000000000010_keypoints.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({"people": [{"pose_keypoints_2d": points.tolist()}]}))
+    views = read_keypoint_files(tmp_path, synthetic.scene)
+    people = views[10, "cam3"]
+    assert len(people) == 1 and len(views[0, "cam3"]) == 0
+    left_wrist = people.points[0, COCO_17.index("left_wrist")]
+    assert left_wrist.tolist() == [21.0, 22.0]
+    assert people.scores[0, COCO_17.index("right_ankle")] == 35.0
+
+
+def test_coordinates_of_larger_frames_are_refused(synthetic, tmp_path):
+    scaled = {
+        image: People2D(people.points * 3, people.scores, people.person_scores)
+        for image, people in coco_views(synthetic).items()
+    }
+    write_coco_results(tmp_path / "r.json", scaled)
+    said = r"r\.json: \d+% of .* 224x160 px; x goes from \d+ to \d{3}, .*data\.stored_size"
+    with pytest.raises(InputError, match=said):
+        read_keypoint_files(tmp_path / "r.json", synthetic.scene)
+
+
+def test_a_joint_outside_now_and_then_and_weak_ones_anywhere_pass(synthetic, tmp_path):
+    views = coco_views(synthetic)
+    first, *others = views.values()
+    assert len(first)
+    first.points[0, 0] = (400.0, 80.0)
+    for people in others:
+        people.points[:, 1], people.scores[:, 1] = (-900.0, 900.0), 0.2
+    write_coco_results(tmp_path / "r.json", views)
+    again = read_keypoint_files(tmp_path / "r.json", synthetic.scene)
+    assert all(np.allclose(again[image].points, views[image].points) for image in views)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"file_name": "strange/00000010.jpg", "keypoints": [0.0] * 51}, "another data set"),
+        ({"file_name": "cam0/00000011.jpg", "keypoints": [0.0] * 51}, "another data set"),
+        ({"image_id": 99, "keypoints": [0.0] * 51}, "12 images"),
+        ({"image_id": 0, "keypoints": [0.0] * 50}, "51 finite numbers"),
+        ({"image_id": 0}, "entry 0"),
+        ("people", "entry 0"),
+    ],
+)
+def test_wrong_coco_results_are_refused(synthetic, tmp_path, row, message):
+    (tmp_path / "r.json").write_text(json.dumps([row]))
+    with pytest.raises(InputError, match=message):
+        read_keypoint_files(tmp_path / "r.json", synthetic.scene)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=8), st.lists, max_leaves=6))
+def test_any_json_is_read_or_refused(synthetic, tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "any.json"
+    path.write_text(json.dumps(value))
+    try:
+        views = read_keypoint_files(path, synthetic.scene)
+    except InputError:
+        return
+    assert len(views) == 12
+
+
+def test_the_file_estimator_names_a_scene_without_people(synthetic, tmp_path):
+    (tmp_path / "walk.json").write_text("[]")
+    parameters = Estimator(name="file", files=str(tmp_path / "{sequence}.json"))
+    with pytest.raises(InputError, match="no people were found in any of its 12 images"):
+        detect_scene(synthetic.scene, parameters, tmp_path)
+
+
+def test_people_from_files_are_not_looked_at_again(synthetic, tmp_path):
+    parameters = Estimator(name="file", files="people.json")
+    views = detect_again(synthetic.scene, synthetic.views, synthetic.truth, parameters, tmp_path)
+    assert views is synthetic.views
+
+
+# Ground truth
+
+
+def test_the_truth_projects_into_every_view(synthetic, truth_file):
+    parameters = Estimator(name="ground_truth", files=str(truth_file))
+    views, joints = detect_scene(synthetic.scene, parameters, truth_file.parent)
+    assert joints == PANOPTIC_15 and len(views) == 12
+    quality = label_quality([views], [synthetic.truth], [synthetic.scene])
+    assert quality["recall"] == 1 and quality["mean_error"] == 0
+    assert quality["false_positives"] == 0
+
+
+def test_the_truth_of_another_sequence_is_refused(synthetic, tmp_path):
+    write_poses3d(tmp_path / "t.parquet", {("run", 0): next(iter(synthetic.truth.values()))})
+    with pytest.raises(InputError, match="run"):
+        project_truth(tmp_path / "t.parquet", synthetic.scene)
+
+
+# Quality
+
+
+def measured(synthetic, change):
+    views = {image: change(people) for image, people in synthetic.views.items()}
+    return label_quality([views], [synthetic.truth], [synthetic.scene])
+
+
+def test_noise_of_one_percent_is_measured_as_such(synthetic):
+    quality = measured(synthetic, lambda people: people)
+    assert quality["median_error"] == pytest.approx(1.18, abs=0.1)  # Rayleigh: 1.177 sigma
+    assert quality["own_side"] > 0.99 and quality["swapped_people"] == 0
+
+
+def test_exchanged_sides_are_seen(synthetic):
+    swap = list(SWAP_SIDES)
+    quality = measured(
+        synthetic,
+        lambda p: People2D(p.points[:, swap], p.scores[:, swap], p.person_scores),
+    )
+    assert quality["swapped_people"] > 0.6
+
+
+def test_a_doubled_label_is_a_duplicate_and_a_strange_one_is_not(synthetic):
+    def more(people, shift):
+        points = np.concatenate([people.points, people.points[:1] + shift])
+        scores = np.concatenate([people.scores, people.scores[:1]])
+        return People2D(points, scores, np.ones(len(points)))
+
+    doubled = measured(synthetic, lambda people: more(people, 1.0))
+    strange = measured(synthetic, lambda people: more(people, 70.0))
+    assert doubled["duplicates"] == doubled["false_positives"] == 12
+    assert strange["false_positives"] == 12 and strange["duplicates"] < 4
+
+
+def test_labels_of_nobody_have_no_error(synthetic):
+    quality = measured(synthetic, lambda people: People2D.nobody(15))
+    assert quality["recall"] == 0 and quality["median_error"] is None
+
+
+# The second look
+
+
+def as_coco(people):
+    """COCO-17 with the panoptic joints in their places; neck and mid-hip follow from the sides."""
+    points, scores = np.zeros((len(people), 17, 2)), np.zeros((len(people), 17))
+    for joint, name in enumerate(PANOPTIC_15):
+        if name in COCO_17:
+            points[:, COCO_17.index(name)] = people.points[:, joint]
+            scores[:, COCO_17.index(name)] = people.scores[:, joint]
+    return People2D(points, scores, people.person_scores)
+
+
+def coco_views(synthetic):
+    return {image: as_coco(people) for image, people in synthetic.views.items()}
+
+
+def test_a_person_missed_by_one_view_is_looked_for_there(synthetic):
+    cameras = synthetic.scene.cameras
+    people = synthetic.truth["walk", 0]
+    by_camera = {c.name: as_coco(synthetic.views[0, c.name]) for c in cameras}
+    assert missed_people(people, cameras, by_camera) == []
+    whole = by_camera["cam2"]
+    by_camera["cam2"] = People2D(whole.points[:1], whole.scores[:1], whole.person_scores[:1])
+    (missed,) = missed_people(people, cameras, by_camera)
+    assert missed.camera == "cam2" and len(missed.wanted) == 1
+    projected = project_people(people, cameras[2])
+    gaps = mean_gaps(synthetic.views[0, "cam2"], projected)
+    assert missed.wanted[0] == int(np.argmin(gaps[1]))
+
+
+def test_a_person_that_nobody_saw_is_not_looked_for(synthetic):
+    cameras = synthetic.scene.cameras
+    nobody = {c.name: People2D.nobody(17) for c in cameras}
+    assert missed_people(synthetic.truth["walk", 0], cameras, nobody) == []
+
+
+def test_the_region_holds_the_body_upright():
+    (camera,) = ring(1)
+    view = project_people(People3D.predicted(STANDING[None], np.ones(1)), camera)
+    roi = region(view.points[0])
+    affine = roi.crop_to_image(256)
+    into = np.linalg.inv(affine[:, :2])
+    crop = (view.points[0] - affine[:, 2]) @ into.T
+    assert (crop > 0).all() and (crop < 256).all()
+    neck, hip = crop[0], crop[2]
+    assert abs(neck[0] - hip[0]) < 1e-6 and neck[1] < hip[1]
+
+
+def test_painting_over_takes_the_body_away_and_leaves_the_rest():
+    (camera,) = ring(1)
+    view = project_people(People3D.predicted(STANDING[None], np.ones(1)), camera)
+    image = np.zeros((camera.height, camera.width, 3), np.uint8)
+    image[:, : camera.width // 2] = 200
+    painted = painted_over(image, view)
+    x, y = np.round(view.points[0, 2]).astype(int)
+    assert (painted[y, x] == 100).all()
+    assert np.array_equal(painted[:, :20], image[:, :20])

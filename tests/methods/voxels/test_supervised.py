@@ -1,0 +1,208 @@
+"""VoxelPose, the baseline that learns from the 3D truth: it learns, resumes, needs it."""
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from selfpose3d import pipeline
+from selfpose3d.errors import InputError
+from selfpose3d.files.checkpoints import read_checkpoint
+from selfpose3d.files.poses2d import People2D, write_poses2d
+from selfpose3d.files.poses3d import write_poses3d
+from selfpose3d.methods.voxels import known_people, stages, supervised
+from selfpose3d.parameters import Parameters, Space, partial, select, with_settings
+from selfpose3d.skeletons import PANOPTIC_15, ROOT
+from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
+from selfpose3d.training.data import training_data
+from selfpose3d.training.reads import READS
+
+TINY = {
+    "data.network_size": [224, 160],
+    "networks.root_grid": [12, 12, 12],
+    "networks.v2v_width": 4,
+    "networks.pose_v2v_width": 4,
+    "networks.cuboid_grid": 12,
+    "train.backbone.weights": "none",
+    "train.backbone.crop": 64,
+    "train.backbone.iterations": 2,
+    "compute.checkpoint_every": 2,
+    "compute.accelerator": "cpu",
+}
+TRAIN = {
+    "supervised_root": supervised.train_supervised_root,
+    "supervised_pose": supervised.train_supervised_pose,
+}
+BOTH = pytest.mark.parametrize("stage", sorted(TRAIN))
+
+
+def parameters(
+    stage: str, source: str = "estimator", iterations: int = 4, **settings
+) -> Parameters:
+    dotted = {f"train.{stage}.{key}": value for key, value in settings.items()}
+    dotted |= {f"train.{stage}.iterations": iterations, f"train.{stage}.batch_size": 2}
+    whole = with_settings(Parameters(), {**TINY, "heatmaps.source": source, **dotted}, "test")
+    return partial(select(whole, READS[stage]))
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Synthetic]:
+    folder = tmp_path_factory.mktemp("scenes")
+    return [
+        make_scene(folder / "a", "a", 1, ring(3), frames=3),
+        make_scene(folder / "b", "b", 2, ring(4, turn=0.4), frames=2),
+    ]
+
+
+@pytest.fixture(scope="module")
+def given(scenes: list[Synthetic]) -> tuple[list, list]:
+    return [s.scene for s in scenes], [s.views for s in scenes]
+
+
+@pytest.fixture(scope="module")
+def truth(scenes: list[Synthetic], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("truth")
+    for scene in scenes:
+        write_poses3d(folder / f"{scene.scene.name}.parquet", scene.truth)
+    return [folder / f"{scene.scene.name}.parquet" for scene in scenes]
+
+
+def weights(folder: Path, network: str) -> list[torch.Tensor]:
+    return list(read_checkpoint(folder / "checkpoint.pt")[network].values())
+
+
+def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@BOTH
+def test_it_learns_from_the_truth_and_repeats_to_the_bit(stage, given, truth, tmp_path):
+    network = stage.removeprefix("supervised_")
+    for name in ("first", "again"):
+        TRAIN[stage](parameters(stage, iterations=30), *given, truth, [], tmp_path / name)
+    moved = []
+    for path in truth:
+        table = pd.read_parquet(path)
+        moved.append(tmp_path / path.name)
+        table.assign(x=table["x"] + 60).to_parquet(moved[-1], index=False)
+    TRAIN[stage](parameters(stage, iterations=30), *given, moved, [], tmp_path / "moved")
+
+    assert same(weights(tmp_path / "first", network), weights(tmp_path / "again", network))
+    assert not same(weights(tmp_path / "first", network), weights(tmp_path / "moved", network))
+    losses = pd.read_csv(tmp_path / "first" / "curves.csv").iloc[:, 2]
+    assert losses.tail(10).mean() < losses.head(10).mean()
+
+
+@BOTH
+def test_stopped_and_started_again_it_ends_with_the_same_weights(
+    stage, given, truth, tmp_path, monkeypatch
+):
+    network = stage.removeprefix("supervised_")
+    TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "whole")
+    step = supervised.SupervisedRootStep if network == "root" else stages.BodiesStep
+    real, count = step.losses, iter(range(100))
+
+    def stopped(self, batch):
+        if next(count) == 3:
+            raise KeyboardInterrupt
+        return real(self, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(step, "losses", stopped)
+        TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "stopped")
+    assert (tmp_path / "stopped" / "resume.pt").exists()
+    calls = []
+    with monkeypatch.context() as patched:
+        patched.setattr(step, "losses", lambda *given: calls.append(0) or real(*given))
+        TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "stopped")
+    assert len(calls) == 2
+    assert same(weights(tmp_path / "whole", network), weights(tmp_path / "stopped", network))
+
+
+def test_image_heatmaps_and_the_backbone_is_carried_along(given, truth, tmp_path):
+    backbone = parameters("backbone", "backbone", 2)
+    stages.train_backbone(backbone, *given, None, tmp_path / "backbone")
+    start = [tmp_path / "backbone" / "checkpoint.pt"]
+    for stage, train in TRAIN.items():
+        train(parameters(stage, "backbone", 2), *given, truth, start, tmp_path / stage)
+        kept = weights(tmp_path / stage, "backbone")
+        assert same(kept, weights(tmp_path / "backbone", "backbone"))
+
+
+def test_people_of_whom_the_labels_say_nothing_are_left_out(scenes, given):
+    data = training_data(*given)
+    truth = {key: people for scene in scenes for key, people in scene.truth.items()}
+    space = Space(size=(6000.0, 6000.0, 2000.0))
+    everybody = known_people.shown_people(data, truth, space)
+    assert [len(everybody[frame]) for frame in data.frames] == [2] * 5
+
+    frame = data.frames[0]
+    key = (data.scenes[0].scene.name, data.scenes[0].scene.frames[0])
+    views = [
+        {at: People2D.nobody(15) if at[0] == key[1] else seen for at, seen in view.items()}
+        for view in given[1]
+    ]
+    unseen = known_people.shown_people(training_data(given[0], views), truth, space)
+    assert len(unseen[frame]) == 0 and sum(map(len, unseen.values())) == 6
+
+    unknown = truth[key].valid.copy()
+    unknown[1, ROOT] = False
+    without_hip = replace(truth[key], valid=unknown)
+    assert len(known_people.shown_people(data, truth | {key: without_hip}, space)[frame]) == 1
+
+    first, second = truth[key].joints
+    small = 2.2 * np.abs(first[ROOT, :2])
+    assert np.any(np.abs(second[ROOT, :2]) > small / 2)
+    inside = Space(size=(*small.tolist(), 2000.0))
+    (kept,) = known_people.shown_people(data, {key: truth[key]}, inside)[frame].joints
+    assert np.array_equal(kept, first)
+
+
+def test_unknown_joints_are_not_learnt(given, truth):
+    data = training_data(*given)
+    people = supervised.read_truth(data, truth, Space())
+    key = next(iter(people))
+    valid = people[key].valid.copy()
+    valid[0, 3] = False
+    (frame,) = [replace(people[key], valid=valid)]
+    sight = known_people.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
+    batch = known_people.frame_bodies(sight, [frame], 0.0, np.random.default_rng(0))
+    assert not batch.known[0, 3] and batch.known.sum() == 2 * 15 - 1
+    torch.testing.assert_close(batch.centres, batch.bodies[:, ROOT])
+
+
+def test_missing_or_foreign_truth_is_refused(given, truth, tmp_path):
+    data = training_data(*given)
+    with pytest.raises(InputError, match=r"none of \['b'\].*--truth"):
+        supervised.read_truth(data, truth[:1], Space())
+    with pytest.raises(InputError, match="no such file"):
+        supervised.read_truth(data, [tmp_path / "truth.parquet"], Space())
+    far = Space(centre=(90000.0, 0.0, 900.0))
+    with pytest.raises(InputError, match="none of 10 people is in the space"):
+        supervised.read_truth(data, truth, far)
+    people = supervised.read_truth(data, truth, Space())
+    elsewhere = {k: replace(p, joints=p.joints * [-1, -1, 1]) for k, p in people.items()}
+    with pytest.raises(InputError, match="fit none of the known 3D people"):
+        known_people.shown_people(data, elsewhere, Space())
+
+
+def test_only_the_supervised_stages_take_the_truth(scenes, truth, tmp_path):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for scene in scenes:
+        write_poses2d(labels / f"{scene.scene.name}.parquet", scene.views, PANOPTIC_15)
+    folders = [scene.scene.folder for scene in scenes]
+    out = tmp_path / "out"
+    given = parameters("supervised_root", iterations=2)
+    pipeline.train_supervised(given, "supervised_root", folders, labels, truth, [], out)
+    assert (out / "checkpoint.pt").exists()
+    for stage in ("backbone", "root", "bodies", "pose_l2", "pose_l1", "finetune"):
+        with pytest.raises(InputError, match="leave out --truth"):
+            pipeline.train_supervised(Parameters(), stage, folders, labels, truth, [], out)
+    with pytest.raises(InputError, match="needs --truth"):
+        pipeline.train_stage(given, "supervised_root", folders, labels, None, [], None, out)
+    assert "truth" not in inspect.signature(pipeline.train_stage).parameters

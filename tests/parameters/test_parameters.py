@@ -1,0 +1,323 @@
+"""The typed parameters: merging, overlays, refusals that name the key, and partial parameters."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from selfpose3d.cli import app
+from selfpose3d.errors import InputError
+from selfpose3d.files.scenes import write_scene
+from selfpose3d.parameters import (
+    Parameters,
+    load_parameters,
+    merge,
+    parse_parameters,
+    parse_selected,
+    partial,
+    select,
+    with_settings,
+)
+from selfpose3d.synthetic.scenes import ring
+
+leaves = st.integers() | st.text(max_size=3) | st.none() | st.lists(st.integers(), max_size=2)
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+trees = st.recursive(
+    st.dictionaries(st.sampled_from("abc"), leaves, max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner | leaves, max_size=3),
+    max_leaves=8,
+)
+
+
+class TestMerge:
+    def test_section_by_section(self) -> None:
+        base = {"a": {"x": 1, "y": 2}, "b": [1, 2]}
+        assert merge(base, {"a": {"y": 3}, "b": [9]}) == {"a": {"x": 1, "y": 3}, "b": [9]}
+
+    @unhurried
+    @given(base=trees, over=trees)
+    def test_neither_side_is_changed_and_the_later_wins(self, base: dict, over: dict) -> None:
+        before = json.dumps([base, over])
+        merged = merge(base, over)
+        assert json.dumps([base, over]) == before
+        assert merge(merged, over) == merged
+        assert set(merged) == set(base) | set(over)
+
+    @unhurried
+    @given(tree=trees)
+    def test_nothing_laid_over_changes_nothing(self, tree: dict) -> None:
+        assert merge(tree, {}) == tree
+        assert merge({}, tree) == tree
+
+    def test_the_result_shares_nothing_with_its_sources(self) -> None:
+        over = {"a": {"x": [1]}}
+        merged = merge({}, over)
+        merged["a"]["x"].append(2)
+        assert over == {"a": {"x": [1]}}
+
+
+class TestFiles:
+    def test_later_files_win(self, tmp_path: Path) -> None:
+        base, overlay = tmp_path / "params.yaml", tmp_path / "overlay.yaml"
+        base.write_text("seed: 1\nstudio: {train_frames: 7, test_frames: 8}\n")
+        overlay.write_text("studio: {test_frames: 9}\n")
+        parameters = load_parameters([base, overlay])
+        assert (parameters.seed, parameters.studio.train_frames) == (1, 7)
+        assert parameters.studio.test_frames == 9
+
+    def test_an_empty_file_says_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("")
+        assert load_parameters([path]) == Parameters()
+
+    def test_broken_yaml_names_the_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("seed: [1")
+        with pytest.raises(InputError, match=r"params\.yaml: not valid YAML"):
+            load_parameters([path])
+
+    def test_a_list_is_no_file_of_parameters(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("- seed\n")
+        with pytest.raises(InputError, match=r"params\.yaml: sections with keys.*\['seed'\]"):
+            load_parameters([path])
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match=r"nowhere\.yaml: there is no such file"):
+            load_parameters([tmp_path / "nowhere.yaml"])
+
+    def test_a_wrong_value_names_file_and_key(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("training_free: {iterations: 0}\n")
+        with pytest.raises(
+            InputError, match=r"params\.yaml.*\n.*training_free\.iterations: .*1.*0"
+        ):
+            load_parameters([path])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"seed": "one"}, r"seed: .*integer.*'one'"),
+        ({"data": {"source": "coco"}}, r"data\.source: .*'studio'.*'panoptic'.*'coco'"),
+        ({"data": {"network_size": [481, 288]}}, r"data: .*divisible by 32"),
+        ({"networks": {"cuboid_grid": 18}}, r"networks\.cuboid_grid: .*multiple of 4"),
+        (
+            {"networks": {"root_grid": [40, 40, 8]}},
+            r"networks\.root_grid\.2: .*greater than or equal",
+        ),
+        ({"labels": {"person_score": 1.5}}, r"labels\.person_score: .*less than or equal to 1"),
+        (
+            {"labels": {"persn_score": 0.5}},
+            r"labels\.persn_score: there is no such key; known: .*'person_score'.*0\.5",
+        ),
+        ({"nonsense": 1}, r"nonsense: there is no such key; known: .*'labels'"),
+        (
+            {"estimator": {"blazepose": {"tile": 1}}},
+            r"estimator\.blazepose\.tile: there is no such key; known: .*'tiles'",
+        ),
+        (
+            {"experiments": {"tables": {"title": "A", "seed": 1}}},
+            r"experiments\.tables\.seed: there is no such key; known: .*'set'",
+        ),
+        ({"seed": -1}, r"seed: .*greater than or equal to 0.*-1"),
+        ({"seeds": [0, -1]}, r"seeds\.1: .*greater than or equal to 0.*-1"),
+        ({"studio": {"seed": -1}}, r"studio\.seed: .*greater than or equal to 0"),
+        (
+            {"videos": {"train": {"a": "x", "b": "y"}, "test": {"a": "z"}}},
+            r"videos: train, test: \['a'\] are in both; give .*other names",
+        ),
+        (
+            {"videos": {"train": {"take 1": "x", "b": "y"}, "test": {"take-2": "z"}}},
+            r"videos: .*\['take 1', 'take-2'\] are to be of letters, digits and _.*rename",
+        ),
+        ({"estimator": {"name": "file"}}, r"estimator: files: None: .*'file'.*give its path"),
+        ({"estimator": {"name": "ground_truth", "files": ""}}, r"estimator: files: '': .*path"),
+        ({"training_free": {"min_views": 1}}, r"training_free\.min_views: .*equal to 2"),
+        ({"train": {"root": {"epochs": 2}}}, r"train\.root: .*exactly one of epochs"),
+        ({"space": {"size": [1, 2]}}, r"space\.size"),
+    ],
+)
+def test_refusals_name_the_key_and_what_is_allowed(values: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_parameters(values, "params.yaml")
+
+
+class TestSettings:
+    def test_dotted_keys_are_laid_over(self) -> None:
+        changed = with_settings(Parameters(), {"labels.person_score": 0.5, "seed": 3}, "here")
+        assert (changed.labels.person_score, changed.seed) == (0.5, 3)
+        assert changed.labels.joint_score == Parameters().labels.joint_score
+
+    def test_unknown_keys_are_refused(self) -> None:
+        with pytest.raises(InputError, match=r"here: labels\.score: .*no such key.*person_score"):
+            with_settings(Parameters(), {"labels.score": 0.5}, "here")
+        with pytest.raises(InputError, match=r"here: lables\.x: there is no section 'lables'"):
+            with_settings(Parameters(), {"lables.x": 0.5}, "here")
+
+    def test_one_length_of_a_stage_replaces_the_other_and_null_leaves_it(self) -> None:
+        epochs = with_settings(Parameters(), {"train.root.epochs": 2}, "here").train.root
+        assert (epochs.epochs, epochs.iterations) == (2, None)
+        same = with_settings(Parameters(), {"train.root.iterations": None}, "here").train.root
+        assert same == Parameters().train.root
+
+    def test_values_are_checked_again(self) -> None:
+        with pytest.raises(InputError, match=r"labels\.person_score"):
+            with_settings(Parameters(), {"labels.person_score": 7}, "here")
+
+
+class TestPartial:
+    def test_only_what_was_selected_can_be_read(self) -> None:
+        parameters = partial(select(Parameters(), ["labels", "data.network_size"]))
+        assert parameters.labels == Parameters().labels
+        assert parameters.data.network_size == Parameters().data.network_size
+        with pytest.raises(AttributeError):
+            _ = parameters.data.stored_size
+        with pytest.raises(AttributeError):
+            _ = parameters.studio
+
+    def test_survives_json(self) -> None:
+        selected = select(Parameters(), ["train.root", "space", "heatmaps.sigma", "seed"])
+        parameters = parse_selected(json.dumps(selected))
+        assert parameters.train.root == Parameters().train.root
+        assert parameters.space.size == Parameters().space.size
+        assert parameters.heatmaps.sigma == Parameters().heatmaps.sigma
+        assert parameters.seed == 0
+
+    def test_the_whole_is_a_part(self) -> None:
+        whole = Parameters()
+        parameters = partial(select(whole, list(Parameters.model_fields)))
+        for name in Parameters.model_fields:
+            assert getattr(parameters, name) == getattr(whole, name), name
+
+    def test_values_of_parts_are_checked(self) -> None:
+        with pytest.raises(ValueError, match="person_score"):
+            parse_selected('{"labels": {"person_score": 3}}')
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ('{"labels": {"person_score": 3}}', r"labels\.person_score: .*less than or equal to 1"),
+            ('{"labels": {"persn": 3}}', r"labels\.persn: there is no such key; known: .*person_"),
+            ('{"estimator": {"blazepose": {"tile": 1}}}', r"estimator\.blazepose\.tile: there is"),
+            ('{"lables": {}}', "lables: there is no such key; known: .*'labels'"),
+            ('{"labels": 3}', "labels: Input should be .*Labels"),
+            ('{"seed": "one"}', "seed: .*integer"),
+            ('{"seed": 3', "not valid JSON"),
+        ],
+    )
+    def test_wrong_json_is_refused_as_a_file_is(self, text: str, message: str) -> None:
+        with pytest.raises(InputError, match=rf"(?s)--parameters: .*{message}"):
+            parse_selected(text)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["prepare-videos", "--sequence", "a"], "'videos' of Parameters is not given"),
+            (["detect", "--scene", "SCENE", "--weights", "w"], "'estimator' of Parameters is not"),
+        ],
+    )
+    def test_a_command_names_the_part_that_it_lacks(
+        self, tmp_path: Path, arguments: list[str], message: str
+    ) -> None:
+        cameras = ring(2)
+        write_scene(tmp_path, "a", "test", cameras, [0], [0.0])
+        arguments = [str(tmp_path) if word == "SCENE" else word for word in arguments]
+        out = ["--scene" if arguments[0] == "prepare-videos" else "--out", str(tmp_path / "out")]
+        done = CliRunner().invoke(app, [*arguments, *out, "--parameters", '{"data": {}}'])
+        assert done.exit_code == 1
+        assert f"--parameters: {message}" in done.output
+
+    def test_an_unknown_sequence_is_named(self, tmp_path: Path) -> None:
+        given = ["--parameters", '{"videos": {"train": {"a": "x"}, "test": {"b": "y"}}}']
+        scene = ["--sequence", "c", "--scene", str(tmp_path / "c")]
+        done = CliRunner().invoke(app, ["prepare-videos", *scene, *given])
+        assert done.exit_code == 1
+        assert "--sequence c: videos.train and videos.test name ['a', 'b']" in done.output
+
+    def test_a_path_is_read_as_a_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "params.yaml"
+        path.write_text("seed: 5\n")
+        assert parse_selected(str(path)).seed == 5
+
+
+def study(**changes: object) -> Parameters:
+    """Two tables, one made by name alone, that share an experiment."""
+    given = {
+        "seeds": [5],
+        "experiments": {
+            "free": {"title": "Free", "method": "training_free"},
+            "base": {"title": "Base", "set": {"labels.min_joints": 3, "heatmaps.sigma": 2.0}},
+            "more": {"title": "More", "like": "base", "set": {"heatmaps.sigma": 3.0}},
+            "loose": {"title": "In no table"},
+        },
+        "tables": {
+            "plain": {"title": "Plain", "rows": ["free", "base"]},
+            "asked": {
+                "title": "Asked for",
+                "rows": ["free", "base", "more"],
+                "seeds": [1, 0],
+                "by_default": False,
+            },
+        },
+    }
+    return parse_parameters(merge(given, changes), "study")
+
+
+class TestStudy:
+    def test_seeds_are_those_of_all_tables(self) -> None:
+        parameters = study()
+        seeds = {name: parameters.seeds_of(name) for name in parameters.experiments}
+        assert seeds == {"free": (5,), "base": (0, 1, 5), "more": (0, 1), "loose": (5,)}
+
+    def test_a_plain_run_leaves_out_what_only_tables_made_by_name_ask_for(self) -> None:
+        plain = study().by_default()
+        assert set(plain.experiments) == {"free", "base", "loose"}
+        assert set(plain.tables) == {"plain"}
+        assert plain.seeds_of("base") == (5,)
+
+    def test_a_plain_run_may_be_like_what_it_leaves_out(self) -> None:
+        like = {"title": "Loose", "like": "more", "set": {"labels.noise": 1.0}}
+        plain = study(experiments={"loose": like}).by_default()
+        expected = {"labels.min_joints": 3, "heatmaps.sigma": 3.0, "labels.noise": 1.0}
+        assert plain.described("loose").set == expected
+
+    def test_an_experiment_starts_from_what_it_is_like(self) -> None:
+        assert study().described("more").set == {"labels.min_joints": 3, "heatmaps.sigma": 3.0}
+        over = study(experiments={"base": {"set": {"labels.min_joints": 6}}})
+        assert over.described("more").set["labels.min_joints"] == 6
+
+    def test_the_method_is_that_of_what_it_is_like(self) -> None:
+        like = {"title": "As free", "like": "free"}
+        parameters = study(experiments={"as_free": like})
+        methods = {name: parameters.method_of(name) for name in ("free", "as_free", "more")}
+        assert methods == {
+            "free": "training_free",
+            "as_free": "training_free",
+            "more": "selfpose3d",
+        }
+        assert parameters.seeds_of("as_free") == parameters.seeds_of("free")
+
+    @pytest.mark.parametrize(
+        ("like", "message"), [("nobody", "'nobody' is no experiment"), ("more", "is like itself")]
+    )
+    def test_what_it_is_like_must_be_there(self, like: str, message: str) -> None:
+        with pytest.raises(InputError, match=rf"experiments\.base\.like: .*{message}"):
+            study(experiments={"base": {"like": like}}).described("more")
+
+    def test_the_networks_stay_the_same_in_the_test(self) -> None:
+        with pytest.raises(InputError, match=r"test_on: \['networks\.backbone'\].*'studio'"):
+            study(experiments={"more": {"test_on": {"networks.backbone": "pose_resnet18"}}})
+
+
+def test_parameters_are_fixed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Parameters().seed = 3  # type: ignore[misc]
+
+
+def test_defaults_survive_json() -> None:
+    dumped = Parameters().model_dump(mode="json")
+    assert Parameters.model_validate(json.loads(json.dumps(dumped))) == Parameters()

@@ -1,0 +1,27 @@
+"""params.yaml stays complete, and the schema stays that of the types."""
+
+from pathlib import Path
+
+from selfpose3d.files.atomic import read_json
+from selfpose3d.parameters import Parameters, load_parameters
+from selfpose3d.parameters.file import parameters_text
+
+REPOSITORY = Path(__file__).parents[2]
+MEND = "bring both up to date with: selfpose3d parameters"
+
+
+def test_params_yaml_lists_every_key() -> None:
+    path = REPOSITORY / "params.yaml"
+    assert path.read_text() == parameters_text(load_parameters([path])), MEND
+
+
+def test_schema_is_that_of_the_types() -> None:
+    schema = read_json(REPOSITORY / "workflow/schemas/parameters.schema.json")
+    assert schema == Parameters.model_json_schema(), MEND
+
+
+def test_written_parameters_read_back_the_same(tmp_path: Path) -> None:
+    parameters = load_parameters([REPOSITORY / "params.yaml", REPOSITORY / "config/paper.yaml"])
+    path = tmp_path / "params.yaml"
+    path.write_text(parameters_text(parameters))
+    assert load_parameters([path]) == parameters

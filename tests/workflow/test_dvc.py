@@ -1,0 +1,249 @@
+"""DVC over Snakemake: nothing runs twice, a change runs what depends on it, bytes come back.
+
+The behaviour is shown on the smallest workflow of the same pattern (tiny_workflow); that the
+project's own dvc.yaml follows the pattern is checked beside it.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from conftest import REPOSITORY, tool_path
+from selfpose3d.parameters import Parameters
+
+TINY = REPOSITORY / "tests" / "tiny_workflow"
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": tool_path(),
+    "DVC_NO_ANALYTICS": "true",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@localhost",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@localhost",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def run(folder: Path, command: str) -> str:
+    done = subprocess.run(
+        command.split(),
+        cwd=folder,
+        env=ENVIRONMENT | {"DVC_SITE_CACHE_DIR": str(folder.parent / "dvc_site")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def jobs(folder: Path) -> list[str]:
+    """Which rules have run since the last call."""
+    ran = folder / "ran"
+    names = ran.read_text().split() if ran.exists() else []
+    ran.unlink(missing_ok=True)
+    return names
+
+
+def change(folder: Path, old: str, new: str) -> None:
+    text = (folder / "params.yaml").read_text()
+    assert old in text
+    (folder / "params.yaml").write_text(text.replace(old, new))
+
+
+def commit(folder: Path) -> None:
+    run(folder, "git add --all")
+    run(folder, "git commit --quiet --message state")
+
+
+def settle_command() -> str:
+    """What ``make settle`` runs."""
+    recipe = subprocess.run(
+        ["make", "--dry-run", "--always-make", "settle"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    (line,) = [line for line in recipe if "snakemake" in line]
+    return line[line.index("snakemake") :]
+
+
+def assert_nothing_to_do(folder: Path) -> None:
+    assert "Nothing to be done" in run(folder, "snakemake --dry-run --cores 1")
+    assert "up to date" in run(folder, "dvc status")
+    assert "up to date" in run(folder, "dvc repro")
+    assert jobs(folder) == []
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of the tiny workflow that has been run by both."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    shutil.copytree(TINY, folder)
+    (folder / ".gitignore").write_text("/data/\n/results/*\n.snakemake/\n/ran\n")
+    run(folder, "git init --quiet")
+    run(folder, "dvc init --quiet")
+    shutil.copy(REPOSITORY / ".dvc" / "config", folder / ".dvc" / "config")
+    run(folder, "snakemake --cores 1")
+    assert jobs(folder) == ["prepare", "label", "train", "evaluate"]
+    run(folder, "dvc repro")
+    assert jobs(folder) == []
+    commit(folder)
+    return folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it, times of files included."""
+    return shutil.copytree(finished, tmp_path / "project")
+
+
+def test_after_a_run_neither_has_anything_to_do(project: Path) -> None:
+    assert_nothing_to_do(project)
+
+
+@pytest.mark.parametrize("command", ["dvc repro", "snakemake --cores 1"])
+def test_a_changed_parameter_runs_what_depends_on_it(project: Path, command: str) -> None:
+    change(project, "rate: 0.1", "rate: 0.2")
+
+    run(project, command)
+
+    assert jobs(project) == ["train", "evaluate"]
+    run(project, "dvc repro")
+    assert_nothing_to_do(project)
+
+
+def test_going_back_to_an_earlier_value_trains_nothing_anew(project: Path) -> None:
+    metrics = project / "results" / "metrics.json"
+    before = metrics.read_text()
+    change(project, "rate: 0.1", "rate: 0.2")
+    run(project, "dvc repro")
+    assert metrics.read_text() != before
+    change(project, "rate: 0.2", "rate: 0.1")
+    jobs(project)
+
+    run(project, "dvc repro")
+
+    assert set(jobs(project)) <= {"evaluate"}
+    assert metrics.read_text() == before
+    assert_nothing_to_do(project)
+
+
+@pytest.fixture
+def s3() -> Iterator[str]:
+    """The address of an S3-compatible server on loopback with the bucket ``experiments``."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    program = shutil.which("moto_server", path=tool_path())
+    assert program is not None
+    server = subprocess.Popen(
+        [program, "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _make_bucket(f"{address}/experiments")
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _make_bucket(url: str) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            requests.put(url, timeout=10).raise_for_status()
+            return
+        except requests.ConnectionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def assert_a_clone_settles(project: Path) -> None:
+    """Push, clone, pull, settle: in the clone neither has anything to do."""
+    commit(project)
+    run(project, "dvc push")
+    clone = project.parent / "clone"
+    run(project, f"git clone --quiet . {clone}")
+    run(clone, "dvc pull")
+    assert (clone / "data" / "truth").is_dir()
+    metrics = Path("results/metrics.json")
+    assert (clone / metrics).read_text() == (project / metrics).read_text()
+
+    run(clone, settle_command())
+
+    assert_nothing_to_do(clone)
+    change(clone, "rate: 0.1", "rate: 0.3")
+    run(clone, "dvc repro")
+    assert jobs(clone) == ["train", "evaluate"]
+
+
+def test_push_and_pull_with_a_folder(project: Path, tmp_path: Path) -> None:
+    run(project, f"dvc remote add --default store {tmp_path / 'store'}")
+    assert_a_clone_settles(project)
+
+
+def test_push_and_pull_with_s3(project: Path, s3: str) -> None:
+    run(project, "dvc remote add --default store s3://experiments/selfpose3d")
+    run(project, f"dvc remote modify store endpointurl {s3}")
+    assert_a_clone_settles(project)
+
+
+def project_stages() -> dict[str, dict[str, Any]]:
+    stages: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())[
+        "stages"
+    ]
+    return stages
+
+
+def test_every_output_of_the_project_persists_and_is_kept() -> None:
+    for stage in project_stages().values():
+        for out in [*stage.get("outs", []), *stage.get("metrics", [])]:
+            assert isinstance(out, dict), f"{out}: without 'persist' DVC deletes it before a run"
+            (options,) = out.values()
+            assert options == {"persist": True}, out
+
+
+def test_every_stage_of_the_project_is_a_target_of_the_workflow() -> None:
+    rules = (REPOSITORY / "workflow").rglob("*.smk")
+    files = [REPOSITORY / "workflow" / "Snakefile", *rules]
+    workflow = "".join(path.read_text() for path in files)
+    for stage in project_stages().values():
+        target = stage["cmd"][-1].removeprefix("snakemake --cores all").strip() or "all"
+        assert re.search(rf"^rule {target}:", workflow, re.MULTILINE), target
+
+
+def test_dvc_watches_every_section_of_the_parameters() -> None:
+    watched = {name for stage in project_stages().values() for name in stage["params"]}
+    assert watched == set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
+
+
+def test_every_stage_watches_what_the_stages_before_it_watch() -> None:
+    """A folder keeps all variants: going back to an earlier value leaves it as it is, and only
+    the parameters tell DVC that what follows has to change."""
+    before: set[str] = set()
+    for name, stage in project_stages().items():
+        assert before <= set(stage["params"]), (
+            f"dvc.yaml: {name}: add {before - {*stage['params']}}"
+        )
+        before = set(stage["params"])

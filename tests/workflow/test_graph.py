@@ -1,0 +1,276 @@
+"""The graph of jobs: what runs for which parameters, and that the truth goes to measuring alone."""
+
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import REPOSITORY, run_snakemake
+from selfpose3d.parameters import Parameters, load_parameters, parse_parameters
+from selfpose3d.plan.nodes import Plan
+from selfpose3d.plan.planning import make_plan
+
+sys.path.insert(0, str(REPOSITORY / "workflow"))
+
+import wiring
+
+FOOTAGE = ("prepare_footage", "reprojection")
+MEASURING = ("evaluate", "label_quality", "table", "track")
+
+
+def planned(workdir: Path, *arguments: str) -> Counter[str]:
+    """How many jobs of each rule a dry run counts."""
+    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
+    assert status == 0, output
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})
+
+
+def read_parameters(*overlays: dict[str, object]) -> Parameters:
+    given = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    for overlay in overlays:
+        for section, values in overlay.items():
+            given[section].update(values)
+    return parse_parameters(given, "test")
+
+
+@pytest.fixture(scope="module")
+def demo() -> tuple[Parameters, Plan]:
+    parameters = read_parameters()
+    return parameters, make_plan(parameters)
+
+
+def assert_a_job_for_each_node(counts: Counter[str], parameters: Parameters, plan: Plan) -> None:
+    trained = Counter(f"train_{stage.stage}" for stage in plan.stages.values())
+    assert trained.items() <= counts.items()
+    assert counts["predict"] == len(plan.experiments)
+    assert counts["label"] == len(plan.labels)
+    assert counts["reconstruct"] == len(plan.reconstructions)
+    scenes = sum(len(dataset.sequences) for dataset in plan.datasets.values())
+    assert counts["detect"] == scenes
+
+
+def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], tmp_path: Path) -> None:
+    counts = planned(tmp_path)
+
+    assert_a_job_for_each_node(counts, *demo)
+    assert all(counts[rule] for rule in (*FOOTAGE, *MEASURING))
+    assert counts["table"] == len(demo[0].tables)
+    assert counts["track"] == counts["evaluate"] == len(demo[1].experiments)
+
+
+def test_a_table_of_the_study_is_made_by_its_name(tmp_path: Path) -> None:
+    smoke = ("--configfile", str(REPOSITORY / "config" / "smoke.yaml"))
+
+    counts = planned(tmp_path, "table_4", *smoke)
+
+    trained = {name: count for name, count in counts.items() if name.startswith("train_")}
+    assert trained == {"train_root": 3, "train_pose_l2": 9}
+    assert counts["predict"] == counts["evaluate"] == counts["track"] == 9
+    assert counts["studio_render"] == counts["detect"] == 3
+    assert counts["label"] == counts["reconstruct"] == counts["table"] == counts["table_4"] == 1
+    assert not counts["report"] and not counts["prepare_footage"]
+
+
+def test_all_tables_of_the_study_are_made_together(tmp_path: Path) -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    parameters = load_parameters(files)
+    plan = make_plan(parameters)
+
+    counts = planned(tmp_path, "ablations")
+
+    names = wiring.study_tables(parameters)
+    assert {f"table_{n}" for n in (1, *range(3, 17))} | {"beyond"} == set(names)
+    assert counts["table"] == len(names) and counts["ablations"] == 1
+    runs = {run.id: run for name in names for run in wiring.table_experiments(plan, name)}
+    assert counts["predict"] == counts["track"] == len(runs)
+    stages = {stage.id: stage.stage for run in runs.values() for stage in run.stages}
+    expected = Counter(f"train_{stage}" for stage in stages.values())
+    assert {name: count for name, count in counts.items() if name[:6] == "train_"} == expected
+
+
+def test_a_table_whose_rows_are_one_run_is_refused_and_left_out_of_all(tmp_path: Path) -> None:
+    paper = REPOSITORY / "config" / "paper.yaml"
+    status, output = run_snakemake(
+        "table_9", "--dry-run", "--configfile", str(paper), workdir=tmp_path
+    )
+    assert status != 0 and "ring_to_hall and hall" in output
+    study = REPOSITORY / "config" / "study.yaml"
+    parameters = load_parameters([REPOSITORY / "params.yaml", study, paper])
+    plan = make_plan(parameters)
+    alike = {name for name in parameters.tables if wiring.alike_rows(plan, name)}
+    assert alike == {"table_9", "table_10"}  # a rig of the studio is not one of Panoptic
+    files = wiring.ablation_files(parameters, plan)
+    assert "results/tables/table_4.csv" in files and "results/tables/table_9.csv" not in files
+
+
+def test_the_study_renders_each_rig_it_names() -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    plan = make_plan(load_parameters(files))
+    rigs = {host.parameters["studio"]["rig"] for host in plan.hosts.values()}
+    assert rigs == {f"config/rigs/{name}.yaml" for name in ("ring5", "ring7", "hall5")}
+    assert all((REPOSITORY / rig).is_file() for rig in rigs)
+
+
+def test_an_experiment_tells_of_its_tables_and_of_the_data_it_is_tested_on() -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    parameters = load_parameters(files)
+    plan = make_plan(parameters)
+
+    told = json.loads(wiring.describe_experiment(plan.by_name["ring_to_hall"][0], parameters))
+
+    assert told["tables"] == ["table_9"]
+    assert told["data"] == "studio hall5"
+    assert told["test_on"] == {"studio.rig": "config/rigs/hall5.yaml"}
+    assert told["settings"]["train.bodies.enabled"] is False
+    assert told["parameters"]["studio"]["rig"] == "config/rigs/ring5.yaml"
+    assert told["sequences"]["train"][0] == "studio_train_00"
+
+
+@pytest.mark.parametrize("overlay", ["smoke", "cpu", "paper"])
+def test_every_overlay_makes_a_graph(overlay: str, tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--configfile", str(REPOSITORY / "config" / f"{overlay}.yaml"))
+
+    assert counts["report"] == 1
+    assert counts["evaluate"] == counts["predict"] > 1
+
+
+def test_refitted_cameras_add_a_second_pass_over_the_footage(tmp_path: Path) -> None:
+    refined = read_parameters({"footage": {"centre_refinement": True}})
+
+    counts = planned(tmp_path, "--config", 'footage={"centre_refinement": true}')
+
+    assert_a_job_for_each_node(counts, refined, make_plan(refined))
+    assert counts["refine_cameras"] == 1
+    assert counts["reprojection"] == 1
+
+
+def test_without_footage_nothing_is_fetched_for_it(tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--config", 'footage={"name": "none"}')
+
+    assert not any(counts[rule] for rule in FOOTAGE)
+    assert counts["report"] == 1
+
+
+def overlay_of_videos(folder: Path) -> str:
+    """An overlay with a training and a test sequence of own videos, in ``folder``."""
+    videos = {name: {f"my_{name}": str(folder / name)} for name in ("train", "test")}
+    for name in videos:
+        (folder / name).mkdir()
+    overlay = folder / "videos.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"source": "videos"}, "videos": videos}))
+    return str(overlay)
+
+
+def test_a_table_of_own_videos_is_refused_for_want_of_truth(tmp_path: Path) -> None:
+    overlay = overlay_of_videos(tmp_path)
+
+    status, output = run_snakemake(
+        "--dry-run", "--configfile", overlay, "--", "table_1", workdir=tmp_path / "run"
+    )
+
+    assert status != 0
+    assert re.search(r"data\.source: videos: these data have no ground truth.*choose a", output)
+
+
+def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path))
+
+    assert counts["prepare_videos"] == 2
+    assert not counts["train_supervised_root"] and counts["train_root"]
+    assert counts["predict"] > 1
+    assert counts["report"] == counts["metrics"] == 1
+    assert not any(counts[rule] for rule in MEASURING)
+
+
+def test_missing_videos_are_named(tmp_path: Path) -> None:
+    videos = {name: {f"my_{name}": str(tmp_path / "nowhere")} for name in ("train", "test")}
+    overlay = tmp_path / "videos.yaml"
+    overlay.write_text(yaml.safe_dump({"data": {"source": "videos"}, "videos": videos}))
+
+    status, output = run_snakemake(
+        "--dry-run", "--configfile", str(overlay), workdir=tmp_path / "run"
+    )
+
+    assert status != 0
+    assert str(tmp_path / "nowhere") in output
+
+
+def test_a_wrong_parameter_is_told_without_a_traceback(tmp_path: Path) -> None:
+    status, output = run_snakemake("--dry-run", "--config", "seeds=x", workdir=tmp_path)
+
+    assert status != 0
+    assert "seeds" in output
+    assert "Traceback" not in output
+
+
+def test_only_measuring_and_the_supervised_baseline_are_given_the_truth(
+    demo: tuple[Parameters, Plan],
+) -> None:
+    parameters, plan = demo
+    self_supervised = [stage for stage in plan.stages.values() if not stage.supervised]
+    given = [
+        *map(wiring.stage_inputs, self_supervised),
+        *map(wiring.prediction_inputs, plan.experiments.values()),
+        *map(wiring.reconstruction_inputs, plan.reconstructions.values()),
+    ]
+    paths = [path for inputs in given for value in inputs.values() for path in _listed(value)]
+    assert len(paths) > len(given)
+    assert not [path for path in paths if "truth" in path]
+    assert not [
+        path
+        for each in plan.labels.values()
+        for path in wiring.detection_files(each.detections)
+        if "truth" in path
+    ]
+    assert wiring.report_inputs(parameters, plan)["truth"]
+
+
+def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone() -> None:
+    settings = {"title": "V", "method": "voxelpose", "set": {"heatmaps.source": "estimator"}}
+    plan = make_plan(read_parameters({"experiments": {"voxelpose": settings}}))
+    (experiment,) = plan.by_name["voxelpose"]
+    assert [stage.stage for stage in experiment.stages] == ["supervised_root", "supervised_pose"]
+    assert {stage.id for stage in plan.stages.values() if stage.supervised} == {
+        stage.id for stage in experiment.stages
+    }
+    train = {f"data/truth/{experiment.dataset.id}/{s}.parquet" for s in experiment.dataset.train}
+    for stage in experiment.stages:
+        inputs = wiring.stage_inputs(stage)
+        assert set(inputs["truth"]) == train
+        others = [path for name in set(inputs) - {"truth"} for path in _listed(inputs[name])]
+        assert not [path for path in others if "truth" in path or "test" in path]
+    assert not train & set(wiring.test_truth(experiment.dataset))
+
+
+def test_learnt_from_images_voxelpose_shares_the_backbone() -> None:
+    settings = {"title": "VoxelPose", "method": "voxelpose", "set": {"heatmaps.source": "backbone"}}
+    plan = make_plan(read_parameters({"experiments": {"voxelpose": settings}}))
+    (voxelpose,), (images,) = plan.by_name["voxelpose"], plan.by_name["images"]
+    backbone, *supervised = voxelpose.stages
+    assert backbone == images.stages[0]
+    assert all(stage.start == (backbone.id,) for stage in supervised)
+
+
+def test_a_given_file_of_2d_people_is_an_input() -> None:
+    given = {"name": "file", "files": "poses/{sequence}.json"}
+    plan = make_plan(read_parameters({"estimator": given, "footage": {"name": "none"}}))
+    (detections,) = plan.detections.values()
+
+    inputs = wiring.detect_inputs(detections, "studio_test_00")
+
+    assert inputs["files"] == ["poses/studio_test_00.json"]
+    assert not inputs["weights"]
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_options_are_quoted_for_the_shell() -> None:
+    assert wiring.repeated("--scene", ["a b", "c"]) == "--scene 'a b' --scene c"
+    assert wiring.repeated("--scene", []) == ""
