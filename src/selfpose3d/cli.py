@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import Parameters, parse_selected
+from selfpose3d.parameters import parse_selected
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -25,6 +25,9 @@ app = typer.Typer(
 ParametersOption = Annotated[
     str,
     typer.Option("--parameters", "-p", help="a YAML file, or the JSON of the parts it reads"),
+]
+AlsoOption = Annotated[
+    str, typer.Option("--also", help="JSON of parameters that can't change a result")
 ]
 ScenesOption = Annotated[list[Path], typer.Option("--scene", help="scene folder; repeat for more")]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="what to write")]
@@ -49,10 +52,6 @@ def command(name: str) -> Callable[[Command], Command]:
     return register
 
 
-def _parameters(text: str) -> Parameters:
-    return parse_selected(text)
-
-
 @command("studio-bake")
 def studio_bake(out: OutOption) -> None:
     """Prepare the studio's body model once, into one file."""
@@ -72,85 +71,34 @@ def studio_render(
     """Render one sequence of people, as the CMU Panoptic host would serve it."""
     from selfpose3d.studio import render_sequence
 
-    render_sequence(_parameters(parameters).studio, sequence, rig, bodies, host)
+    render_sequence(parse_selected(parameters).studio, sequence, rig, bodies, host)
 
 
 @command("prepare")
 def prepare(
+    source: Annotated[str, typer.Argument(help="one of the table of sources: studio, videos, ...")],
     parameters: ParametersOption,
     sequence: Annotated[str, typer.Option(help="name of the sequence")],
-    split: Annotated[str, typer.Option(help="train or test: which frames are taken")],
-    url: Annotated[str, typer.Option(help="http(s):// or file:// address of the data set")],
     scene: Annotated[Path, typer.Option(help="scene folder to write")],
-    truth: Annotated[Path, typer.Option(help="where the 3D truth goes, for evaluation only")],
+    split: Annotated[str, typer.Option(help="train or test: which frames are taken")] = "test",
+    truth: Annotated[
+        Path | None, typer.Option(help="where the 3D truth goes, for evaluation only")
+    ] = None,
+    host: Annotated[Path | None, typer.Option(help="studio: folder of what was rendered")] = None,
+    cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")] = Path(
+        "data/cache"
+    ),
+    also: AlsoOption = "{}",
 ) -> None:
-    """Fetch one sequence in the Panoptic layout and make it a scene."""
-    from selfpose3d.parameters import Panoptic
-    from selfpose3d.sources.panoptic import prepare_sequence
+    """Make one sequence of a source a scene, fetching it where it comes from the network."""
+    from selfpose3d.pipeline import prepare_scene
+    from selfpose3d.sources.entry import PrepareInputs
 
-    given = _parameters(parameters)
-    panoptic = given.panoptic if hasattr(given, "panoptic") else Panoptic()
-    is_panoptic = given.data.source == "panoptic"
-    prepare_sequence(
-        url=url,
-        sequence=sequence,
-        cameras=given.data.cameras or (panoptic.cameras if is_panoptic else None),
-        every=given.data.train_every if split == "train" else given.data.test_every,
-        stored_size=given.data.stored_size,
-        network_size=given.data.network_size,
-        scene=scene,
-        truth=truth,
-        retries=panoptic.retries,
-        timeout=panoptic.timeout,
-        parallel=panoptic.parallel,
-    )
-
-
-@command("prepare-footage")
-def prepare_footage(
-    parameters: ParametersOption,
-    scene: Annotated[Path, typer.Option(help="scene folder to write")],
-    cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")],
-) -> None:
-    """Fetch the real 4-camera footage and make it a scene."""
-    from selfpose3d.sources.pose2sim_demo import prepare_pose2sim_demo
-
-    given = _parameters(parameters)
-    prepare_pose2sim_demo(
-        every=given.footage.every,
-        stored_size=given.footage.stored_size,
-        network_size=given.data.network_size,
-        scene=scene,
-        cache=cache,
-    )
-
-
-@command("prepare-videos")
-def prepare_own_videos(
-    parameters: ParametersOption,
-    sequence: Annotated[str, typer.Option(help="name of the sequence, a key of videos.train/test")],
-    scene: Annotated[Path, typer.Option(help="scene folder to write")],
-) -> None:
-    """Make a folder of your own videos, <camera>.mp4 and a calibration, a scene."""
-    from selfpose3d.sources.videos import prepare_videos
-
-    given = _parameters(parameters)
-    is_train = sequence in given.videos.train
-    folders = {**given.videos.test, **given.videos.train}
-    if sequence not in folders:
-        raise InputError(
-            f"--sequence {sequence}: videos.train and videos.test name {sorted(folders)}; "
-            "give one of these, or add its folder there"
-        )
-    prepare_videos(
-        folder=Path(folders[sequence]),
-        name=sequence,
-        cameras=given.data.cameras,
-        every=given.data.train_every if is_train else given.data.test_every,
-        stored_size=given.data.stored_size,
-        network_size=given.data.network_size,
-        scene=scene,
-    )
+    if split not in ("train", "test"):
+        raise InputError(f"--split {split}: it is train or test")
+    given = parse_selected(parameters, also)
+    part: Literal["train", "test"] = "train" if split == "train" else "test"
+    prepare_scene(source, PrepareInputs(given, sequence, part, scene, truth, host, cache))
 
 
 @command("fetch-weights")
@@ -159,13 +107,10 @@ def fetch_weights(
     out: OutOption,
 ) -> None:
     """Fetch the weights of an estimator or of the backbone's start into a folder."""
-    if name == "blazepose":
-        from selfpose3d.detection.blazepose import fetch_weights as fetch
-    elif name == "imagenet":
-        from selfpose3d.networks.mobilenet import fetch_weights as fetch
-    else:
-        raise typer.BadParameter(f"{name}: known are blazepose and imagenet")
-    fetch(out)
+    from selfpose3d.fetch import WEIGHTS
+    from selfpose3d.tables import known
+
+    known(WEIGHTS, name, "the weights").load()(out)
 
 
 @command("detect")
@@ -177,12 +122,9 @@ def detect(
     workers: Annotated[int, typer.Option(help="processes")] = 1,
 ) -> None:
     """Estimate the 2D people of every image of a scene."""
-    from selfpose3d.files.poses2d import write_poses2d
-    from selfpose3d.files.scenes import read_scene
     from selfpose3d.pipeline import detect_people
 
-    views, joints = detect_people(_parameters(parameters), read_scene(scene), weights, workers)
-    write_poses2d(out, views, joints)
+    detect_people(parse_selected(parameters), scene, weights, workers, out)
 
 
 @command("label")
@@ -195,14 +137,14 @@ def label(
     """Filter detections into labels."""
     from selfpose3d.pipeline import label_sequences
 
-    label_sequences(_parameters(parameters).labels, kind, detections, out)
+    label_sequences(parse_selected(parameters).labels, kind, detections, out)
 
 
 @command("label-quality")
 def label_quality(
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    truth: Annotated[Path, typer.Option(help="folder of 3D truth")],
+    truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
     """Compare labels with the exact projections, where there is truth: a report, never training."""
@@ -217,13 +159,13 @@ def heatmap_quality(
     checkpoint: Annotated[Path, typer.Option(help="of the backbone stage")],
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    truth: Annotated[Path, typer.Option(help="folder of 3D truth")],
+    truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
     """Compare learnt heatmaps with the exact projections: a report, never training."""
     from selfpose3d.pipeline import measure_heatmaps
 
-    measure_heatmaps(_parameters(parameters), checkpoint, scene, labels, truth, out)
+    measure_heatmaps(parse_selected(parameters), checkpoint, scene, labels, truth, out)
 
 
 @command("reconstruct")
@@ -236,7 +178,7 @@ def reconstruct(
     """Reconstruct 3D people from labels without training."""
     from selfpose3d.pipeline import reconstruct_sequences
 
-    reconstruct_sequences(_parameters(parameters).training_free, scene, labels, out)
+    reconstruct_sequences(parse_selected(parameters).training_free, scene, labels, out)
 
 
 @command("refine-cameras")
@@ -268,11 +210,7 @@ def reprojection(
 @command("train")
 def train(
     stage: Annotated[
-        str,
-        typer.Argument(
-            help="backbone, root, bodies, pose_l2, pose_l1, finetune, "
-            "trust, supervised_root or supervised_pose"
-        ),
+        str, typer.Argument(help="one of the stages of the methods: backbone, root, bodies, ...")
     ],
     parameters: ParametersOption,
     scene: ScenesOption,
@@ -289,40 +227,43 @@ def train(
         list[Path] | None,
         typer.Option(help="supervised stages alone: 3D truth of a scene; repeat for more"),
     ] = None,
+    also: AlsoOption = "{}",
 ) -> None:
     """Run one training stage; a killed one goes on where it stopped."""
-    from selfpose3d.pipeline import train_stage, train_supervised
+    from selfpose3d.pipeline import train_stage
 
-    given, start = _parameters(parameters), start or []
-    if truth:
-        train_supervised(given, stage, scene, labels, truth, start, out)
-    else:
-        train_stage(given, stage, scene, labels, reconstructions, start, weights, out)
+    given = parse_selected(parameters, also)
+    train_stage(
+        given, stage, scene, labels, reconstructions, start or [], weights, truth or [], out
+    )
 
 
 @command("predict")
 def predict(
-    parameters: ParametersOption,
-    checkpoint: Annotated[list[Path], typer.Option(help="repeat for more; later wins")],
-    scene: ScenesOption,
-    labels: Annotated[Path, typer.Option(help="folder of labels (estimator heatmaps)")],
+    method: Annotated[str, typer.Argument(help="one of the table of methods: selfpose3d, ...")],
     out: OutOption,
+    parameters: ParametersOption = "{}",
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="of the training stages; repeat, later wins")
+    ] = None,
+    scene: Annotated[list[Path] | None, typer.Option(help="scene folder; repeat for more")] = None,
+    labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
+    reconstructions: Annotated[
+        Path | None, typer.Option(help="folder of the scenes' training-free people")
+    ] = None,
+    part: Annotated[
+        list[Path] | None, typer.Option(help="predictions of another experiment; repeat for more")
+    ] = None,
 ) -> None:
-    """Predict the 3D people of scenes with trained networks."""
-    from selfpose3d.pipeline import predict_sequences
+    """Predict the 3D people of scenes with a method, from what that method asks for."""
+    from selfpose3d.methods.entry import PredictionInputs
+    from selfpose3d.pipeline import predict_people
 
-    predict_sequences(_parameters(parameters), checkpoint, scene, labels, out)
-
-
-@command("gather")
-def gather(
-    predictions: Annotated[list[Path], typer.Argument(help="files of 3D people")],
-    out: OutOption,
-) -> None:
-    """Put the 3D people of several sequences into one file."""
-    from selfpose3d.pipeline import gather_people
-
-    gather_people(predictions, out)
+    given = parse_selected(parameters)
+    inputs = PredictionInputs(
+        given, scene or [], checkpoint or [], labels, reconstructions, part or []
+    )
+    predict_people(method, inputs, out)
 
 
 @command("join")
@@ -332,9 +273,10 @@ def join(
     out: OutOption,
 ) -> None:
     """Add to one method's 3D people those of another's who are none of them."""
-    from selfpose3d.pipeline import join_predictions
+    from selfpose3d.methods.entry import PredictionInputs
+    from selfpose3d.pipeline import predict_people
 
-    join_predictions(first, second, out)
+    predict_people("joined", PredictionInputs(parse_selected("{}"), parts=(first, second)), out)
 
 
 @command("evaluate")

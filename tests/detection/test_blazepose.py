@@ -12,7 +12,7 @@ from selfpose3d.detection import blazepose
 from selfpose3d.detection.blazepose import Body, Roi, detector_anchors, fetch_weights
 from selfpose3d.detection.estimator import build_estimator, detect_scene
 from selfpose3d.detection.multi_person import distinct_bodies, distinct_rois, tiles
-from selfpose3d.detection.projections import Projected, project_people
+from selfpose3d.reconstruction.projections import Projected, project_people
 from selfpose3d.detection.second_look import Missed, look_for, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import People3D

@@ -5,6 +5,7 @@ from snakemake.settings.types import DeploymentMethod
 
 PARAMETERS, PLAN = wiring.read_plan(config)
 DEFAULT = wiring.by_default(PARAMETERS)
+ALSO = wiring.also(PARAMETERS)
 ENVIRONMENT = str(REPOSITORY / "environment.yml")
 
 wiring.export_environment(
@@ -15,8 +16,8 @@ wiring.export_environment(
 
 
 wildcard_constraints:
-    host="studio-[0-9a-f]{8}",
-    dataset="[a-z0-9_]+-[0-9a-f]{8}",
+    host="[a-z0-9_]+-[0-9a-f]{8}",
+    scene="[a-z0-9_]+-[0-9a-f]{8}",
     detections="[a-z0-9_]+-[0-9a-f]{8}",
     labels="(soft|hard)-[0-9a-f]{8}",
     reconstructions="training_free-[0-9a-f]{8}",

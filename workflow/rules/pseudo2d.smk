@@ -26,7 +26,7 @@ rule detect:
     input:
         unpack(
             lambda wildcards: wiring.detect_inputs(
-                PLAN.detections[wildcards.detections], wildcards.sequence
+                PLAN.detections[wildcards.detections]
             )
         ),
     output:
@@ -54,9 +54,7 @@ rule detect:
 
 rule label:
     input:
-        lambda wildcards: wiring.detection_files(
-            PLAN.labels[wildcards.labels].detections
-        ),
+        lambda wildcards: wiring.detection_files(PLAN.labels[wildcards.labels]),
     output:
         directory("data/labels/{labels}"),
     log:
@@ -128,11 +126,11 @@ rule label_quality:
         runtime=60,
     params:
         scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
-        truth=lambda wildcards, input: str(Path(input.truth[0]).parent),
+        truth=lambda wildcards, input: wiring.repeated("--truth", input.truth),
     message:
         "Compare labels with the exact projections of the test sequences"
     shell:
-        "python -m selfpose3d label-quality --labels {input.labels:q} --truth {params.truth:q}"
+        "python -m selfpose3d label-quality --labels {input.labels:q} {params.truth}"
         " {params.scenes} --out {output:q} > {log:q} 2>&1"
 
 
@@ -140,7 +138,7 @@ rule heatmap_quality:
     input:
         unpack(
             lambda wildcards: wiring.heatmap_quality_inputs(
-                PLAN.stages[wildcards.backbone]
+                PLAN.stages[wildcards.backbone], PLAN
             )
         ),
     output:
@@ -160,12 +158,12 @@ rule heatmap_quality:
     params:
         parameters=lambda wildcards: PLAN.stages[wildcards.backbone].parameters_json,
         scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
-        truth=lambda wildcards, input: str(Path(input.truth[0]).parent),
+        truth=lambda wildcards, input: wiring.repeated("--truth", input.truth),
     message:
         "Compare the learnt heatmaps with the exact projections of the test sequences"
     shell:
         "python -m selfpose3d heatmap-quality --parameters {params.parameters:q}"
-        " --checkpoint {input.checkpoint:q} --labels {input.labels:q} --truth {params.truth:q}"
+        " --checkpoint {input.checkpoint:q} --labels {input.labels:q} {params.truth}"
         " {params.scenes} --out {output:q} > {log:q} 2>&1"
 
 
@@ -201,18 +199,18 @@ rule refine_cameras:
     input:
         unpack(
             lambda wildcards: wiring.reconstructed_inputs(
-                PLAN.reconstructions[PLAN.datasets[wildcards.dataset].refined_from],
+                PLAN.scenes[wildcards.scene].refined_from,
                 wildcards.sequence,
             )
         ),
     output:
-        directory("data/refined/{dataset}/{sequence}"),
+        directory("data/refined/{scene}/{sequence}"),
     log:
-        "results/logs/refine_cameras/{dataset}/{sequence}.log",
+        "results/logs/refine_cameras/{scene}/{sequence}.log",
     benchmark:
-        "results/benchmarks/refine_cameras/{dataset}/{sequence}.tsv"
+        "results/benchmarks/refine_cameras/{scene}/{sequence}.tsv"
     wildcard_constraints:
-        dataset="pose2sim_demo_refined-[0-9a-f]{8}",
+        scene="[a-z0-9_]+_refined-[0-9a-f]{8}",
     conda:
         ENVIRONMENT
     threads: 1

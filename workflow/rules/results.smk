@@ -34,8 +34,8 @@ rule predict:
 rule evaluate:
     input:
         predictions="results/experiments/{experiment}/predictions.parquet",
-        truth=lambda wildcards: wiring.test_truth(
-            PLAN.experiments[wildcards.experiment].dataset
+        truth=lambda wildcards: wiring.truth_files(
+            PLAN.experiments[wildcards.experiment].scenes
         ),
     output:
         "results/experiments/{experiment}/metrics.json",
@@ -122,7 +122,7 @@ rule table:
 
 rule metrics:
     input:
-        wiring.experiment_files(wiring.measured(*DEFAULT), "metrics.json"),
+        wiring.experiment_files(wiring.measured(DEFAULT[1]), "metrics.json"),
     output:
         "results/metrics.json",
     log:
@@ -136,7 +136,7 @@ rule metrics:
         mem_mb=500,
         runtime=10,
     params:
-        rows=wiring.headline_rows(*DEFAULT),
+        rows=wiring.headline_rows(DEFAULT[1]),
     message:
         "Gather the headline metrics of all experiments"
     shell:
@@ -173,9 +173,9 @@ rule track:
         description="results/experiments/{experiment}/experiment.json",
         predictions="results/experiments/{experiment}/predictions.parquet",
         metrics="results/experiments/{experiment}/metrics.json",
-        scene=lambda wildcards: wiring.test_scenes(
-            PLAN.experiments[wildcards.experiment].dataset
-        )[0],
+        scene=lambda wildcards: wiring.scene_folder(
+            PLAN.experiments[wildcards.experiment].scenes[0]
+        ),
     output:
         "results/experiments/{experiment}/mlflow.json",
     log:
@@ -215,7 +215,7 @@ rule report:
         runtime=30,
     params:
         options=lambda wildcards, input: wiring.report_options(*DEFAULT, input),
-        dataset=wiring.DATASET_TITLES[PARAMETERS.data.source],
+        dataset=SOURCES[PARAMETERS.data.source].title,
     message:
         "Write results/report.html"
     shell:

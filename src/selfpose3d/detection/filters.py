@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.files.poses2d import People2D, Views
-from selfpose3d.parameters import Labels
+from selfpose3d.parameters import LabelSettings
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15, coco_to_panoptic
 
 BONE_SHARES: dict[tuple[int, int], float] = {
@@ -25,7 +25,7 @@ Motor Control of Human Movement, figure 4.1)."""
 
 def make_labels(
     detections: Views,
-    labels: Labels,
+    labels: LabelSettings,
     kind: Literal["soft", "hard"],
     joints: tuple[str, ...] = COCO_17,
 ) -> dict[tuple[int, str], People2D]:
@@ -92,7 +92,7 @@ def _as_panoptic(people: People2D, joints: tuple[str, ...]) -> People2D:
     return People2D(points, scores, people.person_scores)
 
 
-def _filtered(people: People2D, labels: Labels, joint_score: float) -> People2D:
+def _filtered(people: People2D, labels: LabelSettings, joint_score: float) -> People2D:
     scores = np.where(people.scores >= joint_score, people.scores, 0.0)
     kept = people.person_scores >= labels.person_score
     kept &= (scores > 0).sum(1) >= labels.min_joints

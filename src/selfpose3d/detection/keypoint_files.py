@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfpose3d.detection.given_files import given_file, not_empty
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.scenes import Scene
+from selfpose3d.parameters import Parameters
 from selfpose3d.skeletons import COCO_17
 
 N_COCO = len(COCO_17)
@@ -44,6 +46,21 @@ MOST_OUTSIDE = 0.03
 Person = tuple[NDArray[np.float64], float]
 """(17, 3) x, y, score, and the person's score."""
 Image = tuple[int, str]
+
+
+def detect_from_files(
+    scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
+) -> tuple[Views, tuple[str, ...]]:
+    """COCO-17 people of all images of a scene out of ``estimator.files``, and their joints' names.
+
+    Args:
+        scene: the sequence.
+        parameters: of the estimator.
+        weights: not needed.
+        workers: not needed.
+    """
+    views = read_keypoint_files(given_file(parameters.estimator, scene), scene)
+    return not_empty(views, scene), COCO_17
 
 
 def read_keypoint_files(path: Path, scene: Scene) -> dict[Image, People2D]:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.detection.projections import Projected, mean_gaps, project_people
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
+from selfpose3d.reconstruction.projections import Projected, mean_gaps, project_people
 from selfpose3d.skeletons import N_JOINTS, PANOPTIC_15, SWAP_SIDES
 
 MIN_JOINTS_IN_VIEW = 10

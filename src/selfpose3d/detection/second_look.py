@@ -16,11 +16,11 @@ from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.detection.blazepose import Body, Roi
 from selfpose3d.detection.multi_person import MultiPersonBlazePose, as_people, joined
-from selfpose3d.detection.projections import Projected, joint_gaps, mean_gaps, project_people
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import BlazePose
+from selfpose3d.reconstruction.projections import Projected, joint_gaps, mean_gaps, project_people
 from selfpose3d.skeletons import BONES, NECK, NOSE, ROOT, coco_to_panoptic
 
 MIN_VIEWS = 2

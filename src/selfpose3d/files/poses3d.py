@@ -15,7 +15,7 @@ that are supervised by design are ever given its path.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -69,6 +69,21 @@ class People3D:
 
 Frames = Mapping[tuple[str, int], People3D]
 """People by (sequence, frame id); a frame without people may be there, empty, or be left out."""
+
+
+def people_file(folder: Path, sequence: str) -> Path:
+    """Where the people of a sequence lie in a folder of reconstructions."""
+    return folder / f"{sequence}.parquet"
+
+
+def read_people_of(folder: Path, sequences: Iterable[str]) -> dict[tuple[str, int], People3D]:
+    """The people of some sequences out of a folder of reconstructions."""
+    return read_all_poses3d([people_file(folder, sequence) for sequence in sequences])
+
+
+def read_all_poses3d(paths: Iterable[Path]) -> dict[tuple[str, int], People3D]:
+    """The people of several files."""
+    return {key: people for path in paths for key, people in read_poses3d(path).items()}
 
 
 def write_poses3d(path: Path, frames: Frames) -> None:

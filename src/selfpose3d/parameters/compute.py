@@ -1,10 +1,10 @@
 """The section ``compute``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import Count, Section
+from selfpose3d.parameters.section import UNKEYED, Count, Section
 
 
 class Compute(Section):
@@ -17,4 +17,4 @@ class Compute(Section):
         description="of the networks; auto: bf16-mixed where the processor or GPU multiplies "
         "in bfloat16, else 32-true. Geometry and losses are always in float32",
     )
-    checkpoint_every: Count = Field(100, description="iterations")
+    checkpoint_every: Annotated[Count, UNKEYED] = Field(100, description="iterations")

@@ -1,7 +1,5 @@
 """The section ``data``."""
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
 from selfpose3d.parameters.section import Count, Section, Size
@@ -10,8 +8,8 @@ from selfpose3d.parameters.section import Count, Section, Size
 class Data(Section):
     """Which data, and at what size it is kept."""
 
-    source: Literal["studio", "panoptic", "videos"] = Field(
-        "studio", description="who made the data"
+    source: str = Field(
+        "studio", description="one of the table of sources: studio, panoptic, videos, ..."
     )
     cameras: tuple[str, ...] | None = Field(
         None, description="cameras to use; null: all, of Panoptic those of panoptic.cameras"

@@ -1,8 +1,8 @@
 """The section ``estimator``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from selfpose3d.parameters.section import Count, Fraction, Positive, Section
 
@@ -28,7 +28,7 @@ class BlazePose(Section):
 class Estimator(Section):
     """The 2D pose estimator."""
 
-    name: Literal["blazepose", "file", "ground_truth"] = "blazepose"
+    name: str = Field("blazepose", description="one of the table of estimators")
     blazepose: BlazePose = BlazePose()
     second_look: bool = Field(
         True, description="blazepose: look for people whom a view missed where others saw them"
@@ -38,12 +38,3 @@ class Estimator(Section):
         description="'file': COCO results JSON or OpenPose folder; 'ground_truth': the 3D truth; "
         "{sequence} and {dataset} are filled in",
     )
-
-    @model_validator(mode="after")
-    def _has_its_files(self) -> "Estimator":
-        if self.name != "blazepose" and not self.files:
-            raise ValueError(
-                f"files: {self.files!r}: the estimator {self.name!r} reads one; give its path, "
-                "with {sequence} in the place of the sequence's name"
-            )
-        return self

@@ -5,7 +5,7 @@ from pydantic import Field
 from selfpose3d.parameters.section import Count, Fraction, NonNegative, Section, Seed
 
 
-class Labels(Section):
+class LabelSettings(Section):
     """Which detections become labels (paper section 4.2, table 16)."""
 
     person_score: Fraction = Field(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import Count, Positive, Section
+from selfpose3d.parameters.section import UNKEYED, Count, Positive, Section
 
 
 class Panoptic(Section):
@@ -24,6 +24,8 @@ class Panoptic(Section):
     )
     test: tuple[str, ...] = ("160906_pizza1", "160422_haggling1", "160906_ian5", "160906_band4")
     cameras: tuple[str, ...] = ("00_03", "00_06", "00_12", "00_13", "00_23")
-    parallel: Count = Field(4, description="files fetched at a time")
-    retries: Annotated[int, Field(ge=0)] = 8
-    timeout: Positive = Field(30.0, description="seconds without a byte before a retry")
+    parallel: Annotated[Count, UNKEYED] = Field(4, description="files fetched at a time")
+    retries: Annotated[int, Field(ge=0), UNKEYED] = 8
+    timeout: Annotated[Positive, UNKEYED] = Field(
+        30.0, description="seconds without a byte before a retry"
+    )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from selfpose3d.errors import InputError
+from selfpose3d.tables import with_installed
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -27,6 +28,14 @@ Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
 
 
+class _Unkeyed:
+    """The mark of a field that can't change a result."""
+
+
+UNKEYED = _Unkeyed()
+"""``Annotated[..., UNKEYED]``: the field can't change a result, so it stays out of keys."""
+
+
 class NotGivenError(InputError, AttributeError):
     """A part of the parameters is read that was not given: see ``partial``."""
 
@@ -45,6 +54,24 @@ class Section(BaseModel):
                     "reads it; add it to the JSON, or give a YAML file with all parameters"
                 )
             return super().__getattr__(name)
+
+
+def with_installed_sections(model: type[Section], prefix: str) -> type[Section]:
+    """A section with those parts that installed packages add to it, with their defaults.
+
+    They are entry points of the group ``selfpose3d.parameters``, named by their dotted place:
+    ``train.mine = "my_package.parameters:MyStage"``.
+    """
+    fields: dict[str, Any] = {}
+    installed: dict[str, type[Section]] = with_installed("parameters", {})
+    for name, part in installed.items():
+        place, _, last = name.rpartition(".")
+        if f"{place}." == (prefix or "."):
+            fields[last] = (part, part())
+    extended: type[Section] = create_model(
+        model.__name__, __base__=model, __doc__=model.__doc__, __module__=model.__module__, **fields
+    )
+    return extended if fields else model
 
 
 def refusal(

@@ -7,14 +7,15 @@ from pydantic import Field, model_validator
 from selfpose3d.parameters.section import Section, Seed
 
 
-class Method(Section):
+class ExperimentSettings(Section):
     """One experiment: a method and what it changes in the parameters."""
 
     title: str = Field(description="as printed in the tables")
-    method: Literal["selfpose3d", "voxelpose", "trust", "training_free", "joined"] | None = Field(
+    method: str | None = Field(
         None,
-        description="null: that of what it is like, or selfpose3d; voxelpose learns from the 3D "
-        "truth of the training sequences; where data come without, it is left out",
+        description="one of the table of methods; null: that of what it is like, or selfpose3d; "
+        "voxelpose learns from the 3D truth of the training sequences; where data come without, "
+        "it is left out",
     )
     of: tuple[str, str] | None = Field(
         None,
@@ -36,7 +37,7 @@ class Method(Section):
     )
 
     @model_validator(mode="after")
-    def _tested_with_the_trained_networks(self) -> "Method":
+    def _tested_with_the_trained_networks(self) -> "ExperimentSettings":
         wrong = sorted(key for key in self.test_on if key.partition(".")[0] not in TESTABLE)
         if wrong:
             raise ValueError(f"test_on: {wrong}: only keys of {list(TESTABLE)} can differ there")
@@ -47,7 +48,21 @@ TESTABLE: tuple[str, ...] = ("data", "studio", "panoptic", "videos", "space", "e
 """Sections that may differ between training and test: the networks stay what they are."""
 
 
-class Table(Section):
+class RunSettings(Section):
+    """What a plain run makes; every table is also made when asked for by its name."""
+
+    tables: tuple[str, ...] = Field(
+        ("methods", "soft_and_hard"),
+        description="tables, with the experiments in them; without 3D truth none can be filled",
+    )
+    experiments: tuple[str, ...] | None = Field(
+        None,
+        description="experiments besides; null: none, or the training-free one of data without "
+        "3D truth",
+    )
+
+
+class TableSettings(Section):
     """One results table: a list of experiments."""
 
     title: str
@@ -62,8 +77,5 @@ class Table(Section):
     )
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = Field(
         None, description="of its rows; null: seeds"
-    )
-    by_default: bool = Field(
-        True, description="false: made only when asked for by name (snakemake table_4)"
     )
     published: tuple[str, ...] = Field((), description="of results/reference, printed below")

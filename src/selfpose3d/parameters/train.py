@@ -1,16 +1,25 @@
 """The section ``train``: one part a training stage."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from selfpose3d.parameters.section import Count, Fraction, NonNegative, Positive, Section, Variants
+from selfpose3d.parameters.section import (
+    UNKEYED,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    Section,
+    Variants,
+    with_installed_sections,
+)
 
 
-class Stage(Section):
+class StageSettings(Section):
     """What every training stage has. Exactly one of epochs and iterations is given."""
 
-    enabled: bool = True
+    enabled: Annotated[bool, UNKEYED] = True
     epochs: Positive | None = None
     iterations: Count | None = None
     batch_size: Count = 4
@@ -24,13 +33,13 @@ class Stage(Section):
     )
 
     @model_validator(mode="after")
-    def _one_length(self) -> "Stage":
+    def _one_length(self) -> "StageSettings":
         if (self.epochs is None) == (self.iterations is None):
             raise ValueError("give exactly one of epochs and iterations (the other null)")
         return self
 
 
-class BackboneStage(Stage):
+class BackboneSettings(StageSettings):
     """heatmap_net_2d on the pseudo heatmaps."""
 
     iterations: Count | None = 850
@@ -52,7 +61,7 @@ class BackboneStage(Stage):
     least_score: Fraction = Field(0.15, description="joints below are no targets; paper 0")
 
 
-class RootStage(Stage):
+class RootSettings(StageSettings):
     """root_net on synthetic roots and root consistency (eq. 2, 3)."""
 
     iterations: Count | None = 150
@@ -86,7 +95,7 @@ class RootStage(Stage):
     variants: Variants = 2
 
 
-class BodiesStage(Stage):
+class BodiesSettings(StageSettings):
     """pose_net on the people of the training-free reconstruction, re-placed and as they stood."""
 
     iterations: Count | None = 600
@@ -111,7 +120,7 @@ class BodiesStage(Stage):
     variants: Variants = 2
 
 
-class PoseStage(Stage):
+class PoseSettings(StageSettings):
     """pose_net, attn_net and heatmap_net_2d by projection (eq. 4 to 11)."""
 
     labels: Literal["soft", "hard"] = "soft"
@@ -139,7 +148,7 @@ class PoseStage(Stage):
     variants: Variants = 3
 
 
-class SupervisedRootStage(Stage):
+class SupervisedRootSettings(StageSettings):
     """VoxelPose: root_net on the true roots of the training frames."""
 
     iterations: Count | None = 150
@@ -153,7 +162,7 @@ class SupervisedRootStage(Stage):
     variants: Variants = 2
 
 
-class SupervisedPoseStage(BodiesStage):
+class SupervisedPoseSettings(BodiesSettings):
     """VoxelPose: pose_net on the true people of the training frames, and on such re-placed."""
 
     synthetic: Fraction = Field(
@@ -163,7 +172,7 @@ class SupervisedPoseStage(BodiesStage):
     )
 
 
-class TrustStage(Stage):
+class TrustSettings(StageSettings):
     """trust_net on synthetic people, made from the training-free reconstruction; no truth."""
 
     iterations: Count | None = 1000
@@ -179,14 +188,14 @@ class TrustStage(Stage):
 class Train(Section):
     """The stages in their order."""
 
-    backbone: BackboneStage = BackboneStage()
-    root: RootStage = RootStage()
-    bodies: BodiesStage = BodiesStage()
-    pose_l2: PoseStage = PoseStage(iterations=50, batch_size=1, learning_rate=1e-4)
-    pose_l1: PoseStage = PoseStage(
+    backbone: BackboneSettings = BackboneSettings()
+    root: RootSettings = RootSettings()
+    bodies: BodiesSettings = BodiesSettings()
+    pose_l2: PoseSettings = PoseSettings(iterations=50, batch_size=1, learning_rate=1e-4)
+    pose_l1: PoseSettings = PoseSettings(
         iterations=50, batch_size=1, learning_rate=5e-5, joint_weight=0.01
     )
-    finetune: PoseStage = PoseStage(
+    finetune: PoseSettings = PoseSettings(
         enabled=False,
         iterations=30,
         batch_size=1,
@@ -194,6 +203,10 @@ class Train(Section):
         joint_weight=0.01,
         labels="hard",
     )
-    supervised_root: SupervisedRootStage = SupervisedRootStage()
-    supervised_pose: SupervisedPoseStage = SupervisedPoseStage()
-    trust: TrustStage = TrustStage()
+    supervised_root: SupervisedRootSettings = SupervisedRootSettings()
+    supervised_pose: SupervisedPoseSettings = SupervisedPoseSettings()
+    trust: TrustSettings = TrustSettings()
+
+
+if not TYPE_CHECKING:
+    Train = with_installed_sections(Train, "train.")

@@ -4,32 +4,12 @@ import hashlib
 import json
 from typing import Any
 
-from selfpose3d.training.reads import READS as TRAINING_READS
-
-READS: dict[str, tuple[str, ...]] = {
-    "studio": ("studio",),
-    "scenes": ("data",),
-    "panoptic": ("panoptic",),
-    "videos": ("videos",),
-    "footage": ("footage.name", "footage.every", "footage.stored_size"),
-    "detections": (
-        "estimator",
-        "labels.person_score",
-        "labels.joint_score",
-        "labels.min_joints",
-        "training_free",
-    ),
-    "labels": ("labels",),
-    "reconstructions": ("training_free",),
-    **TRAINING_READS,
-}
-"""The parts of the parameters that each kind of node reads."""
-VERSIONS: dict[str, int] = {"detections": 2, "reconstructions": 2, "join": 2}
+VERSIONS: dict[str, int] = {"detections": 2, "reconstructions": 2, "joined": 2}
 """Of the code behind each kind of node, 1 where nothing is said. Raised with every change of what
 the same parameters give: part of the key, so that no older result passes for a new one."""
 
 
 def node_id(kind: str, name: str, *depends_on: Any) -> str:
-    """``name`` and a key of what a node of that kind (of ``READS``) depends on."""
+    """``name`` and a key of what a node of that kind depends on."""
     text = json.dumps([VERSIONS.get(kind, 1), *depends_on], sort_keys=True)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

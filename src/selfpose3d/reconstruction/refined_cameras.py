@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.detection.projections import mean_gaps, project_people
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene, write_cameras
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.refinement import refine_centres
+from selfpose3d.reconstruction.projections import mean_gaps, project_people
 from selfpose3d.skeletons import N_JOINTS
 
 CONFIDENT = 0.5

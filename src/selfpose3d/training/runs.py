@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from selfpose3d.errors import InputError
-from selfpose3d.parameters import Compute, Parameters, Stage
+from selfpose3d.parameters import Compute, Parameters, StageSettings
 from selfpose3d.training.data import TrainingData
 
 
@@ -31,7 +31,7 @@ class Run:
     """
 
     stage: str
-    settings: Stage
+    settings: StageSettings
     compute: Compute
     seed: int
     out: Path
@@ -50,7 +50,7 @@ class Run:
         return self.out / "resume.pt"
 
 
-def iterations_of(settings: Stage, batches_per_epoch: int, devices: int) -> int:
+def iterations_of(settings: StageSettings, batches_per_epoch: int, devices: int) -> int:
     """The length of a stage in iterations, from its iterations or its epochs."""
     if settings.iterations is not None:
         return settings.iterations
@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
 def stage_run(
     parameters: Parameters,
     stage: str,
-    settings: Stage,
+    settings: StageSettings,
     data: TrainingData,
     out: Path,
     batches_per_epoch: int,
