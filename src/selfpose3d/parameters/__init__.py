@@ -13,7 +13,14 @@ from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.loading import load_parameters, merge, parse_parameters
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
-from selfpose3d.parameters.partial import leaves, parse_selected, partial, select, unkeyed
+from selfpose3d.parameters.partial import (
+    leaves,
+    parse_selected,
+    part_of,
+    partial,
+    select,
+    unkeyed,
+)
 from selfpose3d.parameters.section import UNKEYED, NotGivenError, Section
 from selfpose3d.parameters.settings import with_settings
 from selfpose3d.parameters.space import Space
@@ -73,6 +80,7 @@ __all__ = [
     "merge",
     "parse_parameters",
     "parse_selected",
+    "part_of",
     "partial",
     "select",
     "unkeyed",

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from selfpose3d.errors import InputError
 from selfpose3d.parameters.loading import load_parameters, merge
-from selfpose3d.parameters.section import UNKEYED, Section, refusal
+from selfpose3d.parameters.section import UNKEYED, Mark, Section, marks_of, refusal
 from selfpose3d.parameters.whole import Parameters
 
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
@@ -25,31 +26,36 @@ def select(parameters: Parameters, reads: Iterable[str]) -> dict[str, Any]:
         path = dotted.split(".")
         value = _at(parameters, path)
         if isinstance(value, Section):
-            found = [(path + list(leaf), each) for leaf, each, keyed in leaves(value) if keyed]
+            found = [(path + list(leaf), each) for leaf, each, marks in leaves(value) if not marks]
         else:
-            found = [] if UNKEYED in _field(parameters, path) else [(path, value)]
+            found = [] if _marks_at(parameters, path) else [(path, value)]
         for place, each in found:
             _put(selected, place, each)
     return to_plain(selected)
 
 
+def part_of(parameters: Parameters, reads: Iterable[str]) -> Parameters:
+    """Parameters that hold what ``reads`` names and what can't change a result, and no more."""
+    return partial(merge(unkeyed(parameters), select(parameters, reads)))
+
+
 def unkeyed(parameters: Parameters) -> dict[str, Any]:
     """All fields that can't change a result, nested as in the whole."""
     selected: dict[str, Any] = {}
-    for path, value, keyed in leaves(parameters):
-        if not keyed:
+    for path, value, marks in leaves(parameters):
+        if UNKEYED in marks:
             _put(selected, list(path), value)
     return to_plain(selected)
 
 
-def leaves(section: Section) -> Iterator[tuple[tuple[str, ...], Any, bool]]:
-    """The path, the value and whether it goes into keys, of every field that is no section."""
+def leaves(section: Section) -> Iterator[tuple[tuple[str, ...], Any, set[Mark]]]:
+    """The path, the value and the marks of every field that is no section."""
     for name, field in type(section).model_fields.items():
         value = section.__dict__[name]
         if isinstance(value, Section):
-            yield from (((name, *path), each, keyed) for path, each, keyed in leaves(value))
+            yield from (((name, *path), each, marks) for path, each, marks in leaves(value))
         else:
-            yield (name,), value, UNKEYED not in field.metadata
+            yield (name,), value, marks_of(field)
 
 
 def to_plain(value: Any) -> Any:
@@ -65,10 +71,10 @@ def _at(parameters: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def _field(parameters: Any, path: Sequence[str]) -> list[Any]:
-    """What marks a leaf; an entry of a mapping has no marks."""
+def _marks_at(parameters: Any, path: Sequence[str]) -> set[Mark]:
+    """The marks of a leaf; an entry of a mapping has none."""
     section = _at(parameters, path[:-1])
-    return [] if isinstance(section, Mapping) else type(section).model_fields[path[-1]].metadata
+    return set() if isinstance(section, Mapping) else marks_of(type(section).model_fields[path[-1]])
 
 
 def _put(nested: dict[str, Any], path: Sequence[str], value: Any) -> None:
@@ -103,14 +109,13 @@ def _partial(model: type[Any], values: Mapping[str, Any], path: tuple[str, ...])
         section = annotation if nested else None
         try:
             if section is None:
-                fields[name] = _validated(model, name, value)
-            elif isinstance(value, Mapping) and set(value) != set(section.model_fields):
+                fields[name] = _type_of(model, name).validate_python(value)
+            elif isinstance(value, Mapping) and not _complete(section, value):
                 fields[name] = _partial(section, value, key)
             else:
                 fields[name] = section.model_validate(value)
         except ValidationError as error:
-            where = path if section is None else key
-            raise refusal(error, section or model, "--parameters", where) from error
+            raise refusal(error, section or model, "--parameters", key) from error
     instance = object.__new__(model)
     object.__setattr__(instance, "__dict__", fields)
     object.__setattr__(instance, "__pydantic_fields_set__", set(fields))
@@ -119,11 +124,25 @@ def _partial(model: type[Any], values: Mapping[str, Any], path: tuple[str, ...])
     return instance
 
 
-def _validated(model: type[Any], name: str, value: Any) -> Any:
-    instance = model.__pydantic_validator__.validate_assignment(
-        model.model_construct(), name, value
+def _complete(section: type[Any], values: Mapping[str, Any]) -> bool:
+    """Whether no field is missing, of the section and of those in it."""
+    if set(values) != set(section.model_fields):
+        return False
+    inner = {name: section.model_fields[name].annotation for name in values}
+    sections = {n: a for n, a in inner.items() if isinstance(a, type) and issubclass(a, Section)}
+    return all(
+        not isinstance(values[name], Mapping) or _complete(each, values[name])
+        for name, each in sections.items()
     )
-    return instance[0][name] if isinstance(instance, tuple) else getattr(instance, name)
+
+
+@cache
+def _type_of(model: Any, name: str) -> TypeAdapter[Any]:
+    """The type of a field with its limits, without the model's own checks: a part may be given
+    alone."""
+    field = model.model_fields[name]
+    annotated: Any = Annotated[field.annotation, field]
+    return TypeAdapter(annotated)
 
 
 def parse_selected(text: str, also: str = "{}") -> Parameters:

@@ -1,9 +1,11 @@
 """What every section of the parameters is: typed, checked, fixed."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from selfpose3d.errors import InputError
 from selfpose3d.tables import with_installed
@@ -28,12 +30,19 @@ Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
 
 
-class _Unkeyed:
-    """The mark of a field that can't change a result."""
+class Mark(Enum):
+    """What a field is, beside its type: ``Annotated[..., UNKEYED]``."""
+
+    UNKEYED = "can't change a result; steps are given it, keys do not hold it"
+    CHOICE = "says whether a step runs, and nothing of how; neither steps nor keys hold it"
 
 
-UNKEYED = _Unkeyed()
-"""``Annotated[..., UNKEYED]``: the field can't change a result, so it stays out of keys."""
+UNKEYED, CHOICE = Mark.UNKEYED, Mark.CHOICE
+
+
+def marks_of(field: FieldInfo) -> set[Mark]:
+    """The marks of a field."""
+    return {mark for mark in field.metadata if isinstance(mark, Mark)}
 
 
 class NotGivenError(InputError, AttributeError):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from selfpose3d.parameters.section import (
-    UNKEYED,
+    CHOICE,
     Count,
     Fraction,
     NonNegative,
@@ -19,7 +19,7 @@ from selfpose3d.parameters.section import (
 class StageSettings(Section):
     """What every training stage has. Exactly one of epochs and iterations is given."""
 
-    enabled: Annotated[bool, UNKEYED] = True
+    enabled: Annotated[bool, CHOICE] = True
     epochs: Positive | None = None
     iterations: Count | None = None
     batch_size: Count = 4

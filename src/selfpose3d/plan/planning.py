@@ -7,7 +7,7 @@ from dataclasses import replace
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
 from selfpose3d.methods import Stage
-from selfpose3d.parameters import Parameters, leaves, select, with_settings
+from selfpose3d.parameters import UNKEYED, Parameters, leaves, select, with_settings
 from selfpose3d.plan.keys import node_id
 from selfpose3d.plan.nodes import (
     DetectionsNode,
@@ -98,8 +98,7 @@ def _runs(
 
 def _refuse_unkeyed(parameters: Parameters, settings: Iterable[str], name: str) -> None:
     """An experiment that sets what can't change a result would be the same one."""
-    idle = {".".join(path) for path, _, keyed in leaves(parameters) if not keyed}
-    idle -= {f"train.{stage}.enabled" for stage in type(parameters.train).model_fields}
+    idle = {".".join(path) for path, _, marks in leaves(parameters) if UNKEYED in marks}
     wrong = sorted(idle & set(settings))
     if wrong:
         raise InputError(

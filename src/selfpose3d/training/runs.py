@@ -12,6 +12,7 @@ from torch import Tensor
 
 from selfpose3d.errors import InputError
 from selfpose3d.parameters import Compute, Parameters, StageSettings
+from selfpose3d.parameters.section import marks_of
 from selfpose3d.training.data import TrainingData
 
 
@@ -76,8 +77,11 @@ def _file_digest(path: Path) -> bytes:
 
 
 def _plain(value: Any) -> Any:
+    """Values as they are told apart; fields that can't change a result are left out."""
     if isinstance(value, BaseModel):
-        return sorted((name, _plain(part)) for name, part in value.__dict__.items())
+        fields = type(value).model_fields
+        kept = [(name, part) for name, part in value.__dict__.items() if not marks_of(fields[name])]
+        return sorted((name, _plain(part)) for name, part in kept)
     return value
 
 
