@@ -46,7 +46,7 @@ SHARE = 5
 counting waits and the bare passes."""
 
 NO_CARD = (
-    "no card: torch.cuda.is_available() is false. Look at what nvidia-smi says and at whether torch "
+    "no card: torch.cuda.is_available() is false. Look at what nvidia-smi says, and whether torch "
     "was built for CUDA; --device cpu tries the command itself"
 )
 
@@ -130,8 +130,12 @@ def golden_line(
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Without the shorter mantissas (TF32) that torch allows convolutions on a card."""
-    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
         yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def deviation(kept: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
@@ -182,22 +186,28 @@ def measure(
     """Measure line by line while time is left, the tables written after each; what went wrong."""
     end = time.monotonic() + 60 * arguments.minutes
     wrong = []
-    for number, line in enumerate(todo):
-        left = end - time.monotonic()
+    for number, line in enumerate(todo, 1):
         name = f"{line.table}: {line.name}"
+        left = end - time.monotonic()
         if left <= 0:
             result["left out"].append(name)
+            said = "left out, no time is left"
         else:
-            row = measured_or_why_not(line, left / (len(todo) - number))
+            row = measured_or_why_not(line, left / (len(todo) - number + 1))
             result["tables"].setdefault(line.table, {})[line.name] = row
-            clock = f"{int(left) // 60}:{int(left) % 60:02d}"
-            said = f"[{number + 1}/{len(todo)}, {clock} left] {name}: {summary(row)}"
-            print(said, flush=True)
+            said = summary(row)
             if "error" in row or not row.get("met", True):
-                wrong.append(f"  {name}: {summary(row)}")
+                wrong.append(f"  {name}: {said}")
+        print(f"[{number}/{len(todo)}, {_clock(end)} left] {name}: {said}", flush=True)
         write_json(arguments.out / "gpu.json", result)
         write_text(arguments.out / "gpu.md", page(result))
     return wrong
+
+
+def _clock(end: float) -> str:
+    """Minutes and seconds until then."""
+    left = max(0, round(end - time.monotonic()))
+    return f"{left // 60}:{left % 60:02d}"
 
 
 def measured_or_why_not(line: Line, seconds: float) -> dict[str, Any]:

@@ -153,7 +153,8 @@ class Meter:
         return Reading(
             iterations=count,
             seconds=taken,
-            bare=seconds_of(lambda: replay(calls, fabric)) / RECORDED,
+            bare=float(np.median([seconds_of(lambda: replay(calls, fabric)) for _ in range(3)]))
+            / RECORDED,
             drawing=drawn,
             waits=waits and {place: n / count for place, n in waits.places.most_common()},
             unrepeatable=sorted(waits.unrepeatable) if waits else [],
