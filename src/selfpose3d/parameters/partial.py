@@ -1,4 +1,4 @@
-"""The parts of the parameters that one step reads, and parameters that hold no others."""
+"""The parts of the parameters that one step reads, and parameters that hold only those."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -30,8 +30,8 @@ def select(parameters: Parameters, reads: Iterable[str]) -> dict[str, Any]:
 def partial(selected: Mapping[str, Any]) -> Parameters:
     """Parameters that hold only the given parts.
 
-    Reading another part raises ``NotGivenError``, an ``AttributeError``: a stage can't depend on
-    what its key does not cover.
+    Reading another part raises ``NotGivenError``, an ``AttributeError``: a stage can't depend on a
+    parameter that its key does not cover.
 
     Raises:
         InputError: a key is unknown, or a value is wrong.

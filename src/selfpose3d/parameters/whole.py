@@ -1,4 +1,4 @@
-"""All sections together: ``params.yaml`` and what lies over it."""
+"""All sections together: ``params.yaml`` and the overlays laid over it."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -27,9 +27,9 @@ from selfpose3d.parameters.videos import Videos
 class Parameters(Section):
     """Everything that ``params.yaml`` and its overlays may say."""
 
-    seed: Seed = Field(0, description="of one training; set for each experiment from seeds")
+    seed: Seed = Field(0, description="seed of one training; the workflow sets it from seeds")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
-        (0,), description="every learnt experiment is trained with each of them"
+        (0,), description="training seeds; every experiment that trains is run with each of them"
     )
     data: Data = Data()
     studio: Studio = Studio()
@@ -47,12 +47,19 @@ class Parameters(Section):
     inference: Inference = Inference()
     training_free: TrainingFree = TrainingFree()
     tracking: Tracking = Tracking()
-    experiments: dict[str, Method] = Field(default_factory=dict)
-    tables: dict[str, Table] = Field(default_factory=dict)
+    experiments: dict[str, Method] = Field(
+        default_factory=dict, description="experiments by name: a method and changed parameters"
+    )
+    tables: dict[str, Table] = Field(
+        default_factory=dict, description="results tables by name, with their experiments as rows"
+    )
 
     def by_default(self) -> "Parameters":
-        """With the tables that a plain run makes, and the experiments that no other table asks
-        for alone; what these are like is resolved, as it may be gone."""
+        """The parameters of a plain run: its tables, and the experiments that it makes.
+
+        An experiment stays if a table of the plain run or no table at all names it. Its ``like`` is
+        resolved, since the experiment that it starts from may be left out.
+        """
         tables = {name: table for name, table in self.tables.items() if table.by_default}
         asked = self._with_parts(row for table in self.tables.values() for row in table.rows)
         wanted = self._with_parts(row for table in tables.values() for row in table.rows)
@@ -64,8 +71,10 @@ class Parameters(Section):
         return self.model_copy(update={"experiments": experiments, "tables": tables})
 
     def seeds_of(self, experiment: str) -> tuple[int, ...]:
-        """The seeds that an experiment is trained with: all that its tables ask for, ascending;
-        a training-free one has nothing to draw and takes the first."""
+        """The seeds that an experiment is run with, ascending: all that its tables ask for.
+
+        A training-free experiment draws nothing at random and takes the first seed alone.
+        """
         if self.method_of(experiment) == "training_free":
             return self.seeds[:1]
         tables = [
@@ -75,17 +84,17 @@ class Parameters(Section):
         return tuple(sorted({seed for seeds in asked for seed in seeds}))
 
     def parts_of(self, experiment: str) -> tuple[str, ...]:
-        """The two experiments that a joined one is of; none of another.
+        """The two experiments that a joined experiment combines; none for any other method.
 
         Raises:
-            InputError: it names none, or such as can't be joined.
+            InputError: a joined experiment names none, or experiments that can't be joined.
         """
         described = self.described(experiment)
         if described.method != "joined":
             if described.of is not None:
                 raise InputError(
-                    f"experiments.{experiment}.of: only a joined experiment has it; "
-                    "set method: joined, or remove it"
+                    f"experiments.{experiment}.of: only a joined experiment has this key; "
+                    "set method: joined, or remove the key"
                 )
             return ()
         known = {name for name in self.experiments if self.method_of(name) != "joined"}
@@ -99,19 +108,19 @@ class Parameters(Section):
         return described.of
 
     def _with_parts(self, experiments: Iterable[str]) -> set[str]:
-        """With what the joined ones among the experiments are of."""
+        """The experiments, and the parts of those among them that are joined."""
         names = set(experiments)
         return names.union(*(self.parts_of(name) for name in names & set(self.experiments)))
 
     def method_of(self, experiment: str) -> str:
-        """The method of an experiment, or of what it is like."""
+        """The method of an experiment, its own or inherited through ``like``."""
         return self.described(experiment).method or "selfpose3d"
 
     def described(self, experiment: str) -> Method:
-        """An experiment with the method and settings of what it is like under its own.
+        """An experiment, its own method and settings laid over those inherited through ``like``.
 
         Raises:
-            InputError: it is like an experiment that is not there, or, in the end, like itself.
+            InputError: ``like`` names an unknown experiment, or leads back to the experiment.
         """
         chain = [experiment]
         while (like := self.experiments[chain[-1]].like) is not None:
