@@ -111,7 +111,7 @@ def fetch_weights(folder: Path) -> dict[str, Path]:
         where each of ``MEMBERS`` lies.
 
     Raises:
-        InputError: they could not be had; it says which files to put where.
+        InputError: the weights can't be fetched; the message says which files to put where.
     """
     return fetch_wheel_files(WHEEL, MEMBERS, folder)
 
@@ -205,7 +205,7 @@ class Landmarker:
         """The person in a region of an (H, W, 3) RGB image.
 
         Args:
-            image: where to look.
+            image: image to look at.
             roi: the region.
             mirrored: look at its mirror image too and take the mean, at twice the time.
         """

@@ -55,8 +55,8 @@ def label_quality(
     """Recall, false people and errors of labels over the images of scenes.
 
     Args:
-        labels: Panoptic-15, one a scene.
-        truths: 3D people by (sequence, frame), one a scene.
+        labels: Panoptic-15 labels, one file per scene.
+        truths: 3D people by (sequence, frame), one file per scene.
         scenes: their cameras.
 
     Returns:

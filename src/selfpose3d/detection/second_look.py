@@ -44,7 +44,7 @@ class Missed:
     Args:
         camera: the image's.
         everybody: all 3D people of the frame as the camera sees them.
-        wanted: which of them to look for.
+        wanted: indices of the people to look for.
     """
 
     camera: str
@@ -59,7 +59,7 @@ def missed_people(
 
     Args:
         people: reconstructed from the detections.
-        cameras: of the stored frames.
+        cameras: cameras of the stored frames.
         detections: COCO-17 by camera.
     """
     views = [project_people(people, camera) for camera in cameras]
@@ -84,9 +84,9 @@ def look_for(
 ) -> People2D:
     """The detections of one image and the missed people that a second look finds.
 
-    The region is looked at as it is, and with the people in front painted over, which else draw
-    the landmark network to them. What agrees best with the projection is taken, if it agrees by
-    ``parameters.agreement``.
+    The region is looked at as it is, and with the people in front painted over, who would otherwise
+    attract the landmark network. The result that agrees best with the projection is added if its
+    error is below ``parameters.agreement``.
     """
     found = []
     for person in missed.wanted:

@@ -49,7 +49,7 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
     """Compare reconstructed people with the labels of the same frames.
 
     Args:
-        scene: gives the cameras of the stored frames and the sequence's name.
+        scene: scene with the cameras of the stored frames and the sequence's name.
         labels: Panoptic-15 people by (frame, camera name), pixels of the stored frames.
         people: 3D people by (sequence, frame), world mm.
 

@@ -1,6 +1,6 @@
 """3D people: predictions and ground truth, Panoptic-15, world mm, z up.
 
-Parquet, one row a joint::
+Parquet, one row per joint::
 
     sequence str, frame int, person int, joint int, x, y, z float (mm),
     score float (the person's), valid bool

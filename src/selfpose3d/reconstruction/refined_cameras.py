@@ -32,7 +32,7 @@ def write_refined_scene(scene: Scene, labels: Views, people: Frames, out: Path) 
     """Write a copy of a scene with refitted principal points, and ``refinement.json`` in it.
 
     Args:
-        scene: as calibrated.
+        scene: scene with the cameras as calibrated.
         labels: Panoptic-15, px of the stored frames.
         people: the scene's training-free reconstruction, which tells who is who across views.
         out: folder of the new scene.

@@ -49,10 +49,10 @@ class Overlay:
 
     Args:
         camera: name.
-        width: of picture and skeletons, px.
-        height: likewise.
+        width: width of picture and skeletons, px.
+        height: height of picture and skeletons, px.
         picture: data URI (JPEG).
-        layers: by name, the SVG paths of its people.
+        layers: SVG paths of the people, by the layer's name.
     """
 
     camera: str
@@ -80,7 +80,7 @@ def overlay_frame(
         scene: whose stored frames and cameras are used.
         frame: its id.
         layers: 3D people by the layer's name (methods, ``TRUTH``).
-        width: of the pictures, px.
+        width: width of the pictures, px.
     """
     overlays = []
     for camera in scene.cameras:
@@ -111,7 +111,7 @@ def visible_joints(camera: Camera, people: People3D) -> NDArray[np.float64]:
 
 
 def skeleton_svg(camera: Camera, people: People3D, truth: bool = False) -> str:
-    """The people of a frame as SVG paths in a camera's pixels, one a person."""
+    """The people of a frame as SVG paths in a camera's pixels, one path per person."""
     paths = []
     for index, joints in enumerate(visible_joints(camera, people)):
         strokes = [
@@ -205,7 +205,7 @@ def viewer_data(
     Args:
         scenes: sequences to show.
         layers: 3D people by name.
-        max_frames: of a sequence; of a longer one, evenly spread frames.
+        max_frames: most frames per sequence; a longer one shows evenly spread frames.
     """
     return {
         "bones": [list(bone) for bone in BONES],

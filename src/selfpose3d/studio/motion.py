@@ -50,7 +50,7 @@ class Track:
         places: (N, 2) mm.
         headings: (N,) radians about z; 0 looks along -y.
         strides: (N,) phase of the walk in radians.
-        activities: of the whole time, in their order.
+        activities: activities in their order, over the whole time.
         habits: (12,) in [0, 1), the person's own manner.
     """
 
@@ -407,10 +407,10 @@ def plan_motion(
     """Paths and activities of people who share a floor.
 
     Args:
-        rng: what they depend on.
-        people: how many.
-        seconds: how long.
-        area: they stay within +-area in x and y, mm.
+        rng: source of all randomness.
+        people: number of people.
+        seconds: duration, s.
+        area: largest distance of people from the origin in x and in y, mm.
 
     Returns:
         one track a person; their roots stay ``LEAST_DISTANCE_MM`` apart.

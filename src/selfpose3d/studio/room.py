@@ -259,7 +259,7 @@ def see_room(stage: Stage, seed: int) -> tuple[View, ...]:
 
     Args:
         stage: cameras and room.
-        seed: of the room's furnishing.
+        seed: seed of the room's furnishing.
     """
     meshes = _room_meshes(stage.room, stage.look, seed)
     return tuple(_view(enlarged(camera), meshes, stage) for camera in stage.cameras)

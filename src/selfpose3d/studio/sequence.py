@@ -72,7 +72,7 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
         studio: the parameters.
         sequence: one of ``sequence_names``.
         rig: a rig file, see ``read_rig``.
-        bodies: what ``bake_bodies`` wrote.
+        bodies: file written by ``bake_bodies``.
         host: the folder that stands for the host's root.
     """
     index, rng, frames = _stream(studio, sequence)
@@ -231,7 +231,7 @@ class _Shot:
 
 
 class _Videos:
-    """One video a camera, written frame by frame.
+    """One video per camera, written frame by frame.
 
     Motion JPEG: every frame stands for itself, so frame numbers are exact, and its quality is
     chosen here (OpenCV's own encoders offer no way to).
@@ -307,7 +307,7 @@ def _write_calibration(path: Path, cameras: Sequence[Camera]) -> None:
 
 
 def _write_poses(path: Path, poses: Sequence[NDArray[np.float64]], interval: float) -> None:
-    """The tar of one JSON a frame: cm, y down, confidence 1."""
+    """A tar of one JSON per frame: cm, y down, confidence 1."""
     with tarfile.open(path, "w") as archive:
         for frame, joints_P19_3 in enumerate(poses):
             bodies = [
