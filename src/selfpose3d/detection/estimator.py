@@ -26,7 +26,7 @@ Image = tuple[int, str]
 
 
 class PoseEstimator(Protocol):
-    """What finds people in one image."""
+    """An estimator of the people in one image."""
 
     def __call__(self, image: NDArray[np.uint8]) -> People2D:
         """COCO-17 people in an (H, W, 3) RGB image, px."""
@@ -77,7 +77,7 @@ def detect_again(
     weights: Path,
     workers: int = 1,
 ) -> Views:
-    """Detections, with the people added that one view missed and others saw.
+    """Add to the detections the people whom one view missed and other views saw.
 
     Only an estimator that looks at images can look again; the people of others are returned as
     they are.
@@ -105,11 +105,11 @@ def detect_again(
 
 
 _Task = tuple[Image, Missed | None, People2D | None]
-"""An image; for a second look whom to look for, and the people already found."""
+"""An image; for a second look also the people to look for and the people already found."""
 
 
 class _Worker:
-    """Does tasks with an estimator of its own, made when the first one comes."""
+    """Does tasks with its own estimator, which is made at the first task."""
 
     def __init__(self, scene: Scene, parameters: Estimator, weights: Path) -> None:
         self._scene, self._parameters, self._weights = scene, parameters, weights
@@ -151,7 +151,7 @@ def _spread(
 
 
 def _given_files(parameters: Estimator, scene: Scene) -> Path:
-    """The file of a scene; the parameters see to it that an estimator that reads one has it."""
+    """The file of a scene; the parameters guarantee that an estimator that reads files has one."""
     return Path(str(parameters.files).replace("{sequence}", scene.name))
 
 

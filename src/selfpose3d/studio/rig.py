@@ -56,7 +56,7 @@ class RigFile(_Strict):
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Where a sequence is shot.
+    """The place where a sequence is shot.
 
     Args:
         cameras: named "00_00", "00_01", ... as Panoptic names panel and node.

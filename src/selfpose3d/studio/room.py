@@ -255,7 +255,7 @@ def _quad(
 
 
 def see_room(stage: Stage, seed: int) -> tuple[View, ...]:
-    """The empty room in every camera of a stage; drawn once a sequence.
+    """The empty room in every camera of a stage; drawn once per sequence.
 
     Args:
         stage: cameras and room.

@@ -93,7 +93,7 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
 
 
 def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, int]:
-    """A sequence's place in its split, its random numbers, shared with no other, and its number
+    """A sequence's place in its split, random numbers that no other sequence shares, and its number
     of frames."""
     for split, names in enumerate(sequence_names(studio)):
         if sequence in names:
@@ -110,7 +110,7 @@ def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, in
 def _cast(
     studio: Studio, index: int, rng: np.random.Generator, frames: int, stage: Stage, bodies: Path
 ) -> tuple[list[Person], tuple[Track, ...]]:
-    """The people of a sequence; their number goes round, so that each comes equally often."""
+    """The people of a sequence; their number rotates, so that each comes equally often."""
     low, high = studio.people
     if low > high:
         raise InputError(f"studio.people: {low} to {high}; the first must not exceed the second")
@@ -275,7 +275,7 @@ class _Videos:
             self._check()
 
     def _check(self) -> None:
-        """OpenCV says nothing when a disk is full: count what arrived."""
+        """Count the written frames, since OpenCV does not report a full disk."""
         for path in self.paths:
             count = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))
             if count != self.written:
