@@ -22,7 +22,7 @@ STANDING_LENGTHS = np.linalg.norm(STANDING_BONES[[ROOT, 7, 8, 13, 14]], axis=-1)
 NECK_TO_ANKLE_MM = float(STANDING_LENGTHS[:3].sum())
 
 SMALLEST_MM, LARGEST_MM = 500.0, 2500.0
-"""Plausible medians of people's lengths from neck to ankle, mm: a toddler's to beyond any adult's."""
+"""Plausible medians of people's lengths from neck to ankle, mm: a toddler's to a giant's."""
 ENOUGH = 5
 """Fewest people to judge by; fewer may all be mistakes."""
 _FEWEST_BONES = 3

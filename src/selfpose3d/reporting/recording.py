@@ -185,7 +185,7 @@ def _tags(described: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _table_tags(described: Mapping[str, Any]) -> dict[str, str]:
-    """One tag listing the run's tables, and one per table to search by: ``tags.table_4 = 'yes'``."""
+    """One tag with the run's tables, and one per table to search by: ``tags.table_4 = 'yes'``."""
     tables = described["tables"]
     return {"tables": ", ".join(tables), **dict.fromkeys(tables, "yes")}
 
