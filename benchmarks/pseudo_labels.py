@@ -19,7 +19,8 @@ from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.parameters import Parameters
 from selfpose3d.pipeline import detect_people, label_path
 from selfpose3d.sources.panoptic import prepare_sequence
-from selfpose3d.studio import bake_bodies, render_sequence, sequence_names
+from selfpose3d.sources import SOURCES
+from selfpose3d.studio import bake_bodies, render_sequence
 
 REPOSITORY = Path(__file__).parents[1]
 COLUMNS = (

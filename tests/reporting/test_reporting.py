@@ -183,11 +183,11 @@ def test_rows_by_sequence_and_number_of_people(results: Path, tmp_path: Path) ->
     )
 
     table = read_table(tmp_path / "t.csv").set_index(["method", "data"])
-    net, parts = "SelfPose3d (images)", ("", ", studio_test_00 (3.0 people a frame)")
+    net, parts = "SelfPose3d (images)", ("", ", studio_test_00 (3.0 people per frame)")
     parts += (", 2 people in the frame", ", 3 people in the frame")
     titles = [(name, f"studio ring5{part}") for name in ("Training-free", net) for part in parts]
     assert table.index[:8].tolist() == titles
-    sequence = table.loc[net, "studio ring5, studio_test_00 (3.0 people a frame)"]
+    sequence = table.loc[net, "studio ring5, studio_test_00 (3.0 people per frame)"]
     assert sequence["MPJPE"] == pytest.approx(HIGH_MPJPE + 0.5)
     assert sequence["MPJPE_sd"] == pytest.approx(np.std([0, 1], ddof=1))
     two = table.loc[net, "studio ring5, 2 people in the frame"]
@@ -282,7 +282,7 @@ def test_labels_and_heatmaps_stand_side_by_side_with_units(results: Path) -> Non
     quality = {title: read_json(path) for title, path in write_label_quality(results).items()}
     whole, scores, joints = label_tables(quality)
     assert whole["columns"] == ["", "Soft labels", "Learnt heatmaps"]
-    assert ["of these found", "93.1 %", "–"] in whole["rows"]
+    assert ["found people", "93.1 %", "–"] in whole["rows"]
     assert ["PCK", "–", "74.2 %"] in whole["rows"]
     assert scores["rows"] == [["0.95 to 1", "69.0 %", "1.8 %", "3.0 %"]]
     assert joints["columns"][-2:] == ["Learnt heatmaps: PCK", "Learnt heatmaps: own side"]
