@@ -477,6 +477,27 @@ def parameters_file(
     update_parameters_file(path, schema)
 
 
+@command("code-version")
+def code_version(
+    raised: Annotated[
+        list[str] | None,
+        typer.Option("--raise", help="kind of node whose results change, or all; repeat for more"),
+    ] = None,
+    same: Annotated[
+        list[str] | None,
+        typer.Option(help="kind of node whose results stay, or all; repeat for more"),
+    ] = None,
+) -> None:
+    """Say whether changed code changes results; without options, list the versions of the code."""
+    from selfpose3d.plan.code_versions import LOCK, read_lock, settle, status
+    from selfpose3d.plan.keys import own_code
+
+    code = own_code()
+    if raised or same:
+        settle(LOCK, code, raised or [], same or [])
+    typer.echo(status(read_lock(LOCK), code))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     app(args=arguments if arguments is not None else sys.argv[1:])

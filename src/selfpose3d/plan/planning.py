@@ -197,13 +197,13 @@ def _add_dataset(plan: Plan, parameters: Parameters) -> Dataset:
         train = _numbered("studio_train", parameters.studio.train_sequences)
         test = _numbered("studio_test", parameters.studio.test_sequences)
         dataset = Dataset(
-            node_id("scenes", source, reads, host.id), reads, source, train, test, host
+            node_id("panoptic", source, reads, host.id), reads, source, train, test, host
         )
     else:
         reads |= select(parameters, READS[source])
         section = getattr(parameters, source)
         train, test = tuple(section.train), tuple(section.test)
-        dataset = Dataset(node_id("scenes", source, reads), reads, source, train, test, None)
+        dataset = Dataset(node_id(source, source, reads), reads, source, train, test, None)
     plan.datasets[dataset.id] = dataset
     return dataset
 
@@ -220,7 +220,7 @@ def _add_footage(plan: Plan, parameters: Parameters) -> Reconstructions:
     people = _add_people(plan, parameters, dataset)
     if not parameters.footage.centre_refinement:
         return people
-    id_ = node_id("footage", f"{name}_refined", people.id)
+    id_ = node_id("refined", f"{name}_refined", people.id)
     refined = Dataset(id_, reads, name, (), (name,), None, refined_from=people.id)
     return _add_people(plan, parameters, refined)
 
