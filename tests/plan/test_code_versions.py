@@ -1,6 +1,7 @@
 """The lock file of code versions: no change of code passes unsaid, and tidying costs nothing."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,9 @@ def lock(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         (folder / name).write_text(text)
     path = tmp_path / "lock.json"
-    write_json(path, {"kinds": {"two": {"version": 4, "roots": []}}, "modules": {}})
+    write_json(
+        path, {"kinds": {"two": {"version": 4, "since": "before", "roots": []}}, "modules": {}}
+    )
     settle(path, code_in(tmp_path), [], ["all"])
     return path
 
@@ -134,6 +137,36 @@ def test_what_is_half_said_is_refused_and_nothing_written(
     with pytest.raises(InputError, match=said):
         settle(lock, edit(lock, "numbers.py", "SCALE = 3\n"), raised, same)
     assert lock.read_text() == before
+
+
+def merged(lock: Path, files: tuple[str, str], raised: list[str]) -> tuple[bool, str]:
+    """Whether git merges the lock files of two branches, each with another changed file, and the
+    merged text or what is in conflict."""
+    base = lock.read_text()
+    for branch, name in zip(("ours", "theirs"), files, strict=True):
+        lock.write_text(base)
+        settle(lock, edit(lock, name, f"{FILES[name]}MORE = 1\n"), raised, ["all"])
+        shutil.copy(lock, lock.with_name(branch))
+        edit(lock, name, FILES[name])
+    lock.write_text(base)
+    command = ["git", "merge-file", "--stdout", "ours", "lock.json", "theirs"]
+    done = subprocess.run(command, cwd=lock.parent, capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout
+
+
+def test_two_branches_that_raise_one_version_conflict(lock: Path) -> None:
+    """Otherwise both would go on with one number for different code."""
+    clean, text = merged(lock, ("first.py", "numbers.py"), ["one"])
+    assert not clean
+    assert '"since"' in text.partition("<<<<<<<")[2].partition("=======")[0]
+
+
+def test_two_branches_that_tidy_different_files_merge(lock: Path) -> None:
+    clean, text = merged(lock, ("first.py", "third.py"), [])
+    assert clean
+    lock.write_text(text)
+    edit(lock, "first.py", f"{FILES['first.py']}MORE = 1\n")
+    assert changed(read_lock(lock), edit(lock, "third.py", "MORE = 1\n")) == {}
 
 
 def test_a_step_that_begins_elsewhere_is_a_change(lock: Path) -> None:

@@ -3,9 +3,12 @@
 ``code_versions.lock.json`` holds for each kind its version and the roots of its step, and for all
 kinds together a hash of every module in their closures (``plan.closures``). A kind's code is as it
 was when its version was set if its roots and the hashes of its closure are those in the file; the
-closure then is the same too, as every module that leads to another has its hash there. Once a
-module changes, ``selfpose3d code-version`` wants to know of all kinds that depend on it whether
-their results change.
+closure then is the same too, as every module that leads to another has its hash there.
+
+Once a module changes, ``selfpose3d code-version`` wants to know of all kinds that depend on it
+whether their results change. Beside a version stands the hash of the closure that it began with, so
+that git calls it a conflict when two branches raise one version for different code; raise it once
+more then.
 
 A run reads the versions and nothing else of it: code is hashed by the command and by a test.
 """
@@ -13,6 +16,7 @@ A run reads the versions and nothing else of it: code is hashed by the command a
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict
 
@@ -24,9 +28,10 @@ LOCK = Path(__file__).with_name("code_versions.lock.json")
 
 
 class Kind(TypedDict):
-    """What the lock file says of one kind of node."""
+    """What the lock file says of one kind of node; ``since`` is of the code of its version."""
 
     version: int
+    since: str
     roots: list[str]
 
 
@@ -66,6 +71,11 @@ class Code:
         """The hash of every module in any closure."""
         names = sorted(set[str]().union(*self.closures.values()))
         return {name: digest_of(name, self.package) for name in names}
+
+    def hash_of(self, kind: str) -> str:
+        """A short hash of a kind's closure."""
+        parts = [f"{name}={self.digests[name]}" for name in sorted(self.closures[kind])]
+        return sha256(" ".join(parts).encode()).hexdigest()[:10]
 
 
 @cache
@@ -113,8 +123,11 @@ def renewed(lock: Lock, code: Code, raised: Collection[str] = ()) -> Lock:
     """The lock file for the code as it is, with the versions of some kinds raised by one."""
     kinds: dict[str, Kind] = {}
     for kind, roots in sorted(code.roots.items()):
-        version = lock["kinds"][kind]["version"] if kind in lock["kinds"] else 1
-        kinds[kind] = {"version": version + (kind in raised), "roots": list(roots)}
+        kept = lock["kinds"].get(kind)
+        version, since = (kept["version"], kept["since"]) if kept else (1, code.hash_of(kind))
+        if kind in raised:
+            version, since = version + 1, code.hash_of(kind)
+        kinds[kind] = {"version": version, "since": since, "roots": list(roots)}
     return {"kinds": kinds, "modules": dict(code.digests)}
 
 
