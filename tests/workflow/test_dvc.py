@@ -20,6 +20,7 @@ import yaml
 
 from conftest import REPOSITORY, tool_path
 from selfpose3d.parameters import Parameters
+from selfpose3d.plan.code_versions import LOCK, code_versions
 
 TINY = REPOSITORY / "tests" / "tiny_workflow"
 ENVIRONMENT = {
@@ -60,10 +61,10 @@ def jobs(folder: Path) -> list[str]:
     return names
 
 
-def change(folder: Path, old: str, new: str) -> None:
-    text = (folder / "params.yaml").read_text()
+def change(folder: Path, old: str, new: str, name: str = "params.yaml") -> None:
+    text = (folder / name).read_text()
     assert old in text
-    (folder / "params.yaml").write_text(text.replace(old, new))
+    (folder / name).write_text(text.replace(old, new))
 
 
 def commit(folder: Path) -> None:
@@ -126,6 +127,25 @@ def test_a_changed_parameter_runs_what_depends_on_it(project: Path, command: str
 
     assert jobs(project) == ["train", "evaluate"]
     run(project, "dvc repro")
+    assert_nothing_to_do(project)
+
+
+@pytest.mark.parametrize("command", ["dvc repro", "snakemake --cores 1"])
+def test_a_raised_version_runs_what_depends_on_it_and_nothing_else(
+    project: Path, command: str
+) -> None:
+    change(project, '"labels": {"version": 1', '"labels": {"version": 2', "versions.lock.json")
+
+    run(project, command)
+
+    assert jobs(project) == ["label", "train", "evaluate"]
+    run(project, "dvc repro")
+    assert_nothing_to_do(project)
+
+
+def test_a_version_of_changed_code_that_stays_runs_nothing(project: Path) -> None:
+    """What ``selfpose3d code-version --same`` writes: other hashes, the same number."""
+    change(project, '"since": "bb"', '"since": "dd"', "versions.lock.json")
     assert_nothing_to_do(project)
 
 
@@ -233,17 +253,31 @@ def test_every_stage_of_the_project_is_a_target_of_the_workflow() -> None:
         assert re.search(rf"^rule {target}:", workflow, re.MULTILINE), target
 
 
-def test_dvc_watches_every_section_of_the_parameters() -> None:
-    watched = {name for stage in project_stages().values() for name in stage["params"]}
-    assert watched == set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
+def watched(stage: dict[str, Any]) -> set[str]:
+    """The sections of the parameters, and the keys of the lock file of code versions."""
+    names = {each for each in stage["params"] if isinstance(each, str)}
+    (versions,) = [each for each in stage["params"] if not isinstance(each, str)]
+    assert list(versions) == [LOCK.relative_to(REPOSITORY).as_posix()]
+    return names.union(*versions.values())
+
+
+def test_dvc_watches_every_section_of_the_parameters_and_every_version() -> None:
+    versions = {f"kinds.{kind}.version" for kind in code_versions()}
+    sections = set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
+    assert set().union(*map(watched, project_stages().values())) == sections | versions
+
+
+def test_dvc_watches_no_code() -> None:
+    """Its commands would find nothing to do, and old outputs pass for those of new code."""
+    deps = {path for stage in project_stages().values() for path in stage["deps"]}
+    assert not {path for path in deps if path.startswith("src")}
 
 
 def test_every_stage_watches_what_the_stages_before_it_watch() -> None:
     """A folder keeps all variants: going back to an earlier value leaves it as it is, and only
-    the parameters tell DVC that what follows has to change."""
+    the parameters and versions tell DVC that what follows has to change."""
     before: set[str] = set()
     for name, stage in project_stages().items():
-        assert before <= set(stage["params"]), (
-            f"dvc.yaml: {name}: add {before - {*stage['params']}}"
-        )
-        before = set(stage["params"])
+        missing = before - watched(stage)
+        assert not missing, f"dvc.yaml: {name}: add {missing}"
+        before = watched(stage)
