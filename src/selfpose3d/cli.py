@@ -373,6 +373,17 @@ def _paths(text: str) -> list[Path]:
     return [Path(part) for part in text.split(",")]
 
 
+@command("curves")
+def curves(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file a stage")],
+    stage: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: a training stage")] = None,
+) -> None:
+    """Gather the training curves of stages under names that stay when parameters change."""
+    from selfpose3d.pipeline import gather_curves
+
+    gather_curves(_titled(stage or []), out)
+
+
 @command("table")
 def table(
     title: Annotated[str, typer.Option(help="of the table")],

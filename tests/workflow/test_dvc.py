@@ -4,6 +4,7 @@ The behaviour is shown on the smallest workflow of the same pattern (tiny_workfl
 project's own dvc.yaml follows the pattern is checked beside it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -19,8 +20,11 @@ import requests
 import yaml
 
 from conftest import REPOSITORY, tool_path
-from selfpose3d.parameters import Parameters
+from invented_results import write_experiment, write_stage
+from selfpose3d.parameters import Parameters, load_parameters
+from selfpose3d.pipeline import gather_curves
 from selfpose3d.plan.code_versions import LOCK, code_versions
+from selfpose3d.reporting.tables import write_table
 
 TINY = REPOSITORY / "tests" / "tiny_workflow"
 ENVIRONMENT = {
@@ -165,6 +169,21 @@ def test_going_back_to_an_earlier_value_trains_nothing_anew(project: Path) -> No
     assert_nothing_to_do(project)
 
 
+def test_an_experiment_of_dvc_leaves_the_commit_and_its_results_come_back(project: Path) -> None:
+    before = (project / "results" / "metrics.json").read_text()
+
+    run(project, "dvc exp run --name faster --set-param train.rate=0.2")
+
+    assert jobs(project) == ["train", "evaluate"]
+    shown = run(project, "dvc exp show --csv --no-pager")
+    assert "faster" in shown
+    run(project, "git restore .")
+    run(project, "dvc checkout")
+    assert (project / "results" / "metrics.json").read_text() == before
+    run(project, "dvc exp apply faster")
+    assert '"rate": 0.2' in (project / "results" / "metrics.json").read_text()
+
+
 @pytest.fixture
 def s3() -> Iterator[str]:
     """The address of an S3-compatible server on loopback with the bucket ``experiments``."""
@@ -251,6 +270,28 @@ def test_every_stage_of_the_project_is_a_target_of_the_workflow() -> None:
     for stage in project_stages().values():
         target = stage["cmd"][-1].removeprefix("snakemake --cores all").strip() or "all"
         assert re.search(rf"^rule {target}:", workflow, re.MULTILINE), target
+
+
+def test_the_project_plots_its_curves_and_tables(tmp_path: Path) -> None:
+    plots = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["plots"]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}))
+    stage = write_stage(tmp_path / "stage")
+    gather_curves({"images-seed0-root": stage}, tmp_path / "results" / "curves")
+    experiment = write_experiment(tmp_path / "images-seed0", "Images", {}, 44.8)
+    for table in load_parameters([REPOSITORY / "params.yaml"]).tables:
+        write_table([[experiment]], table, tmp_path / "results" / "tables" / table)
+    run(tmp_path, "git init --quiet")
+    run(tmp_path, "dvc init --quiet")
+
+    shown = json.loads(run(tmp_path, "dvc plots show --json"))
+
+    assert not shown.get("errors")
+    drawn = shown["data"]
+    assert len(drawn) == 1 + len(list((tmp_path / "results" / "tables").glob("*.csv")))
+    for (plot,) in drawn.values():
+        values, encoding = plot["content"]["data"]["values"], plot["content"]["encoding"]
+        axes = {encoding[axis]["field"] for axis in ("x", "y")}
+        assert values and all(each[axis] for each in values for axis in axes)
 
 
 def watched(stage: dict[str, Any]) -> set[str]:
