@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from conftest import REPOSITORY
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import write_json
 from selfpose3d.parameters import load_parameters
+from selfpose3d.plan.closures import path_of
 from selfpose3d.plan.code_versions import (
     LOCK,
     Code,
@@ -85,6 +87,27 @@ def test_every_kind_that_has_a_key_has_a_version() -> None:
 def test_what_is_left_out_is_there_and_is_in_no_closure(own: Code) -> None:
     assert set(LEFT_OUT) <= set(own.package)
     assert not set().union(*own.closures.values()) & set(LEFT_OUT)
+
+
+LOADED = """
+import importlib, sys
+importlib.import_module(sys.argv[1])
+print(*(name for name in sys.modules if name.partition(".")[0] == "selfpose3d"))
+"""
+
+
+@pytest.mark.parametrize("kind", ["footage", "predict_trust"])
+def test_the_closure_is_what_python_loads(own: Code, kind: str) -> None:
+    """But for the empty ``__init__`` above each module. These steps import nothing late."""
+    command = [sys.executable, "-c", LOADED, *own.roots[kind]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    modules = {
+        name
+        for name in done.stdout.split()
+        if path_of(name, own.folder).name != "__init__.py"
+        if not any(f"{name}.".startswith(f"{each}.") for each in LEFT_OUT)
+    }
+    assert own.closures[kind] == modules
 
 
 def test_tidying_changes_nothing(lock: Path) -> None:

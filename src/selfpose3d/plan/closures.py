@@ -12,6 +12,7 @@ they are defined:
   ``import a.b`` or ``from a import b``, if ``a.b`` is such a package.
 - Any other ``__init__`` above a module runs before it, and is part of the closure if it has code.
 - Modules that can't change a result are left out by name, with the reason, and are not followed.
+- What a text names (``importlib``) is not seen: such a module has to be a root itself.
 
 A hash is of the syntax tree: comments, layout, docstrings, other text that stands alone and
 ``pass`` don't count; names, annotations and the order of imports do. Python's versions agree on it.
