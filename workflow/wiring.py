@@ -470,6 +470,18 @@ def headline_rows(plan: Plan) -> str:
     return repeated("--row", rows)
 
 
+def curve_options(plan: Plan) -> str:
+    """The options of the training stages: the names that their curves are gathered under, and
+    their folders; a stage that experiments share has a name in each."""
+    named = {
+        f"{run.name}-seed{run.seed}-{stage.stage}": stage.id
+        for run in plan.experiments.values()
+        for stage in (() if run.parts else run.stages)
+    }
+    folders = zip(named, stage_folders(named.values()), strict=True)
+    return repeated("--stage", (f"{name}={folder}" for name, folder in folders))
+
+
 def tables(parameters: Parameters) -> list[str]:
     """The tables that can be filled."""
     return [f"results/tables/{name}.csv" for name in parameters.tables]
@@ -480,6 +492,7 @@ def final_files(parameters: Parameters, plan: Plan) -> list[str]:
     return [
         "results/report.html",
         "results/metrics.json",
+        "results/curves",
         *tables(parameters),
         *experiment_files(measured(plan), "mlflow.json"),
     ]

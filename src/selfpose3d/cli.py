@@ -327,6 +327,17 @@ def _paths(text: str) -> list[Path]:
     return [Path(part) for part in text.split(",")]
 
 
+@command("curves")
+def curves(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file a stage")],
+    stage: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: a training stage")] = None,
+) -> None:
+    """Gather the training curves of stages under names that stay when parameters change."""
+    from selfpose3d.pipeline import gather_curves
+
+    gather_curves(_titled(stage or []), out)
+
+
 @command("table")
 def table(
     title: Annotated[str, typer.Option(help="heading of the table")],
@@ -436,6 +447,27 @@ def parameters_file(
     from selfpose3d.parameters.file import update_parameters_file
 
     update_parameters_file(path, schema)
+
+
+@command("code-version")
+def code_version(
+    raised: Annotated[
+        list[str] | None,
+        typer.Option("--raise", help="kind of node whose results change, or all; repeat for more"),
+    ] = None,
+    same: Annotated[
+        list[str] | None,
+        typer.Option(help="kind of node whose results stay, or all; repeat for more"),
+    ] = None,
+) -> None:
+    """Say whether changed code changes results; without options, list the versions of the code."""
+    from selfpose3d.plan.code_versions import LOCK, read_lock, settle, status
+    from selfpose3d.plan.keys import own_code
+
+    code = own_code()
+    if raised or same:
+        settle(LOCK, code, raised or [], same or [])
+    typer.echo(status(read_lock(LOCK), code))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

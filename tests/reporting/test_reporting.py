@@ -28,6 +28,7 @@ from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.pipeline import gather_curves
 from selfpose3d.reporting.charts import bar_chart, line_chart
 from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
@@ -93,6 +94,16 @@ def inputs(results: Path) -> ReportInputs:
         label_quality=write_label_quality(results),
         benchmarks=results / "benchmarks",
     )
+
+
+def test_gathered_curves_have_the_total_of_their_terms(tmp_path: Path) -> None:
+    stage = write_stage(tmp_path / "root-estimator-0123abcd")
+    gather_curves({"estimator-seed0-root": stage}, tmp_path / "curves")
+    (path,) = (tmp_path / "curves").iterdir()
+    curves = pd.read_csv(path)
+    assert path.name == "estimator-seed0-root.csv"
+    assert list(curves) == ["iteration", "total", "loss", "attention"]
+    np.testing.assert_allclose(curves["total"], curves["loss"] + curves["attention"])
 
 
 def test_published_figures_are_the_papers() -> None:

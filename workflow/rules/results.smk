@@ -143,6 +143,29 @@ rule metrics:
         "python -m selfpose3d metrics {params.rows} --out {output:q} > {log:q} 2>&1"
 
 
+rule curves:
+    input:
+        wiring.checkpoints(DEFAULT[1].stages),
+    output:
+        directory("results/curves"),
+    log:
+        "results/logs/curves.log",
+    benchmark:
+        "results/benchmarks/curves/curves.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        stages=wiring.curve_options(DEFAULT[1]),
+    message:
+        "Gather the training curves of all experiments"
+    shell:
+        "python -m selfpose3d curves {params.stages} --out {output:q} > {log:q} 2>&1"
+
+
 rule mlflow_store:
     output:
         touch("results/mlflow.ready"),
