@@ -26,6 +26,11 @@ from selfpose3d.plan.nodes import (
     Stage,
 )
 from selfpose3d.plan.planning import has_truth, make_plan
+from selfpose3d.progress import CONSOLE
+
+SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
+"""Before each job's command: Snakemake's own strictness, and a way to the console past the log
+that the command's output is redirected to. Of a Slurm job it is the job's own log."""
 
 Given = dict[str, str | list[str]]
 """A job's named inputs."""

@@ -13,6 +13,8 @@ wiring.export_environment(
     not in workflow.deployment_settings.deployment_method,
 )
 
+shell.prefix(wiring.SHELL_PREFIX)
+
 
 wildcard_constraints:
     host="studio-[0-9a-f]{8}",
