@@ -42,6 +42,9 @@ DATASET_TITLES: Mapping[str, str] = {
 }
 """The sources of data as the report names them."""
 
+FETCHED_SOURCES = ("panoptic", "pose2sim_demo")
+"""The sources of data whose jobs need a network."""
+
 
 def read_plan(config: Mapping[str, Any]) -> tuple[Parameters, Plan]:
     """The checked parameters and the plan that they make.
@@ -181,6 +184,27 @@ def source_scenes(plan: Plan) -> list[str]:
     return [path for each in datasets for path in scene_folders(each, each.sequences)]
 
 
+def downloads(plan: Plan) -> list[str]:
+    """What jobs bring from the network: weights, and scenes of data that are fetched."""
+    found = [file for each in plan.detections.values() for file in _estimator_weights(each)]
+    found += [file for stage in plan.stages.values() for file in _start_weights(stage)]
+    fetched = [each for each in plan.datasets.values() if each.source in FETCHED_SOURCES]
+    scenes = [path for each in fetched for path in scene_folders(each, each.sequences)]
+    return [*sorted(set(found)), *(path for path in scenes if path in source_scenes(plan))]
+
+
+def _estimator_weights(detections: Detections) -> list[str]:
+    name = detections.parameters["estimator"]["name"]
+    return ["data/weights/blazepose"] if name == "blazepose" else []
+
+
+def _start_weights(stage: Stage) -> list[str]:
+    from_imagenet = (
+        stage.stage == "backbone" and stage.parameters["train"]["backbone"]["weights"] == "imagenet"
+    )
+    return ["data/weights/imagenet"] if from_imagenet else []
+
+
 def video_folder(videos: Videos, sequence: str) -> str:
     """The folder of a sequence's own videos."""
     return {**videos.train, **videos.test}[sequence]
@@ -192,9 +216,15 @@ def detect_inputs(detections: Detections, sequence: str) -> Given:
     files = estimator["files"]
     return {
         "scene": scene_folder(detections.dataset, sequence),
-        "weights": ["data/weights/blazepose"] if estimator["name"] == "blazepose" else [],
+        "weights": _estimator_weights(detections),
         "files": [files.replace("{sequence}", sequence)] if files else [],
     }
+
+
+def processes_a_sequence(plan: Plan, cores: int) -> int:
+    """How many processes look at one sequence, so that all cores have something to look at."""
+    sequences = sum(len(each.dataset.sequences) for each in plan.detections.values())
+    return max(1, -(-cores // max(1, sequences)))
 
 
 def split_of(dataset: Dataset, sequence: str) -> str:
@@ -274,8 +304,8 @@ def stage_inputs(stage: Stage) -> Given:
     }
     if stage.reconstructions:
         given["reconstructions"] = people_folder(stage.reconstructions)
-    if stage.stage == "backbone" and stage.parameters["train"]["backbone"]["weights"] == "imagenet":
-        given["weights"] = "data/weights/imagenet"
+    for weights in _start_weights(stage):
+        given["weights"] = weights
     return given
 
 

@@ -61,9 +61,10 @@ def write_take(folder: Path) -> None:
 
 
 def test_a_job_of_the_workflow_tells_its_progress_on_the_console(tmp_path: Path) -> None:
+    takes = tmp_path / "takes"
     for split in ("train", "test"):
-        write_take(tmp_path / "takes" / split)
-    videos = {split: {f"my_{split}": str(tmp_path / "takes" / split)} for split in ("train", "test")}
+        write_take(takes / split)
+    videos = {split: {f"my_{split}": str(takes / split)} for split in ("train", "test")}
     given = {"data": {"source": "videos"}, "videos": videos, "footage": {"name": "none"}}
     overlay = tmp_path / "videos.yaml"
     overlay.write_text(yaml.safe_dump(given))

@@ -1,6 +1,12 @@
-"""What all share: the checked parameters, the plan, the environment of the jobs."""
+"""What all share: the checked parameters, the plan, the environment of the jobs, and the functions
+that rules give to Snakemake."""
 
+import functools
+import operator
+
+import resources as needs
 import wiring
+from snakemake.logging import logger
 from snakemake.settings.types import DeploymentMethod
 
 PARAMETERS, PLAN = wiring.read_plan(config)
@@ -14,6 +20,61 @@ wiring.export_environment(
 )
 
 shell.prefix(wiring.SHELL_PREFIX)
+
+if workflow.output_settings.dryrun:
+    logger.info(f"All that a plain run makes: {needs.estimate(*DEFAULT)}.")
+
+NODES = {
+    "host": PLAN.hosts,
+    "dataset": PLAN.datasets,
+    "detections": PLAN.detections,
+    "labels": PLAN.labels,
+    "reconstructions": PLAN.reconstructions,
+    "backbone": PLAN.stages,
+    "experiment": PLAN.experiments,
+}
+"""The nodes that each wildcard names."""
+
+
+def of_node(wildcard, get):
+    """What ``get`` makes of the node that a job's wildcard names."""
+    return lambda wildcards: get(NODES[wildcard][wildcards[wildcard]])
+
+
+def of_sequence(wildcard, get):
+    """What ``get`` makes of the node that a job's wildcard names, and of its sequence."""
+    return lambda wildcards: get(
+        NODES[wildcard][wildcards[wildcard]], wildcards.sequence
+    )
+
+
+def parameters_of(wildcard):
+    """The parameters of the node that a job's wildcard names, as a command takes them."""
+    return of_node(wildcard, operator.attrgetter("parameters_json"))
+
+
+def option(name, files):
+    """A command's option, repeated for each of a job's input files of a name."""
+    return lambda wildcards, input: wiring.repeated(name, input[files])
+
+
+def folder_of(files):
+    """The folder that a job's input files of a name lie in."""
+    return subpath(lambda wildcards, input: input[files][0], parent=True)
+
+
+def by_sizes(wildcard, need):
+    """What a job needs by all the parameters and the node that its wildcard names."""
+    return of_node(wildcard, functools.partial(need, PARAMETERS))
+
+
+def more_each_try(megabytes):
+    """Memory that grows from try to try: a number of MB, or a function of the job's wildcards."""
+
+    def asked(wildcards, attempt):
+        return attempt * (megabytes(wildcards) if callable(megabytes) else megabytes)
+
+    return asked
 
 
 wildcard_constraints:

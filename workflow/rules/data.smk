@@ -12,7 +12,7 @@ rule studio_bake:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_each_try(1000),
         runtime=30,
     message:
         "Prepare the studio's body model (once)"
@@ -22,8 +22,8 @@ rule studio_bake:
 
 rule studio_render:
     input:
-        rig=lambda wildcards: str(
-            REPOSITORY / PLAN.hosts[wildcards.host].parameters["studio"]["rig"]
+        rig=of_node(
+            "host", lambda host: str(REPOSITORY / host.parameters["studio"]["rig"])
         ),
         bodies="data/studio/bodies.npz",
     output:
@@ -36,11 +36,11 @@ rule studio_render:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(1000),
+        runtime=needs.rendering_runtime_minutes(PARAMETERS),
     params:
-        parameters=lambda wildcards: PLAN.hosts[wildcards.host].parameters_json,
-        host=lambda wildcards: f"data/host/{wildcards.host}",
+        parameters=parameters_of("host"),
+        host=subpath(output[0], parent=True),
     message:
         "Render {wildcards.sequence}"
     shell:
@@ -133,6 +133,13 @@ rule prepare_videos:
     shell:
         "python -m selfpose3d prepare-videos --parameters {params.parameters:q}"
         " --sequence {wildcards.sequence} --scene {output:q} > {log:q} 2>&1"
+
+
+rule downloads:
+    input:
+        wiring.downloads(DEFAULT[1]),
+    message:
+        "All that comes from the network is there; no other job needs it"
 
 
 rule data:
