@@ -1,4 +1,4 @@
-"""``--sdm conda`` (``--use-conda``) with conda on PATH (a stand-in) and without, and environment.yml.
+"""``--sdm conda`` with conda on PATH (a stand-in) and without, and what environment.yml says.
 
 No conda can be had from the package registries, so that the test can't ask for a real one: the
 stand-in (conda_stand_in) shows the wiring, not that environment.yml can be solved on conda-forge.

@@ -77,6 +77,26 @@ def more_each_try(megabytes):
     return asked
 
 
+def detection_threads(wildcards):
+    """Processes for one sequence: all cores are busy where sequences are few. A cluster's job has
+    one, or as many as the profile sets."""
+    here = workflow.is_main_process and workflow.local_exec
+    cores = workflow.resource_settings.cores if here else 1
+    return wiring.processes_a_sequence(DEFAULT[1], cores or 1)
+
+
+def of_table(get):
+    """What ``get`` makes of the table that a job's wildcard names."""
+    return lambda wildcards: get(PARAMETERS.tables[wildcards.table])
+
+
+def of_table_runs(name):
+    """A file of each experiment in the rows of the table that a job's wildcard names."""
+    return lambda wildcards: wiring.experiment_files(
+        wiring.table_experiments(PLAN, wildcards.table), name
+    )
+
+
 wildcard_constraints:
     host="studio-[0-9a-f]{8}",
     dataset="[a-z0-9_]+-[0-9a-f]{8}",

@@ -22,14 +22,6 @@ rule fetch_weights:
         "python -m selfpose3d fetch-weights {wildcards.name} --out {output:q} > {log:q} 2>&1"
 
 
-def detection_threads(wildcards):
-    """Processes for one sequence: all cores are busy where sequences are few. A cluster's job has
-    one, or as many as the profile sets."""
-    here = workflow.is_main_process and workflow.local_exec
-    cores = workflow.resource_settings.cores if here else 1
-    return wiring.processes_a_sequence(DEFAULT[1], cores or 1)
-
-
 rule detect:
     input:
         unpack(of_sequence("detections", wiring.detect_inputs)),

@@ -80,18 +80,6 @@ rule describe:
         "printf '%s\\n' {params.description:q} > {output:q} 2> {log:q}"
 
 
-def of_table(get):
-    """What ``get`` makes of the table that a job's wildcard names."""
-    return lambda wildcards: get(PARAMETERS.tables[wildcards.table])
-
-
-def of_table_runs(name):
-    """A file of each experiment in the rows of the table that a job's wildcard names."""
-    return lambda wildcards: wiring.experiment_files(
-        wiring.table_experiments(PLAN, wildcards.table), name
-    )
-
-
 rule table:
     input:
         metrics=of_table_runs("metrics.json"),
