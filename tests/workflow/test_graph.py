@@ -187,6 +187,16 @@ def test_refitted_cameras_are_not_downloaded() -> None:
     assert not [path for path in wiring.downloads(make_plan(refined)) if "refined" in path]
 
 
+@pytest.mark.parametrize(("cores", "processes"), [("2", 1), ("60", 3)])
+def test_detection_has_all_cores(cores: str, processes: int, tmp_path: Path) -> None:
+    arguments = ("--dry-run", "--printshellcmds", "--cores", cores)
+
+    status, output = run_snakemake(*arguments, workdir=tmp_path)
+
+    assert status == 0, output
+    assert set(re.findall(r"detect .* --workers (\d+) ", output)) == {str(processes)}
+
+
 def test_a_dry_run_tells_in_a_line_what_a_run_takes(tmp_path: Path) -> None:
     status, output = run_snakemake("--dry-run", "--quiet", "rules", workdir=tmp_path)
     assert status == 0, output
