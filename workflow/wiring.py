@@ -29,7 +29,12 @@ from selfpose3d.plan.nodes import (
 )
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.plan.study import has_truth, plain_run
+from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
+
+SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
+"""Before each job's command: Snakemake's own strictness, and a way to the console past the log
+that the command's output is redirected to. Of a Slurm job it is the job's own log."""
 
 Given = dict[str, str | list[str]]
 """A job's named inputs."""
@@ -201,10 +206,25 @@ def source_scenes(plan: Plan) -> list[str]:
     return scene_folders(scene for scene in plan.scenes.values() if not scene.refined_from)
 
 
+def downloads(plan: Plan) -> list[str]:
+    """What jobs bring from the network: weights, and scenes of data that are fetched."""
+    weights = [ESTIMATORS[_estimator(each)].weights for each in plan.detections.values()]
+    weights += [stage.weights for stage in plan.stages.values()]
+    fetched = [scene for scene in plan.scenes.values() if SOURCES[scene.source].downloads]
+    scenes = scene_folders(scene for scene in fetched if not scene.refined_from)
+    return [*sorted({f"data/weights/{name}" for name in weights if name}), *scenes]
+
+
+def _estimator(detections: DetectionsNode) -> str:
+    return str(detections.parameters["estimator"]["name"])
+
+
 def detect_inputs(detections: DetectionsNode) -> Given:
     """The scene, the estimator's weights, and the file of an estimator that reads one."""
-    estimator = detections.parameters["estimator"]
-    entry, files = ESTIMATORS[estimator["name"]], estimator.get("files")
+    entry, files = (
+        ESTIMATORS[_estimator(detections)],
+        detections.parameters["estimator"].get("files"),
+    )
     sequence = detections.scene.sequence
     return {
         "scene": scene_folder(detections.scene),
@@ -217,6 +237,11 @@ def _own_files(path: str) -> list[str]:
     """A file, or, of a folder, every file in it, so that a replaced one is seen."""
     inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
     return inside or [path]
+
+
+def processes_a_sequence(plan: Plan, cores: int) -> int:
+    """How many processes look at one sequence, so that all cores have something to look at."""
+    return max(1, -(-cores // max(1, len(plan.detections))))
 
 
 def reconstructed_inputs(people: ReconstructionsNode, sequence: str) -> Given:

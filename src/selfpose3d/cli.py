@@ -14,6 +14,7 @@ import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.parameters import parse_selected
+from selfpose3d.progress import open_console
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -43,6 +44,7 @@ def command(name: str) -> Callable[[Command], Command]:
         @app.command(name)
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
+            open_console(name)
             try:
                 function(*args, **kwargs)
             except (InputError, TrainingDivergedError, OSError) as error:
