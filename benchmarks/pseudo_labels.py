@@ -18,6 +18,7 @@ from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.parameters import Parameters
 from selfpose3d.pipeline import detect_people, label_path
+from selfpose3d.sources import SOURCES
 from selfpose3d.sources.panoptic import prepare_sequence
 from selfpose3d.studio import bake_bodies, render_sequence
 
