@@ -150,6 +150,7 @@ def deviation(kept: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
     return {
         "largest": largest,
         "where": f"{list(kept)[column + 1]}, iteration {kept['iteration'].iloc[row]}",
+        "by iteration": relative.max(1).tolist(),
         "tolerance": TOLERANCE,
         "met": largest <= TOLERANCE,
     }

@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pandas as pd
 import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 from conftest import REPOSITORY
 
@@ -18,9 +22,9 @@ sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 import gpu
 import unbroken
 from golden_curves import golden_curve
-from selfpose3d.parameters import partial, select
-from selfpose3d.training.reads import READS
 from settings import OF_THE_PAPER, SETTINGS
+from stage_runs import of_stage
+from timing import Recorder, replay
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -111,8 +115,29 @@ def test_waits_are_given_for_the_step_and_for_the_thread_that_draws() -> None:
 @pytest.mark.parametrize("stage", OF_THE_PAPER)
 def test_the_paper_s_stages_are_asked_for_at_full_size(stage: str) -> None:
     parameters = SETTINGS["overlay"].parameters(None, "cuda")
-    chosen = partial(select(parameters, READS[stage]))
+    chosen = of_stage(parameters, stage)
     assert chosen.compute.accelerator == "cuda"
     assert tuple(parameters.data.network_size) == (960, 512)
     assert tuple(parameters.networks.root_grid) == (80, 80, 20)
     assert parameters.networks.cuboid_grid == 64
+
+
+def test_a_network_is_repeated_in_the_precision_it_ran_in() -> None:
+    fabric, network = Fabric(accelerator="cpu", precision="bf16-mixed"), nn.Linear(2, 2)
+    kinds = []
+    network.register_forward_hook(lambda _module, _inputs, output: kinds.append(output.dtype))
+    recorder = Recorder()
+    with recorder.recording():
+        network(torch.ones(1, 2))
+        with fabric.autocast():
+            network(torch.ones(1, 2))
+    replay(recorder.calls, fabric)
+    assert kinds == 2 * [torch.float32, torch.bfloat16]
+
+
+def test_trust_is_measured_beside_mixed_precision() -> None:
+    """It solves for joints, which no card can do in bfloat16."""
+    setting = SETTINGS["tiny"]
+    mixed = replace(setting, settings=setting.settings | {"compute.precision": "bf16-mixed"})
+    reading = unbroken.read_stage(mixed, "trust", "cpu", 0.1, 1)
+    assert reading.precision == "bf16-mixed" and reading.bare > 0
