@@ -92,6 +92,15 @@ def test_a_curve_may_deviate_so_far(factor: float, met: bool) -> None:
     assert row["largest"] == pytest.approx(factor - 1)
 
 
+def test_iterations_that_rounding_decides_are_kept_but_not_judged() -> None:
+    kept = golden_curve("pose_images")
+    now = kept.copy()
+    now.loc[3, "pose_joints"] *= 1.43
+    assert not gpu.deviation(kept, now)["met"]
+    row = gpu.deviation(kept, now, gpu.COMPARED["pose_images"])
+    assert row["met"] and row["by iteration"] == pytest.approx([0, 0, 0, 0.43])
+
+
 def test_a_term_that_is_next_to_nothing_is_judged_by_all_of_them() -> None:
     kept = pd.DataFrame({"iteration": [1], "large": [1.0], "small": [1e-6]})
     now = kept.assign(small=2e-6)
