@@ -12,7 +12,6 @@ from unittest import mock
 import pandas as pd
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from conftest import REPOSITORY
@@ -22,6 +21,8 @@ sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 import gpu
 import unbroken
 from golden_curves import golden_curve
+from selfpose3d.parameters import Compute
+from selfpose3d.training.devices import start_fabric
 from settings import OF_THE_PAPER, SETTINGS
 from stage_runs import of_stage
 from timing import Recorder, replay
@@ -132,8 +133,8 @@ def test_the_paper_s_stages_are_asked_for_at_full_size(stage: str) -> None:
 
 
 def test_a_network_is_repeated_in_the_precision_it_ran_in() -> None:
-    fabric, network = Fabric(accelerator="cpu", precision="bf16-mixed"), nn.Linear(2, 2)
-    kinds = []
+    fabric = start_fabric(Compute(accelerator="cpu", precision="bf16-mixed"), devices=1)
+    network, kinds = nn.Linear(2, 2), []
     network.register_forward_hook(lambda _module, _inputs, output: kinds.append(output.dtype))
     recorder = Recorder()
     with recorder.recording():
