@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -143,11 +142,3 @@ def test_a_network_is_repeated_in_the_precision_it_ran_in() -> None:
             network(torch.ones(1, 2))
     replay(recorder.calls, fabric)
     assert kinds == 2 * [torch.float32, torch.bfloat16]
-
-
-def test_trust_is_measured_beside_mixed_precision() -> None:
-    """It solves for joints, which no card can do in bfloat16."""
-    setting = SETTINGS["tiny"]
-    mixed = replace(setting, settings=setting.settings | {"compute.precision": "bf16-mixed"})
-    reading = unbroken.read_stage(mixed, "trust", "cpu", 0.1, 1)
-    assert reading.precision == "bf16-mixed" and reading.bare > 0
