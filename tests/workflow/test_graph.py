@@ -312,7 +312,7 @@ def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone() -> None:
     assert {s.id for s in plan.stages.values() if STAGES[s.stage].supervised} == {
         stage.id for stage in experiment.stages
     }
-    learnt = {scene for stage in experiment.stages for scene in stage.labels.scenes}
+    learnt = [scene for stage in experiment.stages for scene in stage.labels.scenes]
     assert {scene.split for scene in learnt} == {"train"}
     train = {f"data/truth/{scene.id}/{scene.sequence}.parquet" for scene in learnt}
     for stage in experiment.stages:
