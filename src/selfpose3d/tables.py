@@ -2,12 +2,14 @@
 
 A table maps a name to an entry of one documented protocol. Adding a part is a module and a line in
 its table; an installed package adds one with an entry point of the group ``selfpose3d.<table>``
-(``pyproject.toml``: ``[project.entry-points."selfpose3d.methods"]``), without a change here.
+(``pyproject.toml``: ``[project.entry-points."selfpose3d.methods"]``), without a change here. What
+it adds to the parameters (group ``selfpose3d.parameters``) stands in a module that imports no
+table.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -37,6 +39,36 @@ class Step:
         module, _, name = self.place.partition(":")
         function: Callable[..., Any] = getattr(import_module(module), name)
         return function
+
+
+class Table(Mapping[str, Entry]):
+    """A table whose entries are put together at the first look at it: by then all modules are
+    loaded, also those of packages that add to several tables.
+
+    Args:
+        entries: gives them by name.
+    """
+
+    def __init__(self, entries: Callable[[], Mapping[str, Entry]]) -> None:
+        self._load = entries
+
+    @cached_property
+    def _entries(self) -> Mapping[str, Entry]:
+        return self._load()
+
+    def __getitem__(self, name: str) -> Entry:
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def extensible(table: str, own: Mapping[str, Entry]) -> Table[Entry]:
+    """A table of its own entries and those of installed packages."""
+    return Table(lambda: with_installed(table, own))
 
 
 def with_installed(table: str, own: Mapping[str, Entry]) -> dict[str, Entry]:

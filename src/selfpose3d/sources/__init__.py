@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfpose3d.sources.entry import Source, Split, kept_frames
-from selfpose3d.tables import Step, with_installed
+from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
     from selfpose3d.parameters import Parameters
@@ -77,7 +77,7 @@ def _demo_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequen
     return ("data.network_size", "footage.name", "footage.every", "footage.stored_size")
 
 
-SOURCES: dict[str, Source] = with_installed(
+SOURCES: Table[Source] = extensible(
     "sources",
     {
         "studio": Source(
