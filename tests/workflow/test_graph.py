@@ -232,6 +232,14 @@ def test_a_table_that_is_named_like_a_rule_is_refused(tmp_path: Path) -> None:
     assert re.search(r"tables: \['labels'\]: rules .*give the tables other names", output)
 
 
+def test_a_table_may_have_capital_letters_and_digits_in_its_name(tmp_path: Path) -> None:
+    tables = 'tables={"Mine_2": {"title": "Mine", "rows": ["training_free"]}}'
+
+    counts = planned(tmp_path, "--config", tables, "footage={name: none}", "--", "Mine_2")
+
+    assert counts["Mine_2"] == counts["table"] == counts["predict"] == counts["track"] == 1
+
+
 def test_what_can_not_change_a_result_is_given_to_jobs_and_repeats_none() -> None:
     plain, changed = read_parameters(), read_parameters({"compute": {"checkpoint_every": 7}})
     assert make_plan(changed).stages.keys() == make_plan(plain).stages.keys()
