@@ -13,13 +13,13 @@ from unittest import mock
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from selfpose3d.training.reads import READS
 
 from selfpose3d.methods.voxels import predict, stages
 from selfpose3d.parameters import Parameters, partial, select
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training import loop, runs, step
 from selfpose3d.training.devices import start_fabric
-from selfpose3d.training.reads import READS
 from settings import (
     FRAMES,
     FRAMES_OF_BODIES,

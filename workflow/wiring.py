@@ -29,7 +29,12 @@ from selfpose3d.plan.nodes import (
 )
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.plan.study import has_truth, plain_run
+from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
+
+SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
+"""Before each job's command: Snakemake's own strictness, and a way to the console past the log
+that the command's output is redirected to. Of a Slurm job it is the job's own log."""
 
 Given = dict[str, str | list[str]]
 """A job's named inputs."""
@@ -201,10 +206,25 @@ def source_scenes(plan: Plan) -> list[str]:
     return scene_folders(scene for scene in plan.scenes.values() if not scene.refined_from)
 
 
+def downloads(plan: Plan) -> list[str]:
+    """What jobs bring from the network: weights, and scenes of data that are fetched."""
+    weights = [ESTIMATORS[_estimator(each)].weights for each in plan.detections.values()]
+    weights += [stage.weights for stage in plan.stages.values()]
+    fetched = [scene for scene in plan.scenes.values() if SOURCES[scene.source].downloads]
+    scenes = scene_folders(scene for scene in fetched if not scene.refined_from)
+    return [*sorted({f"data/weights/{name}" for name in weights if name}), *scenes]
+
+
+def _estimator(detections: DetectionsNode) -> str:
+    return str(detections.parameters["estimator"]["name"])
+
+
 def detect_inputs(detections: DetectionsNode) -> Given:
     """The scene, the estimator's weights, and the file of an estimator that reads one."""
-    estimator = detections.parameters["estimator"]
-    entry, files = ESTIMATORS[estimator["name"]], estimator.get("files")
+    entry, files = (
+        ESTIMATORS[_estimator(detections)],
+        detections.parameters["estimator"].get("files"),
+    )
     sequence = detections.scene.sequence
     return {
         "scene": scene_folder(detections.scene),
@@ -217,6 +237,11 @@ def _own_files(path: str) -> list[str]:
     """A file, or, of a folder, every file in it, so that a replaced one is seen."""
     inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
     return inside or [path]
+
+
+def processes_a_sequence(plan: Plan, cores: int) -> int:
+    """How many processes look at one sequence, so that all cores have something to look at."""
+    return max(1, -(-cores // max(1, len(plan.detections))))
 
 
 def reconstructed_inputs(people: ReconstructionsNode, sequence: str) -> Given:
@@ -470,6 +495,18 @@ def headline_rows(plan: Plan) -> str:
     return repeated("--row", rows)
 
 
+def curve_options(plan: Plan) -> str:
+    """The options of the training stages: the names that their curves are gathered under, and
+    their folders; a stage that experiments share has a name in each."""
+    named = {
+        f"{run.name}-seed{run.seed}-{stage.stage}": stage.id
+        for run in plan.experiments.values()
+        for stage in (() if run.parts else run.stages)
+    }
+    folders = zip(named, stage_folders(named.values()), strict=True)
+    return repeated("--stage", (f"{name}={folder}" for name, folder in folders))
+
+
 def tables(parameters: Parameters) -> list[str]:
     """The tables that can be filled."""
     return [f"results/tables/{name}.csv" for name in parameters.tables]
@@ -480,6 +517,7 @@ def final_files(parameters: Parameters, plan: Plan) -> list[str]:
     return [
         "results/report.html",
         "results/metrics.json",
+        "results/curves",
         *tables(parameters),
         *experiment_files(measured(plan), "mlflow.json"),
     ]

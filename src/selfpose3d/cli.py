@@ -1,7 +1,7 @@
-"""The command line: one command a stage, each a thin call of a function of the package.
+"""The command line: one command per stage, each a thin call of a function of the package.
 
-The workflow's rules call these commands; a person may as well. ``--parameters`` takes a YAML file
-(``params.yaml``) or the JSON of just the parts that a stage reads, which is what the rules pass.
+The workflow's rules call these commands, and people can call them too. ``--parameters`` takes a
+YAML file (``params.yaml``) or JSON with only the parts that a stage reads, as the rules pass it.
 """
 
 import sys
@@ -14,6 +14,7 @@ import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.parameters import parse_selected
+from selfpose3d.progress import open_console
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -24,23 +25,26 @@ app = typer.Typer(
 
 ParametersOption = Annotated[
     str,
-    typer.Option("--parameters", "-p", help="a YAML file, or the JSON of the parts it reads"),
+    typer.Option(
+        "--parameters", "-p", help="YAML file of the parameters, or JSON of the parts that are read"
+    ),
 ]
 AlsoOption = Annotated[
     str, typer.Option("--also", help="JSON of parameters that can't change a result")
 ]
 ScenesOption = Annotated[list[Path], typer.Option("--scene", help="scene folder; repeat for more")]
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="what to write")]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="file or folder to write")]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def command(name: str) -> Callable[[Command], Command]:
-    """Register a command; wrong input, divergence and a full disk are told without a traceback."""
+    """Register a command that reports wrong input, divergence and disk errors without traceback."""
 
     def register(function: Command) -> Command:
         @app.command(name)
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
+            open_console(name)
             try:
                 function(*args, **kwargs)
             except (InputError, TrainingDivergedError, OSError) as error:
@@ -54,7 +58,7 @@ def command(name: str) -> Callable[[Command], Command]:
 
 @command("studio-bake")
 def studio_bake(out: OutOption) -> None:
-    """Prepare the studio's body model once, into one file."""
+    """Write the studio's body model into one file; it is needed once."""
     from selfpose3d.studio import bake_bodies
 
     bake_bodies(out)
@@ -65,10 +69,10 @@ def studio_render(
     parameters: ParametersOption,
     sequence: Annotated[str, typer.Option(help="studio_train_NN or studio_test_NN")],
     rig: Annotated[Path, typer.Option(help="YAML file of the cameras")],
-    bodies: Annotated[Path, typer.Option(help="what studio-bake wrote")],
-    host: Annotated[Path, typer.Option(help="folder laid out as the Panoptic host serves it")],
+    bodies: Annotated[Path, typer.Option(help="body model that studio-bake wrote")],
+    host: Annotated[Path, typer.Option(help="folder in the layout of the Panoptic host")],
 ) -> None:
-    """Render one sequence of people, as the CMU Panoptic host would serve it."""
+    """Render one sequence of people in the layout of the CMU Panoptic host."""
     from selfpose3d.studio import render_sequence
 
     render_sequence(parse_selected(parameters).studio, sequence, rig, bodies, host)
@@ -103,7 +107,7 @@ def prepare(
 
 @command("fetch-weights")
 def fetch_weights(
-    name: Annotated[str, typer.Argument(help="blazepose or imagenet")],
+    name: Annotated[str, typer.Argument(help="name of the weights: blazepose or imagenet")],
     out: OutOption,
 ) -> None:
     """Fetch the weights of an estimator or of the backbone's start into a folder."""
@@ -117,9 +121,9 @@ def fetch_weights(
 def detect(
     parameters: ParametersOption,
     scene: Annotated[Path, typer.Option(help="scene folder")],
-    weights: Annotated[Path, typer.Option(help="folder of the estimator's weights")],
+    weights: Annotated[Path, typer.Option(help="folder with the estimator's weights")],
     out: OutOption,
-    workers: Annotated[int, typer.Option(help="processes")] = 1,
+    workers: Annotated[int, typer.Option(help="number of processes")] = 1,
 ) -> None:
     """Estimate the 2D people of every image of a scene."""
     from selfpose3d.pipeline import detect_people
@@ -130,9 +134,9 @@ def detect(
 @command("label")
 def label(
     parameters: ParametersOption,
-    kind: Annotated[str, typer.Option(help="soft or hard")],
-    detections: Annotated[list[Path], typer.Option(help="detections; repeat for more")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one file a sequence")],
+    kind: Annotated[str, typer.Option(help="kind of labels: soft or hard")],
+    detections: Annotated[list[Path], typer.Option(help="file of detections; repeat for more")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for one file per sequence")],
 ) -> None:
     """Filter detections into labels."""
     from selfpose3d.pipeline import label_sequences
@@ -147,7 +151,7 @@ def label_quality(
     truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
-    """Compare labels with the exact projections, where there is truth: a report, never training."""
+    """Compare labels with exact projections of the truth, for a report, never for training."""
     from selfpose3d.pipeline import measure_labels
 
     measure_labels(scene, labels, truth, out)
@@ -156,13 +160,13 @@ def label_quality(
 @command("heatmap-quality")
 def heatmap_quality(
     parameters: ParametersOption,
-    checkpoint: Annotated[Path, typer.Option(help="of the backbone stage")],
+    checkpoint: Annotated[Path, typer.Option(help="checkpoint of the backbone stage")],
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
     truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
-    """Compare learnt heatmaps with the exact projections: a report, never training."""
+    """Compare learnt heatmaps with exact projections, for a report, never for training."""
     from selfpose3d.pipeline import measure_heatmaps
 
     measure_heatmaps(parse_selected(parameters), checkpoint, scene, labels, truth, out)
@@ -173,7 +177,7 @@ def reconstruct(
     parameters: ParametersOption,
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one file a sequence")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for one file per sequence")],
 ) -> None:
     """Reconstruct 3D people from labels without training."""
     from selfpose3d.pipeline import reconstruct_sequences
@@ -183,12 +187,12 @@ def reconstruct(
 
 @command("refine-cameras")
 def refine_cameras(
-    scene: Annotated[Path, typer.Option(help="scene folder, as calibrated")],
-    labels: Annotated[Path, typer.Option(help="its labels")],
-    people: Annotated[Path, typer.Option(help="its training-free reconstruction")],
+    scene: Annotated[Path, typer.Option(help="scene folder with the cameras as calibrated")],
+    labels: Annotated[Path, typer.Option(help="labels of the scene")],
+    people: Annotated[Path, typer.Option(help="training-free reconstruction of the scene")],
     out: Annotated[Path, typer.Option("--out", "-o", help="scene folder to write")],
 ) -> None:
-    """Copy a scene with its principal points refitted to its labels; held-out gain beside it."""
+    """Copy a scene with principal points fitted to its labels, and report the held-out gain."""
     from selfpose3d.pipeline import refine_scene
 
     refine_scene(scene, labels, people, out)
@@ -197,11 +201,11 @@ def refine_cameras(
 @command("reprojection")
 def reprojection(
     scene: Annotated[Path, typer.Option(help="scene folder")],
-    labels: Annotated[Path, typer.Option(help="its labels")],
-    predictions: Annotated[Path, typer.Option(help="its 3D people")],
+    labels: Annotated[Path, typer.Option(help="labels of the scene")],
+    predictions: Annotated[Path, typer.Option(help="3D people of the scene")],
     out: OutOption,
 ) -> None:
-    """Report how well 3D people reproject onto labels, for footage without truth."""
+    """Report how well 3D people reproject onto labels, as for footage without truth."""
     from selfpose3d.pipeline import report_reprojection
 
     report_reprojection(scene, labels, predictions, out)
@@ -215,17 +219,22 @@ def train(
     parameters: ParametersOption,
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder of checkpoint and curves")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="folder for the checkpoint and the curves")
+    ],
     reconstructions: Annotated[
         Path | None, typer.Option(help="bodies: folder of training-free reconstructions")
     ] = None,
     start: Annotated[
-        list[Path] | None, typer.Option(help="checkpoint to start from; repeat, later wins")
+        list[Path] | None,
+        typer.Option(help="checkpoint to start from; repeat for more, later ones win"),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="backbone: weights to start from")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="backbone: folder with the initial weights")
+    ] = None,
     truth: Annotated[
         list[Path] | None,
-        typer.Option(help="supervised stages alone: 3D truth of a scene; repeat for more"),
+        typer.Option(help="supervised stages only: 3D truth of a scene; repeat for more"),
     ] = None,
     also: AlsoOption = "{}",
 ) -> None:
@@ -268,7 +277,7 @@ def predict(
 
 @command("join")
 def join(
-    first: Annotated[Path, typer.Argument(help="3D people that are kept as they are")],
+    first: Annotated[Path, typer.Argument(help="3D people that are all kept")],
     second: Annotated[Path, typer.Argument(help="3D people of the same frames by another method")],
     out: OutOption,
 ) -> None:
@@ -281,8 +290,12 @@ def join(
 
 @command("evaluate")
 def evaluate(
-    predictions: Annotated[list[Path], typer.Option(help="Parquet or JSON; repeat for more")],
-    ground_truth: Annotated[list[Path], typer.Option(help="Parquet or JSON; repeat for more")],
+    predictions: Annotated[
+        list[Path], typer.Option(help="Parquet or JSON file of 3D people; repeat for more")
+    ],
+    ground_truth: Annotated[
+        list[Path], typer.Option(help="Parquet or JSON file of the truth; repeat for more")
+    ],
     out: OutOption,
 ) -> None:
     """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
@@ -301,7 +314,8 @@ def evaluate(
 def metrics(
     out: OutOption,
     row: Annotated[
-        list[str] | None, typer.Option(help="NAME=FOLDER,FOLDER: an experiment's seeds")
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER,FOLDER: an experiment with one folder per seed"),
     ] = None,
 ) -> None:
     """Gather the headline metrics of experiments into one file."""
@@ -315,19 +329,31 @@ def _paths(text: str) -> list[Path]:
     return [Path(part) for part in text.split(",")]
 
 
+@command("curves")
+def curves(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file a stage")],
+    stage: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: a training stage")] = None,
+) -> None:
+    """Gather the training curves of stages under names that stay when parameters change."""
+    from selfpose3d.pipeline import gather_curves
+
+    gather_curves(_titled(stage or []), out)
+
+
 @command("table")
 def table(
-    title: Annotated[str, typer.Option(help="of the table")],
-    row: Annotated[list[str], typer.Option(help="an experiment's folders, one a seed: A,B")],
+    title: Annotated[str, typer.Option(help="heading of the table")],
+    row: Annotated[list[str], typer.Option(help="an experiment's folders, one per seed: A,B")],
     out: Annotated[Path, typer.Option("--out", "-o", help="path without suffix")],
     published: Annotated[
-        list[Path] | None, typer.Option(help="CSV of published figures to print below")
+        list[Path] | None, typer.Option(help="CSV file of published figures to print below")
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(help="key of metrics.json, nested ones with dots")
+        list[str] | None, typer.Option(help="key of metrics.json; nested keys have dots")
     ] = None,
     group: Annotated[
-        list[str] | None, typer.Option(help="per_sequence or per_people: rows below each row")
+        list[str] | None,
+        typer.Option(help="per_sequence or per_people: further rows below each row"),
     ] = None,
 ) -> None:
     """Write a results table as CSV, Markdown and LaTeX."""
@@ -339,23 +365,29 @@ def table(
 
 @command("report")
 def report(
-    title: Annotated[str, typer.Option(help="of the report")],
-    dataset: Annotated[str, typer.Option(help="the data's name, as readers know it")],
+    title: Annotated[str, typer.Option(help="heading of the report")],
+    dataset: Annotated[str, typer.Option(help="name of the data set for readers")],
     out: OutOption,
     experiment: Annotated[list[Path], typer.Option(help="experiment folder; repeat for more")],
     tables: Annotated[
-        list[str] | None, typer.Option("--table", help="TITLE=CSV of a results table")
+        list[str] | None, typer.Option("--table", help="TITLE=CSV: a results table")
     ] = None,
-    stage: Annotated[list[Path] | None, typer.Option(help="training stage's folder")] = None,
-    quality: Annotated[list[str] | None, typer.Option(help="TITLE=JSON of label quality")] = None,
-    scene: Annotated[list[Path] | None, typer.Option(help="held-out scene folder")] = None,
-    truth: Annotated[list[Path] | None, typer.Option(help="its 3D truth")] = None,
-    footage_scene: Annotated[Path | None, typer.Option(help="real footage's scene")] = None,
-    footage_people: Annotated[Path | None, typer.Option(help="its 3D people")] = None,
-    footage_report: Annotated[Path | None, typer.Option(help="its reprojection JSON")] = None,
-    benchmarks: Annotated[Path | None, typer.Option(help="Snakemake's benchmarks")] = None,
+    stage: Annotated[list[Path] | None, typer.Option(help="folder of a training stage")] = None,
+    quality: Annotated[list[str] | None, typer.Option(help="TITLE=JSON: a label quality")] = None,
+    scene: Annotated[list[Path] | None, typer.Option(help="folder of a held-out scene")] = None,
+    truth: Annotated[list[Path] | None, typer.Option(help="3D truth of such a scene")] = None,
+    footage_scene: Annotated[
+        Path | None, typer.Option(help="scene folder of the real footage")
+    ] = None,
+    footage_people: Annotated[Path | None, typer.Option(help="3D people of the footage")] = None,
+    footage_report: Annotated[
+        Path | None, typer.Option(help="reprojection JSON of the footage")
+    ] = None,
+    benchmarks: Annotated[
+        Path | None, typer.Option(help="folder of Snakemake's benchmarks")
+    ] = None,
 ) -> None:
-    """Write the report: one HTML file that opens offline."""
+    """Write the report, one HTML file that opens offline."""
     from selfpose3d.reporting.report import Footage, ReportInputs, write_report
 
     footage = None
@@ -381,12 +413,12 @@ def _titled(pairs: list[str]) -> dict[str, Path]:
     return {title: Path(path) for title, _, path in parts}
 
 
-ExperimentName = Annotated[str, typer.Option("--experiment", help="MLflow's experiment")]
+ExperimentName = Annotated[str, typer.Option("--experiment", help="name of the MLflow experiment")]
 
 
 @command("track-prepare")
 def track_prepare(name: ExperimentName = "selfpose3d") -> None:
-    """Create or migrate the MLflow store, once, before anything logs to it."""
+    """Create or migrate the MLflow store; it is needed once, before anything is recorded."""
     from selfpose3d.parameters import Tracking
     from selfpose3d.reporting.recording import prepare_store
 
@@ -395,12 +427,12 @@ def track_prepare(name: ExperimentName = "selfpose3d") -> None:
 
 @command("track")
 def track_experiment(
-    folder: Annotated[Path, typer.Argument(help="an experiment's folder")],
-    scene: Annotated[Path, typer.Option(help="held-out scene to draw its people on")],
+    folder: Annotated[Path, typer.Argument(help="folder of an experiment")],
+    scene: Annotated[Path, typer.Option(help="held-out scene for the pictures")],
     out: OutOption,
     name: ExperimentName = "selfpose3d",
 ) -> None:
-    """Record an experiment in MLflow, its stages as child runs."""
+    """Record an experiment in MLflow, with its stages as child runs."""
     from selfpose3d.pipeline import record_experiment
 
     record_experiment(folder, scene, name, out)
@@ -408,15 +440,36 @@ def track_experiment(
 
 @command("parameters")
 def parameters_file(
-    path: Annotated[Path, typer.Option(help="file to bring up to date")] = Path("params.yaml"),
+    path: Annotated[Path, typer.Option(help="parameters file to update")] = Path("params.yaml"),
     schema: Annotated[Path, typer.Option(help="JSON schema to write")] = Path(
         "workflow/schemas/parameters.schema.json"
     ),
 ) -> None:
-    """Bring params.yaml up to date with the types: new keys added, values kept; and its schema."""
+    """Update params.yaml and its schema to the types; new keys are added and values are kept."""
     from selfpose3d.parameters.file import update_parameters_file
 
     update_parameters_file(path, schema)
+
+
+@command("code-version")
+def code_version(
+    raised: Annotated[
+        list[str] | None,
+        typer.Option("--raise", help="kind of node whose results change, or all; repeat for more"),
+    ] = None,
+    same: Annotated[
+        list[str] | None,
+        typer.Option(help="kind of node whose results stay, or all; repeat for more"),
+    ] = None,
+) -> None:
+    """Say whether changed code changes results; without options, list the versions of the code."""
+    from selfpose3d.plan.code_versions import LOCK, read_lock, settle, status
+    from selfpose3d.plan.keys import own_code
+
+    code = own_code()
+    if raised or same:
+        settle(LOCK, code, raised or [], same or [])
+    typer.echo(status(read_lock(LOCK), code))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -207,6 +207,25 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
+def gather_curves(stages: Mapping[str, Path], out: Path) -> None:
+    """Write the training curves of stages into one folder, each with its total loss.
+
+    Args:
+        stages: their folders by the names that the files are to have.
+        out: folder of CSV files: ``iteration``, ``total`` (the sum of the terms, which are weighted
+            as they are minimised), and each term.
+    """
+    from selfpose3d.reporting.figures import curve_terms, read_curves
+
+    with whole_folder(out) as folder:
+        for name, stage in stages.items():
+            curves = read_curves(stage)
+            terms = curves[curve_terms(curves)]
+            terms.insert(0, "total", terms.sum(axis="columns", skipna=False))
+            terms.insert(0, "iteration", curves["iteration"])
+            terms.to_csv(folder / f"{name}.csv", index=False)
+
+
 def record_experiment(folder: Path, scene: Path, name: str, out: Path) -> None:
     """Record an experiment's folder in MLflow with pictures of its people on a held-out scene."""
     from selfpose3d.parameters import Tracking

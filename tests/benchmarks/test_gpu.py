@@ -15,11 +15,12 @@ from conftest import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
+from selfpose3d.training.reads import READS
+
 import gpu
 import unbroken
 from golden_curves import golden_curve
 from selfpose3d.parameters import partial, select
-from selfpose3d.training.reads import READS
 from settings import OF_THE_PAPER, SETTINGS
 
 

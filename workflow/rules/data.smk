@@ -14,7 +14,7 @@ rule studio_bake:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_each_try(1000),
         runtime=30,
     message:
         "Prepare the studio's body model (once)"
@@ -24,8 +24,8 @@ rule studio_bake:
 
 rule studio_render:
     input:
-        rig=lambda wildcards: str(
-            REPOSITORY / PLAN.hosts[wildcards.host].parameters["studio"]["rig"]
+        rig=of_node(
+            "host", lambda host: str(REPOSITORY / host.parameters["studio"]["rig"])
         ),
         bodies="data/studio/bodies.npz",
     output:
@@ -38,11 +38,11 @@ rule studio_render:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(1000),
+        runtime=needs.rendering_runtime_minutes(PARAMETERS),
     params:
-        parameters=lambda wildcards: PLAN.hosts[wildcards.host].parameters_json,
-        host=lambda wildcards: f"data/host/{wildcards.host}",
+        parameters=parameters_of("host"),
+        host=subpath(output[0], parent=True),
     message:
         "Render {wildcards.sequence}"
     shell:
@@ -96,6 +96,13 @@ for source, entry in SOURCES.items():
             "python -m selfpose3d prepare {params.source} --parameters {params.parameters:q}"
             " --also {ALSO:q} {params.options} --scene {output.scene:q} {params.truth}"
             " > {log:q} 2>&1"
+
+
+rule downloads:
+    input:
+        wiring.downloads(DEFAULT[1]),
+    message:
+        "All that comes from the network is there; no other job needs it"
 
 
 rule data:

@@ -13,13 +13,15 @@ for stage in STAGES.values():
         name:
             f"train_{stage.name}"
         input:
-            unpack(
-                lambda wildcards, stage=stage: wiring.stage_inputs(
-                    PLAN.stages[f"{stage.name}-{wildcards.variant}"]
-                )
-            ),
+            unpack(of_stage(stage.name, wiring.stage_inputs)),
         output:
-            "results/stages/" + stage.name + "-{variant}/checkpoint.pt",
+            checkpoint="results/stages/" + stage.name + "-{variant}/checkpoint.pt",
+            curves=report(
+                "results/stages/" + stage.name + "-{variant}/curves.csv",
+                category="Training",
+                labels={"stage": stage.name, "variant": "{variant}"},
+                caption="../report/curves.rst",
+            ),
         log:
             "results/logs/train_" + stage.name + "/{variant}.log",
         benchmark:
@@ -27,23 +29,29 @@ for stage in STAGES.values():
         priority: 100 if stage.name == "backbone" else 50
         conda:
             ENVIRONMENT
-        threads: lambda wildcards, stage=stage: PLAN.stages[f"{stage.name}-{wildcards.variant}"].threads
+        threads: of_stage(stage.name, operator.attrgetter("threads"))
         resources:
-            gpu=1,
-            mem_mb=6000,
-            runtime=2880,
+            gpu=of_stage(stage.name, functools.partial(needs.gpus, PARAMETERS)),
+            mem_mb=more_each_try(
+                of_stage(
+                    stage.name, functools.partial(needs.training_memory_mb, PARAMETERS)
+                )
+            ),
+            runtime=of_stage(
+                stage.name,
+                functools.partial(needs.training_runtime_minutes, PARAMETERS),
+            ),
         params:
             stage=stage.name,
-            parameters=lambda wildcards, stage=stage: PLAN.stages[
-                f"{stage.name}-{wildcards.variant}"
-            ].parameters_json,
+            parameters=of_stage(stage.name, operator.attrgetter("parameters_json")),
             options=lambda wildcards, input: wiring.stage_options(input),
+            folder=subpath(output.checkpoint, parent=True),
         message:
             stage.title
         shell:
             "python -m selfpose3d train {params.stage} --parameters {params.parameters:q}"
             " --also {ALSO:q} {params.options} --labels {input.labels:q}"
-            " --out $(dirname {output:q}) > {log:q} 2>&1"
+            " --out {params.folder:q} > {log:q} 2>&1"
 
 
 rule trained:

@@ -38,7 +38,7 @@ def make_labels(
     Args:
         detections: people by (frame, camera), px of the stored frames.
         labels: the three thresholds.
-        kind: of the labels.
+        kind: kind of the labels, soft or hard.
         joints: the detections' joints, COCO-17 or already Panoptic-15.
     """
     threshold = labels.joint_score if kind == "hard" else 0.0
@@ -61,9 +61,9 @@ def with_noise(
     """Panoptic-15 people with normal noise on every joint, the same whatever is kept of them.
 
     Args:
-        people: by (frame, camera), px.
+        people: people by (frame, camera), px.
         percent: standard deviation of x and of y, in % of each person's height in the image.
-        seed: with the sequence, the frame and the camera it decides the noise.
+        seed: seed of the noise, together with the sequence, the frame and the camera.
         sequence: name of the sequence.
     """
     noisy = {}

@@ -1,7 +1,8 @@
-"""The typed parameters: ``params.yaml`` and what lies over it, one module a section.
+"""The typed parameters of ``params.yaml`` and its overlays, one module per section.
 
-Everything else receives the part it needs. A stage names the parts it reads (``plan.keys``) and is
-given those and no others, so that its key covers all that its result depends on.
+All other code receives the parts that it needs. A stage names the parts that it reads
+(``plan.keys``) and is given only those, so that its key covers every parameter on which its result
+depends.
 """
 
 from selfpose3d.parameters.compute import Compute

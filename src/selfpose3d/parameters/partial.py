@@ -1,4 +1,4 @@
-"""The parts of the parameters that one step reads, and parameters that hold no others."""
+"""The parts of the parameters that one step reads, and parameters that hold only those."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,8 +87,8 @@ def _put(nested: dict[str, Any], path: Sequence[str], value: Any) -> None:
 def partial(selected: Mapping[str, Any]) -> Parameters:
     """Parameters that hold only the given parts.
 
-    Reading another part raises ``NotGivenError``, an ``AttributeError``: a stage can't depend on
-    what its key does not cover.
+    Reading another part raises ``NotGivenError``, an ``AttributeError``: a stage can't depend on a
+    parameter that its key does not cover.
 
     Raises:
         InputError: a key is unknown, or a value is wrong.
@@ -99,6 +99,7 @@ def partial(selected: Mapping[str, Any]) -> Parameters:
 
 def _partial(model: Any, values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     fields: dict[str, Any] = {}
+    hashable: Any = model
     for name, value in values.items():
         key = (*path, name)
         if name not in model.model_fields:
@@ -109,7 +110,7 @@ def _partial(model: Any, values: Mapping[str, Any], path: tuple[str, ...]) -> An
         section = annotation if nested else None
         try:
             if section is None:
-                fields[name] = _type_of(model, name).validate_python(value)
+                fields[name] = _type_of(hashable, name).validate_python(value)
             elif isinstance(value, Mapping) and not _complete(section, value):
                 fields[name] = _partial(section, value, key)
             else:

@@ -1,4 +1,4 @@
-"""What every section of the parameters is: typed, checked, fixed."""
+"""The base of every section of the parameters: typed, checked and immutable."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -19,13 +19,15 @@ Variants = Annotated[
     int,
     Field(
         ge=0,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
+        description="number of affine variants per frame whose frozen-backbone heatmaps are kept "
+        "in memory; 0: a new variant each time (paper)",
     ),
 ]
 GridSide = Annotated[int, Field(ge=12, multiple_of=4)]
-"""Voxels a side of a V2V's volume, halved twice. Below 12 its lowest level is narrower than
-a kernel: on some processors bfloat16 gradients of such convolutions read beyond their memory."""
+"""Voxels per side of a V2V's volume, which the V2V halves twice.
+
+Below 12 the lowest level is narrower than a kernel, and on some processors the bfloat16 gradients
+of such convolutions read beyond their memory."""
 Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
 
@@ -46,11 +48,11 @@ def marks_of(field: FieldInfo) -> set[Mark]:
 
 
 class NotGivenError(InputError, AttributeError):
-    """A part of the parameters is read that was not given: see ``partial``."""
+    """A step reads a part of the parameters that it was not given (see ``partial``)."""
 
 
 class Section(BaseModel):
-    """A part of the parameters: unknown keys are refused, values are fixed."""
+    """A part of the parameters; it refuses unknown keys, and its values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +88,7 @@ def with_installed_sections(model: type[Section], prefix: str) -> type[Section]:
 def refusal(
     error: ValidationError, model: type[Section], where: str, path: Sequence[str] = ()
 ) -> InputError:
-    """What is wrong with the values of a section that lies at a path of keys."""
+    """An ``InputError`` that says what is wrong with the section at a path of keys."""
     lines = [f"{where}: wrong parameters"]
     for problem in error.errors():
         key, said = problem["loc"], problem["msg"].removeprefix("Value error, ")

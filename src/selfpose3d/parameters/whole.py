@@ -1,4 +1,4 @@
-"""All sections together: ``params.yaml`` and what lies over it."""
+"""All sections together: ``params.yaml`` and the overlays laid over it."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,9 +25,9 @@ from selfpose3d.parameters.videos import Videos
 class Parameters(Section):
     """Everything that ``params.yaml`` and its overlays may say."""
 
-    seed: Seed = Field(0, description="of one training; set for each experiment from seeds")
+    seed: Seed = Field(0, description="seed of one training; the workflow sets it from seeds")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
-        (0,), description="every learnt experiment is trained with each of them"
+        (0,), description="training seeds; every experiment that trains is run with each of them"
     )
     data: Data = Data()
     studio: Studio = Studio()
@@ -46,8 +46,12 @@ class Parameters(Section):
     training_free: TrainingFree = TrainingFree()
     tracking: Tracking = Tracking()
     run: RunSettings = RunSettings()
-    experiments: dict[str, ExperimentSettings] = Field(default_factory=dict)
-    tables: dict[str, TableSettings] = Field(default_factory=dict)
+    experiments: dict[str, ExperimentSettings] = Field(
+        default_factory=dict, description="experiments by name: a method and changed parameters"
+    )
+    tables: dict[str, TableSettings] = Field(
+        default_factory=dict, description="results tables by name, with their experiments as rows"
+    )
 
 
 if not TYPE_CHECKING:

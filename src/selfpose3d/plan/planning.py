@@ -141,7 +141,7 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     used = [stage.id for stage in stages] or [reconstructions.id]
     method_id = method_name(parameters, name)
     experiment = ExperimentNode(
-        id=node_id(method_id, f"{name}-seed{parameters.seed}", reads, used, labels.id),
+        id=node_id(f"predict_{method_id}", f"{name}-seed{parameters.seed}", reads, used, labels.id),
         parameters=reads,
         name=name,
         seed=parameters.seed,
@@ -193,7 +193,7 @@ def _joined(parameters: Parameters, name: str, *parts: ExperimentNode) -> Experi
     stages = {stage.id: stage for part in parts for stage in part.stages}
     return replace(
         parts[0],
-        id=node_id(method, f"{name}-seed{seed}", [part.id for part in parts]),
+        id=node_id(f"predict_{method}", f"{name}-seed{seed}", [part.id for part in parts]),
         parameters={},
         name=name,
         seed=seed,
@@ -285,7 +285,7 @@ def _add_detections(plan: Plan, parameters: Parameters, scene: SceneNode) -> Det
     reads = select(parameters, ESTIMATORS[name].reads(parameters))
     if files and ESTIMATORS[name].reads_files:
         reads["estimator"]["files"] = files.replace("{dataset}", scene.id)
-    node = DetectionsNode(node_id("detections", name, reads, scene.id), reads, scene)
+    node = DetectionsNode(node_id(f"detect_{name}", name, reads, scene.id), reads, scene)
     plan.detections[node.id] = node
     return node
 
@@ -341,7 +341,7 @@ def _add_stages(
         needed = [labels.id, people.id if people else None]
         name = f"{stage.name}-{parameters.heatmaps.source}"
         chain[stage.name] = StageNode(
-            id=node_id(stage.name, name, reads, needed, start),
+            id=node_id(f"train_{stage.name}", name, reads, needed, start),
             parameters=reads,
             stage=stage.name,
             labels=labels,

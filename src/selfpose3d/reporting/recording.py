@@ -1,7 +1,7 @@
-"""MLflow, and nothing else knows of it: one run an experiment, its stages as children.
+"""Recording in MLflow: one run per experiment, with its stages as child runs.
 
-Where runs go: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` (SQLite) in the working directory.
-``import mlflow`` takes seconds, so only the functions that log pay for it.
+Runs go to ``MLFLOW_TRACKING_URI``, or to ``mlflow.db`` (SQLite) in the working directory.
+``import mlflow`` takes seconds, so only the functions that log import it.
 """
 
 import hashlib
@@ -43,12 +43,12 @@ _LONGEST_PARAM = 6000
 
 
 def tracking_uri() -> str:
-    """Where runs go."""
+    """The address to which runs are logged."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_STORE}"
 
 
 def prepare_store(tracking: Tracking) -> str:
-    """Create or migrate the store and make the experiment, once, before anything logs.
+    """Create or migrate the store and create the experiment; needed once, before anything logs.
 
     Returns:
         MLflow's id of the experiment.
@@ -64,13 +64,14 @@ def log_experiment(
 ) -> str:
     """Log an experiment's folder as a run, with a child run for each of its stages.
 
-    What was logged before with the same content is left as it is; a run that was broken off is
-    replaced.
+    A run that was logged before with the same content is left unchanged. A run that was interrupted
+    is replaced.
 
     Args:
         experiment: folder with ``experiment.json``, ``metrics.json``, ``predictions.parquet``.
-        stages: the folders of its training stages, in their order, each with ``curves.csv``.
-        tracking: where in MLflow.
+        stages: folders of the experiment's training stages in their order, each with
+            ``curves.csv``.
+        tracking: the MLflow experiment to record in.
         pictures: images to keep with the run.
 
     Returns:
@@ -115,7 +116,7 @@ def flat_params(described: Mapping[str, Any]) -> dict[str, str]:
 
 
 def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of ``metrics.json`` by MLflow's names, the headline first; what is None left out."""
+    """Numbers of ``metrics.json`` by MLflow's names, the headline first and without None."""
     headline = {
         name: float(metrics[key]) for key, name in HEADLINE.items() if metrics.get(key) is not None
     }
@@ -146,7 +147,7 @@ def _experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def _logged(client: "MlflowClient", store: str, digest: str) -> str | None:
-    """The finished run of the same content; broken-off ones and their children are deleted."""
+    """The finished run of the same content; interrupted runs and their children are deleted."""
     found = client.search_runs([store], f"tags.`{DIGEST_TAG}` = '{digest}'")
     for run in found:
         if run.info.status == "FINISHED":
@@ -162,7 +163,7 @@ def _logged(client: "MlflowClient", store: str, digest: str) -> str | None:
 def _digest(
     described: Mapping[str, Any], metrics: Mapping[str, Any], stages: Sequence[Path]
 ) -> str:
-    """Of what the run is and gave; not of the tables that show it, which may come and go."""
+    """A digest of the run and its results, without the tables that show it, which may change."""
     run = {name: value for name, value in described.items() if name != "tables"}
     digest = hashlib.sha256(json.dumps([run, metrics], sort_keys=True).encode())
     for stage in stages:
@@ -184,7 +185,7 @@ def _tags(described: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _table_tags(described: Mapping[str, Any]) -> dict[str, str]:
-    """Its tables as one tag to read, and each as a tag to search by: ``tags.table_4 = 'yes'``."""
+    """One tag with the run's tables, and one per table to search by: ``tags.table_4 = 'yes'``."""
     tables = described["tables"]
     return {"tables": ", ".join(tables), **dict.fromkeys(tables, "yes")}
 

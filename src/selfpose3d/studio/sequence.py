@@ -68,7 +68,7 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
         studio: the parameters.
         sequence: studio_train_NN or studio_test_NN.
         rig: a rig file, see ``read_rig``.
-        bodies: what ``bake_bodies`` wrote.
+        bodies: file written by ``bake_bodies``.
         host: the folder that stands for the host's root.
     """
     index, rng, frames = _stream(studio, sequence)
@@ -89,7 +89,7 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
 
 
 def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, int]:
-    """A sequence's place in its split, its random numbers, shared with no other, and its number
+    """A sequence's place in its split, random numbers that no other sequence shares, and its number
     of frames."""
     named = _NAME.fullmatch(sequence)
     if not named:
@@ -106,7 +106,7 @@ def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, in
 def _cast(
     studio: Studio, index: int, rng: np.random.Generator, frames: int, stage: Stage, bodies: Path
 ) -> tuple[list[Person], tuple[Track, ...]]:
-    """The people of a sequence; their number goes round, so that each comes equally often."""
+    """The people of a sequence; their number rotates, so that each comes equally often."""
     low, high = studio.people
     if low > high:
         raise InputError(f"studio.people: {low} to {high}; the first must not exceed the second")
@@ -227,7 +227,7 @@ class _Shot:
 
 
 class _Videos:
-    """One video a camera, written frame by frame.
+    """One video per camera, written frame by frame.
 
     Motion JPEG: every frame stands for itself, so frame numbers are exact, and its quality is
     chosen here (OpenCV's own encoders offer no way to).
@@ -271,7 +271,7 @@ class _Videos:
             self._check()
 
     def _check(self) -> None:
-        """OpenCV says nothing when a disk is full: count what arrived."""
+        """Count the written frames, since OpenCV does not report a full disk."""
         for path in self.paths:
             count = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))
             if count != self.written:
@@ -303,7 +303,7 @@ def _write_calibration(path: Path, cameras: Sequence[Camera]) -> None:
 
 
 def _write_poses(path: Path, poses: Sequence[NDArray[np.float64]], interval: float) -> None:
-    """The tar of one JSON a frame: cm, y down, confidence 1."""
+    """A tar of one JSON per frame: cm, y down, confidence 1."""
     with tarfile.open(path, "w") as archive:
         for frame, joints_P19_3 in enumerate(poses):
             bodies = [
