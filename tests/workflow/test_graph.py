@@ -164,7 +164,7 @@ def test_without_footage_nothing_is_fetched_for_it(tmp_path: Path) -> None:
 def test_what_comes_from_the_network_is_a_target_of_its_own(tmp_path: Path) -> None:
     counts = planned(tmp_path, "downloads")
 
-    assert counts == {"downloads": 1, "fetch_weights": 2, "prepare_footage": 1, "total": 4}
+    assert counts == {"downloads": 1, "fetch_weights": 2, "prepare_pose2sim_demo": 1, "total": 4}
 
 
 def test_on_panoptic_the_downloads_are_its_sequences(tmp_path: Path) -> None:
@@ -173,18 +173,18 @@ def test_on_panoptic_the_downloads_are_its_sequences(tmp_path: Path) -> None:
 
     counts = planned(tmp_path, "downloads", "--configfile", str(paper))
 
-    assert counts["prepare"] == sequences and counts["fetch_weights"] == 1
+    assert counts["prepare_panoptic"] == sequences and counts["fetch_weights"] == 1
     assert counts["total"] == sequences + 2
 
 
 def test_with_downloads_done_no_other_job_needs_the_network(demo: tuple[Parameters, Plan]) -> None:
     plan = demo[1]
     fetched = set(wiring.downloads(plan))
-    weights = [wiring.detect_inputs(each, "s")["weights"] for each in plan.detections.values()]
+    weights = [wiring.detect_inputs(each)["weights"] for each in plan.detections.values()]
     weights += [wiring.stage_inputs(each).get("weights", []) for each in plan.stages.values()]
     assert {path for given in weights for path in _listed(given)} <= fetched
-    fetching = [each for each in plan.datasets.values() if each.source == "pose2sim_demo"]
-    assert {wiring.scene_folder(each, "pose2sim_demo") for each in fetching} <= fetched
+    fetching = [each for each in plan.scenes.values() if each.source == "pose2sim_demo"]
+    assert fetching and set(wiring.scene_folders(fetching)) <= fetched
 
 
 def test_refitted_cameras_are_not_downloaded() -> None:
