@@ -4,53 +4,81 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY, run_snakemake, tool_path
+from selfpose3d.detection import ESTIMATORS
+from selfpose3d.errors import InputError
+from selfpose3d.methods import STAGES
+from selfpose3d.parameters import Parameters
+from selfpose3d.pipeline import train_stage
+from selfpose3d.tables import Step
 
 PACKAGE = REPOSITORY / "src" / "selfpose3d"
 WORKFLOW = REPOSITORY / "workflow"
 
-FOUNDATION = {"errors", "progress", "geometry", "skeletons"}
-COMMON = FOUNDATION | {"files", "config", "fetch"}
+LOWEST = {"errors", "tables"}
+FOUNDATION = {"errors", "geometry", "skeletons"}
 MAY_IMPORT = {
     "errors": set(),
     "skeletons": set(),
-    "progress": {"errors"},
+    "seeds": set(),
+    "progress": set(),
+    "tables": {"errors"},
     "geometry": {"errors"},
     "files": FOUNDATION,
-    "fetch": {"errors", "progress", "files"},
-    "config": {"errors", "files"},
-    "experiments": {"errors", "files", "config", "training"},
-    "parameters_file": {"errors", "files", "config"},
-    "datasets": COMMON,
-    "pseudo2d": COMMON,
-    "models": COMMON,
-    "training": COMMON | {"datasets", "pseudo2d", "models", "inference", "baselines"},
-    "inference": COMMON | {"datasets", "pseudo2d", "models", "baselines"},
-    "baselines": COMMON | {"datasets", "pseudo2d", "models"},
-    "evaluation": {"errors", "files", "skeletons", "geometry"},
-    "reporting": {"errors", "files", "skeletons", "geometry"},
-    "tracking": {"errors", "files", "config", "reporting"},
+    "fetch": LOWEST | {"files", "progress"},
+    "parameters": LOWEST | {"files"},
+    "studio": FOUNDATION | {"files", "parameters", "progress"},
+    "synthetic": {"files", "geometry", "skeletons"},
+    "calibrations": LOWEST | {"files", "geometry"},
+    "sources": FOUNDATION | LOWEST | {"calibrations", "fetch", "files", "parameters", "progress"},
+    "reconstruction": FOUNDATION | {"files", "parameters", "progress"},
+    "detection": FOUNDATION
+    | LOWEST
+    | {"fetch", "files", "parameters", "progress", "reconstruction"},
+    "networks": {"errors", "fetch"},
+    "training": FOUNDATION
+    | {"detection", "files", "parameters", "progress", "reconstruction", "seeds"},
+    "methods": FOUNDATION
+    | LOWEST
+    | {"detection", "files", "networks", "parameters", "progress", "reconstruction", "seeds"}
+    | {"training"},
+    "plan": LOWEST | {"calibrations", "detection", "files", "methods", "parameters", "sources"},
+    "evaluation": FOUNDATION | {"files"},
+    "reporting": FOUNDATION | {"files", "parameters"},
 }
-"""Which rooms of the package a room may import, besides itself."""
+"""The rooms of the package that a room imports, besides itself: all of them, and no others. What a
+table names as a ``Step`` is imported when it is run, and no arrow."""
 
 COMMAND_LINE = {"cli", "pipeline", "__init__", "__main__"}
 """What may import all."""
 
-NEVER_SEE_THE_TRUTH = ("training", "inference", "models", "pseudo2d", "baselines")
-SUPERVISED_BY_DESIGN = {
-    Path("pseudo2d/ground_truth.py"): {"pseudo2d/estimator.py"},
-    Path("pseudo2d/quality.py"): {"pipeline.py"},
-    Path("training/supervised.py"): {"pipeline.py"},
+RECORDING = Path("reporting/recording.py")
+"""The one module that knows MLflow."""
+
+NEVER_SEE_THE_TRUTH = ("training", "methods", "networks", "detection", "reconstruction")
+SUPERVISED_BY_DESIGN: dict[Path, set[str]] = {
+    Path("detection/ground_truth.py"): set(),
+    Path("detection/quality.py"): {"pipeline.py"},
+    Path("methods/voxels/supervised.py"): set(),
 }
 """What may hold the truth, and by whom alone it may be imported: the estimator of the paper's
-table 3, the report on the labels of the test sequences, and the baseline VoxelPose."""
+table 3, the report on the labels of the test sequences, and the baseline VoxelPose. Only entries
+of the tables that are marked for it name the first and the last."""
 
-ESTIMATOR = Path("pseudo2d/estimator.py")
-ESTIMATORS_WORDS = {"ground_truth", "project_truth"}
+MAY_SAY_TRUTH = {
+    Path("detection/__init__.py"): {
+        "ground_truth",
+        "selfpose3d.detection.ground_truth:detect_from_truth",
+    },
+    Path("detection/entry.py"): {"uses_truth"},
+    Path("methods/entry.py"): {"truth"},
+}
+"""The tables and their protocols: they say who is given the truth, and read none."""
 
 
 def modules() -> list[Path]:
@@ -76,8 +104,18 @@ def rooms_imported(module: Path) -> set[str]:
     return {parts[1] for parts in own if parts[0] == "selfpose3d" and len(parts) > 1}
 
 
+def importers_of(module: Path) -> set[str]:
+    """The modules that import a module or something of it."""
+    name = "selfpose3d." + ".".join(module.with_suffix("").parts)
+    return {
+        str(other)
+        for other in modules()
+        if any(imported == name or imported.startswith(f"{name}.") for imported in imports(other))
+    }
+
+
 def test_every_room_has_its_arrows() -> None:
-    assert {room(module) for module in modules()} - set(MAY_IMPORT) <= COMMAND_LINE
+    assert {room(module) for module in modules()} - COMMAND_LINE == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("name", sorted(MAY_IMPORT))
@@ -90,15 +128,25 @@ def test_a_room_imports_only_what_lies_below_it(name: str) -> None:
     assert not wrong
 
 
-def test_only_tracking_knows_mlflow_and_only_the_command_line_knows_tracking() -> None:
+@pytest.mark.parametrize("name", sorted(MAY_IMPORT))
+def test_every_arrow_is_there(name: str) -> None:
+    drawn = set().union(*(rooms_imported(module) for module in modules() if room(module) == name))
+    assert not MAY_IMPORT[name] - drawn
+
+
+def test_the_arrows_have_no_circle() -> None:
+    order = tuple(TopologicalSorter(MAY_IMPORT).static_order())
+    assert set(order) == set(MAY_IMPORT)
+
+
+def test_only_recording_knows_mlflow_and_only_the_command_line_knows_recording() -> None:
     knows_mlflow = {
-        room(module)
+        module
         for module in modules()
         if any(name.split(".")[0] == "mlflow" for name in imports(module))
     }
-    assert knows_mlflow <= {"tracking"}
-    knows_tracking = {room(module) for module in modules() if "tracking" in rooms_imported(module)}
-    assert knows_tracking <= COMMAND_LINE
+    assert knows_mlflow == {RECORDING}
+    assert {room(Path(module)) for module in importers_of(RECORDING)} <= COMMAND_LINE
 
 
 def mentions_of_truth(module: Path) -> list[str]:
@@ -126,20 +174,9 @@ def mentions_of_truth(module: Path) -> list[str]:
     return [text for text in said if re.search(r"ground.?truth|(^|[_/])truth", text, re.IGNORECASE)]
 
 
-def allowed_words(module: Path) -> set[str]:
-    """The estimators' switch may name the one that is supervised by design."""
-    return ESTIMATORS_WORDS if module == ESTIMATOR else set()
-
-
 @pytest.mark.parametrize("module", sorted(SUPERVISED_BY_DESIGN), ids=str)
 def test_what_holds_the_truth_is_imported_where_it_may_be(module: Path) -> None:
-    name = "selfpose3d." + ".".join(module.with_suffix("").parts)
-    importers = {
-        str(other)
-        for other in modules()
-        if any(imported == name or imported.startswith(f"{name}.") for imported in imports(other))
-    }
-    assert importers <= SUPERVISED_BY_DESIGN[module]
+    assert importers_of(module) <= SUPERVISED_BY_DESIGN[module]
 
 
 @pytest.mark.parametrize("name", NEVER_SEE_THE_TRUTH)
@@ -148,22 +185,71 @@ def test_the_truth_never_reaches_what_learns(name: str) -> None:
         str(module): found
         for module in modules()
         if room(module) == name and module not in SUPERVISED_BY_DESIGN
-        if (found := set(mentions_of_truth(module)) - allowed_words(module))
+        if (found := set(mentions_of_truth(module)) - MAY_SAY_TRUTH.get(module, set()))
     }
     assert not wrong
+
+
+def place_of(step: Step) -> Path:
+    """The module of a step, as a path within the package."""
+    return Path(*step.module.split(".")[1:]).with_suffix(".py")
+
+
+def test_what_the_tables_mark_is_all_that_holds_the_truth() -> None:
+    """A stage that is not supervised, or an estimator that does not use the truth, has no code of
+    those that may hold it."""
+    stages = {name: place_of(stage.train) in SUPERVISED_BY_DESIGN for name, stage in STAGES.items()}
+    assert stages == {name: stage.supervised for name, stage in STAGES.items()}
+    marked = {
+        name: place_of(one.detect) in SUPERVISED_BY_DESIGN for name, one in ESTIMATORS.items()
+    }
+    assert marked == {name: one.uses_truth for name, one in ESTIMATORS.items()}
+    assert set(stages.values()) == set(marked.values()) == {True, False}
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_a_stage_is_handed_the_truth_where_it_is_marked_and_nowhere_else(
+    name: str, tmp_path: Path
+) -> None:
+    supervised = STAGES[name].supervised
+    truth = [] if supervised else [tmp_path / "truth.parquet"]
+    said = "needs --truth" if supervised else "learns without 3D truth"
+    with pytest.raises(InputError, match=f"the stage '{name}' {said}"):
+        train_stage(Parameters(), name, [], tmp_path, None, [], None, truth, tmp_path / "out")
+
+
+RULE = re.compile(
+    r"^( *)(?:rule(?: (\w+))?|use rule (\w+) as (\w+) with):\n((?:\1    .*\n|\n)+)", re.MULTILINE
+)
+NAMED = re.compile(r"^ +name:\s+(?:f\"(.+)\"|(\w+))$", re.MULTILINE)
+"""Of a rule that is made in a loop, after its table: a pattern, or the loop's variable."""
 
 
 def rule_blocks() -> dict[str, set[str]]:
     """Every rule of the workflow with the keywords it has; inherited ones included."""
     blocks: dict[str, set[str]] = {}
-    pattern = re.compile(
-        r"^(?:rule (\w+)|use rule (\w+) as (\w+) with):\n((?:    .*\n|\n)+)", re.MULTILINE
-    )
     for path in [WORKFLOW / "Snakefile", *sorted((WORKFLOW / "rules").glob("*.smk"))]:
-        for match in pattern.finditer(path.read_text() + "\n"):
-            own = set(re.findall(r"^    (\w+):", match[4], re.MULTILINE))
-            blocks[match[1] or match[3]] = own | blocks.get(match[2] or "", set())
+        text = path.read_text() + "\n"
+        found = list(RULE.finditer(text))
+        assert len(found) == len(re.findall(r"^ *(?:use )?rule\b", text, re.MULTILINE)), path
+        for indent, name, base, renamed, block in (match.groups() for match in found):
+            own = set(re.findall(rf"^{indent}    (\w+):", block, re.MULTILINE))
+            blocks[name or renamed or _name_in(block)] = own | blocks.get(base or "", set())
     return blocks
+
+
+def _name_in(block: str) -> str:
+    named = NAMED.search(block)
+    assert named, block
+    return named[1] or f"{{{named[2]}}}"
+
+
+def test_rules_are_made_from_the_tables() -> None:
+    assert {name for name in rule_blocks() if "{" in name} == {
+        "prepare_{source}",
+        "train_{stage.name}",
+        "{table}",
+    }
 
 
 def test_every_rule_has_all_its_parts() -> None:
@@ -177,17 +263,17 @@ def test_every_rule_has_all_its_parts() -> None:
     assert all({"input", "message"} <= blocks[name] for name in targets)
 
 
-SOURCES = {"studio_bake", "prepare_footage", "fetch_weights", "describe", "mlflow_store"}
+STARTS = {"studio_bake", "fetch_weights", "describe", "mlflow_store"}
 """Rules at the start of the graph: they need no file."""
 
 
-def test_every_rule_but_the_sources_has_inputs() -> None:
-    assert {name for name, parts in rule_blocks().items() if "input" not in parts} == SOURCES
+def test_every_rule_but_the_first_has_inputs() -> None:
+    assert {name for name, parts in rule_blocks().items() if "input" not in parts} == STARTS
 
 
 def test_training_asks_for_a_gpu_and_never_for_the_truth() -> None:
     text = (WORKFLOW / "rules" / "training.smk").read_text()
-    assert "gpu=1" in text
+    assert "gpu=of_stage(" in text
     assert "truth" not in re.sub(r'"""(?:.|\n)*?"""', "", text)
 
 

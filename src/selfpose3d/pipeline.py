@@ -40,7 +40,11 @@ HEADLINE: tuple[str, ...] = ("MPJPE", "AP25", "AP50", "AP100", "AP150", "Recall@
 
 def prepare_scene(source: str, inputs: PrepareInputs) -> None:
     """Make a sequence of a source a scene, and its truth where there is any."""
-    known(SOURCES, source, "the source").prepare.load()(inputs)
+    entry = known(SOURCES, source, "the source")
+    needed = {"truth": entry.has_truth, "host": entry.renders is not None}
+    for name in (name for name, needs in needed.items() if needs and not getattr(inputs, name)):
+        raise InputError(f"the source {source!r} needs --{name}: a path for it")
+    entry.prepare.load()(inputs)
 
 
 def detect_people(

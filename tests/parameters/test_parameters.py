@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,23 +12,32 @@ from typer.testing import CliRunner
 from selfpose3d.cli import app
 from selfpose3d.errors import InputError
 from selfpose3d.files.scenes import write_scene
+from selfpose3d.methods import METHODS
 from selfpose3d.parameters import (
+    UNKEYED,
+    NotGivenError,
     Parameters,
+    Section,
+    leaves,
     load_parameters,
     merge,
     parse_parameters,
     parse_selected,
+    part_of,
     partial,
     select,
+    unkeyed,
     with_settings,
 )
+from selfpose3d.parameters.section import CHOICE
+from selfpose3d.plan.study import described, method_name, method_of, plain_run, seeds_of
 from selfpose3d.synthetic.scenes import ring
 
-leaves = st.integers() | st.text(max_size=3) | st.none() | st.lists(st.integers(), max_size=2)
+values = st.integers() | st.text(max_size=3) | st.none() | st.lists(st.integers(), max_size=2)
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 trees = st.recursive(
-    st.dictionaries(st.sampled_from("abc"), leaves, max_size=3),
-    lambda inner: st.dictionaries(st.sampled_from("abc"), inner | leaves, max_size=3),
+    st.dictionaries(st.sampled_from("abc"), values, max_size=3),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner | values, max_size=3),
     max_leaves=8,
 )
 
@@ -104,7 +114,7 @@ class TestFiles:
     ("values", "message"),
     [
         ({"seed": "one"}, r"seed: .*integer.*'one'"),
-        ({"data": {"source": "coco"}}, r"data\.source: .*'studio'.*'panoptic'.*'coco'"),
+        ({"data": {"source": 3}}, r"data\.source: .*string.*3"),
         ({"data": {"network_size": [481, 288]}}, r"data: .*divisible by 32"),
         ({"networks": {"cuboid_grid": 18}}, r"networks\.cuboid_grid: .*multiple of 4"),
         (
@@ -136,8 +146,8 @@ class TestFiles:
             {"videos": {"train": {"take 1": "x", "b": "y"}, "test": {"take-2": "z"}}},
             r"videos: .*\['take 1', 'take-2'\] may contain only letters, digits and _.*rename",
         ),
-        ({"estimator": {"name": "file"}}, r"estimator: files: None: .*'file'.*give its path"),
-        ({"estimator": {"name": "ground_truth", "files": ""}}, r"estimator: files: '': .*path"),
+        ({"estimator": {"name": None}}, r"estimator\.name: .*string.*None"),
+        ({"estimator": {"files": 3}}, r"estimator\.files: .*string.*3"),
         ({"training_free": {"min_views": 1}}, r"training_free\.min_views: .*equal to 2"),
         ({"train": {"root": {"epochs": 2}}}, r"train\.root: .*exactly one of epochs"),
         ({"space": {"size": [1, 2]}}, r"space\.size"),
@@ -169,6 +179,24 @@ class TestSettings:
     def test_values_are_checked_again(self) -> None:
         with pytest.raises(InputError, match=r"labels\.person_score"):
             with_settings(Parameters(), {"labels.person_score": 7}, "here")
+
+
+def given_leaves(section: Section) -> dict[tuple[str, ...], Any]:
+    """The fields that were given, by path, of a section that may hold only a part."""
+    found: dict[tuple[str, ...], Any] = {}
+    for name in type(section).model_fields:
+        try:
+            value = getattr(section, name)
+        except NotGivenError:
+            continue
+        inner = given_leaves(value) if isinstance(value, Section) else {(): value}
+        found |= {(name, *path): each for path, each in inner.items()}
+    return found
+
+
+def unmarked(section: Section) -> dict[tuple[str, ...], Any]:
+    """The fields that a result may depend on, by path."""
+    return {path: value for path, value, marks in leaves(section) if not marks}
 
 
 class TestPoseStages:
@@ -209,7 +237,7 @@ class TestPartial:
     def test_survives_json(self) -> None:
         selected = select(Parameters(), ["train.root", "space", "heatmaps.sigma", "seed"])
         parameters = parse_selected(json.dumps(selected))
-        assert parameters.train.root == Parameters().train.root
+        assert given_leaves(parameters.train.root) == unmarked(Parameters().train.root)
         assert parameters.space.size == Parameters().space.size
         assert parameters.heatmaps.sigma == Parameters().heatmaps.sigma
         assert parameters.seed == 0
@@ -217,8 +245,30 @@ class TestPartial:
     def test_the_whole_is_a_part(self) -> None:
         whole = Parameters()
         parameters = partial(select(whole, list(Parameters.model_fields)))
-        for name in Parameters.model_fields:
-            assert getattr(parameters, name) == getattr(whole, name), name
+        assert given_leaves(parameters) == unmarked(whole)
+
+    def test_a_part_has_what_can_not_change_a_result_beside_what_is_read(self) -> None:
+        whole = Parameters()
+        parameters = part_of(whole, list(Parameters.model_fields))
+        choices = {path for path, _, marks in leaves(whole) if CHOICE in marks}
+        assert choices == {("train", stage, "enabled") for stage in type(whole.train).model_fields}
+        every = {path: value for path, value, _ in leaves(whole) if path not in choices}
+        assert given_leaves(parameters) == every
+        assert part_of(whole, ["seed"]).compute.checkpoint_every == whole.compute.checkpoint_every
+
+    def test_what_can_not_change_a_result_is_in_no_selection(self) -> None:
+        whole = Parameters()
+        selected = partial(select(whole, ["compute", "panoptic.retries", "panoptic.url"]))
+        idle = {path for path, _, marks in leaves(whole) if UNKEYED in marks}
+        assert ("compute", "checkpoint_every") in idle and ("panoptic", "retries") in idle
+        assert not idle & given_leaves(selected).keys()
+        assert selected.panoptic.url == whole.panoptic.url
+        assert given_leaves(partial(unkeyed(whole))).keys() == idle
+
+    def test_what_can_not_change_a_result_is_given_beside_the_selection(self) -> None:
+        also = json.dumps(unkeyed(Parameters()))
+        selected = json.dumps(select(Parameters(), ["compute"]))
+        assert parse_selected(selected, also).compute == Parameters().compute
 
     def test_values_of_parts_are_checked(self) -> None:
         with pytest.raises(ValueError, match="person_score"):
@@ -231,7 +281,7 @@ class TestPartial:
             ('{"labels": {"persn": 3}}', r"labels\.persn: there is no such key; known: .*person_"),
             ('{"estimator": {"blazepose": {"tile": 1}}}', r"estimator\.blazepose\.tile: there is"),
             ('{"lables": {}}', "lables: there is no such key; known: .*'labels'"),
-            ('{"labels": 3}', "labels: Input should be .*Labels"),
+            ('{"labels": 3}', "labels: Input should be .*LabelSettings"),
             ('{"seed": "one"}', "seed: .*integer"),
             ('{"seed": 3', "not valid JSON"),
         ],
@@ -243,7 +293,7 @@ class TestPartial:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["prepare-videos", "--sequence", "a"], "'videos' of Parameters is not given"),
+            (["prepare", "videos", "--sequence", "a"], "'videos' of Parameters is not given"),
             (["detect", "--scene", "SCENE", "--weights", "w"], "'estimator' of Parameters is not"),
         ],
     )
@@ -253,17 +303,40 @@ class TestPartial:
         cameras = ring(2)
         write_scene(tmp_path, "a", "test", cameras, [0], [0.0])
         arguments = [str(tmp_path) if word == "SCENE" else word for word in arguments]
-        out = ["--scene" if arguments[0] == "prepare-videos" else "--out", str(tmp_path / "out")]
+        out = ["--scene" if arguments[0] == "prepare" else "--out", str(tmp_path / "out")]
         done = CliRunner().invoke(app, [*arguments, *out, "--parameters", '{"data": {}}'])
         assert done.exit_code == 1
         assert f"--parameters: {message}" in done.output
 
-    def test_an_unknown_sequence_is_named(self, tmp_path: Path) -> None:
-        given = ["--parameters", '{"videos": {"train": {"a": "x"}, "test": {"b": "y"}}}']
-        scene = ["--sequence", "c", "--scene", str(tmp_path / "c")]
-        done = CliRunner().invoke(app, ["prepare-videos", *scene, *given])
+    @pytest.mark.parametrize(("split", "own", "other"), [("train", "a", "b"), ("test", "b", "a")])
+    def test_an_unknown_sequence_is_named(
+        self, tmp_path: Path, split: str, own: str, other: str
+    ) -> None:
+        videos = '{"videos": {"train": {"a": "x"}, "test": {"b": "y"}}, "data": {}}'
+        for sequence in ("c", other):
+            asked = ["--sequence", sequence, "--split", split, "--scene", str(tmp_path / "c")]
+            done = CliRunner().invoke(app, ["prepare", "videos", *asked, "--parameters", videos])
+            assert done.exit_code == 1
+            assert f"--sequence {sequence}: videos.{split} names ['{own}']" in done.output
+
+    @pytest.mark.parametrize(
+        ("source", "option"), [("studio", "--truth"), ("panoptic", "--truth"), ("studio", "--host")]
+    )
+    def test_a_folder_that_a_source_needs_is_asked_for(
+        self, tmp_path: Path, source: str, option: str
+    ) -> None:
+        given = {"--truth": str(tmp_path / "t"), "--host": str(tmp_path / "h")}
+        others = [word for name, path in given.items() if name != option for word in (name, path)]
+        asked = ["--sequence", "a", "--scene", str(tmp_path / "s"), *others]
+        done = CliRunner().invoke(app, ["prepare", source, *asked, "--parameters", "{}"])
         assert done.exit_code == 1
-        assert "--sequence c: videos.train and videos.test name ['a', 'b']" in done.output
+        assert f"the source '{source}' needs {option}" in done.output
+
+    def test_an_unknown_source_is_told(self, tmp_path: Path) -> None:
+        asked = ["--sequence", "a", "--scene", str(tmp_path / "s"), "--parameters", "{}"]
+        done = CliRunner().invoke(app, ["prepare", "coco", *asked])
+        assert done.exit_code == 1
+        assert "'coco' is unknown; known: ['panoptic'," in done.output
 
     def test_a_path_is_read_as_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "params.yaml"
@@ -274,6 +347,7 @@ class TestPartial:
 def study(**changes: object) -> Parameters:
     """Two tables, one made by name alone, that share an experiment."""
     given = {
+        "run": {"tables": ["plain"], "experiments": ["loose"]},
         "seeds": [5],
         "experiments": {
             "free": {"title": "Free", "method": "training_free"},
@@ -287,7 +361,6 @@ def study(**changes: object) -> Parameters:
                 "title": "Asked for",
                 "rows": ["free", "base", "more"],
                 "seeds": [1, 0],
-                "by_default": False,
             },
         },
     }
@@ -297,43 +370,48 @@ def study(**changes: object) -> Parameters:
 class TestStudy:
     def test_seeds_are_those_of_all_tables(self) -> None:
         parameters = study()
-        seeds = {name: parameters.seeds_of(name) for name in parameters.experiments}
+        tables = tuple(parameters.tables)
+        seeds = {name: seeds_of(parameters, name, tables) for name in parameters.experiments}
         assert seeds == {"free": (5,), "base": (0, 1, 5), "more": (0, 1), "loose": (5,)}
 
     def test_a_plain_run_leaves_out_what_only_tables_made_by_name_ask_for(self) -> None:
-        plain = study().by_default()
+        parameters = study()
+        plain = plain_run(parameters)
         assert set(plain.experiments) == {"free", "base", "loose"}
         assert set(plain.tables) == {"plain"}
-        assert plain.seeds_of("base") == (5,)
+        assert seeds_of(parameters, "base", plain.tables) == (5,)
 
     def test_a_plain_run_may_be_like_what_it_leaves_out(self) -> None:
         like = {"title": "Loose", "like": "more", "set": {"labels.noise": 1.0}}
-        plain = study(experiments={"loose": like}).by_default()
+        parameters = study(experiments={"loose": like})
+        assert "more" not in plain_run(parameters).experiments
         expected = {"labels.min_joints": 3, "heatmaps.sigma": 3.0, "labels.noise": 1.0}
-        assert plain.described("loose").set == expected
+        assert described(parameters, "loose").set == expected
 
     def test_an_experiment_starts_from_what_it_is_like(self) -> None:
-        assert study().described("more").set == {"labels.min_joints": 3, "heatmaps.sigma": 3.0}
+        assert described(study(), "more").set == {"labels.min_joints": 3, "heatmaps.sigma": 3.0}
         over = study(experiments={"base": {"set": {"labels.min_joints": 6}}})
-        assert over.described("more").set["labels.min_joints"] == 6
+        assert described(over, "more").set["labels.min_joints"] == 6
 
     def test_the_method_is_that_of_what_it_is_like(self) -> None:
         like = {"title": "As free", "like": "free"}
         parameters = study(experiments={"as_free": like})
-        methods = {name: parameters.method_of(name) for name in ("free", "as_free", "more")}
+        methods = {name: method_name(parameters, name) for name in ("free", "as_free", "more")}
         assert methods == {
             "free": "training_free",
             "as_free": "training_free",
             "more": "selfpose3d",
         }
-        assert parameters.seeds_of("as_free") == parameters.seeds_of("free")
+        assert all(method_of(parameters, name) is METHODS[methods[name]] for name in methods)
+        free, as_free = (seeds_of(parameters, name, ["plain"]) for name in ("free", "as_free"))
+        assert free == as_free == (5,)
 
     @pytest.mark.parametrize(
         ("like", "message"), [("nobody", "'nobody' is no experiment"), ("more", "is like itself")]
     )
     def test_what_it_is_like_must_be_there(self, like: str, message: str) -> None:
         with pytest.raises(InputError, match=rf"experiments\.base\.like: .*{message}"):
-            study(experiments={"base": {"like": like}}).described("more")
+            described(study(experiments={"base": {"like": like}}), "more")
 
     def test_the_networks_stay_the_same_in_the_test(self) -> None:
         with pytest.raises(InputError, match=r"test_on: \['networks\.backbone'\].*'studio'"):

@@ -1,16 +1,19 @@
 """The lock file of code versions: no change of code passes unsaid, and tidying costs nothing."""
 
+import ast
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conftest import REPOSITORY
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import write_json
-from selfpose3d.parameters import load_parameters
+from selfpose3d.parameters import load_parameters, with_settings
+from selfpose3d.plan import planning
 from selfpose3d.plan.closures import path_of
 from selfpose3d.plan.code_versions import (
     LOCK,
@@ -23,8 +26,7 @@ from selfpose3d.plan.code_versions import (
     settle,
     status,
 )
-from selfpose3d.plan.keys import LEFT_OUT, READS, ROOTS, own_code
-from selfpose3d.plan.planning import make_plan
+from selfpose3d.plan.keys import LEFT_OUT, node_id, own_code, roots
 
 FILES = {
     "numbers.py": "SCALE = 2\n",
@@ -76,17 +78,26 @@ def test_the_lock_file_says_of_all_code_whether_it_changed_results(own: Code) ->
     assert lock == renewed(lock, own), status(lock, own)
 
 
-def test_every_kind_that_has_a_key_has_a_version() -> None:
-    """Of ``READS``, "scenes" is what all sources read."""
+def test_every_kind_that_has_a_key_has_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+
+    def recorded(kind: str, name: str, *depends_on: Any) -> str:
+        asked.add(kind)
+        return node_id(kind, name, *depends_on)
+
+    monkeypatch.setattr(planning, "node_id", recorded)
     files = [REPOSITORY / "params.yaml", REPOSITORY / "config/study.yaml"]
-    plan = make_plan(load_parameters(files))
-    trained = {stage.stage for stage in plan.stages.values()}
-    assert trained | set(READS) - {"scenes"} <= set(code_versions()) == set(ROOTS)
+    over = {"footage.centre_refinement": True}
+    plan = planning.make_plan(with_settings(load_parameters(files), over, "test"))
+    assert {f"train_{stage.stage}" for stage in plan.stages.values()} < asked
+    assert {"labels", "reconstructions", "render_studio", "refined_cameras"} < asked
+    assert asked <= set(code_versions()) == set(roots())
 
 
 def test_what_is_left_out_is_there_and_is_in_no_closure(own: Code) -> None:
-    assert set(LEFT_OUT) <= set(own.package)
-    assert not set().union(*own.closures.values()) & set(LEFT_OUT)
+    left_out = {name.removesuffix(".__init__") for name in LEFT_OUT}
+    assert left_out <= set(own.package)
+    assert not set().union(*own.closures.values()) & (left_out | set(LEFT_OUT))
 
 
 LOADED = """
@@ -96,18 +107,29 @@ print(*(name for name in sys.modules if name.partition(".")[0] == "selfpose3d"))
 """
 
 
-@pytest.mark.parametrize("kind", ["footage", "predict_trust"])
+@pytest.mark.parametrize("kind", ["scene_pose2sim_demo", "predict_trust"])
 def test_the_closure_is_what_python_loads(own: Code, kind: str) -> None:
-    """But for the empty ``__init__`` above each module. These steps import nothing late."""
-    command = [sys.executable, "-c", LOADED, *own.roots[kind]]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    """But for each ``__init__`` above them that is empty, and what the tables load. These steps
+    import nothing late."""
+    (place,) = own.roots[kind]
     modules = {
         name
-        for name in done.stdout.split()
-        if path_of(name, own.folder).name != "__init__.py"
+        for name in loaded_with(place.partition(":")[0]) - loaded_with("selfpose3d.methods")
+        if name != "selfpose3d" and not is_empty(path_of(name, own.folder))
+        if f"{name}.__init__" not in LEFT_OUT
         if not any(f"{name}.".startswith(f"{each}.") for each in LEFT_OUT)
     }
-    assert own.closures[kind] == modules
+    assert {each.partition(":")[0] for each in own.closures[kind]} == modules
+
+
+def loaded_with(module: str) -> set[str]:
+    command = [sys.executable, "-c", LOADED, module]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def is_empty(module: Path) -> bool:
+    """Whether there is nothing in it but a docstring."""
+    return len(ast.parse(module.read_text()).body) <= 1
 
 
 def test_tidying_changes_nothing(lock: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from selfpose3d.errors import InputError
 from selfpose3d.parameters import Parameters, load_parameters, with_settings
 from selfpose3d.plan import keys
-from selfpose3d.plan.nodes import Experiment, Plan, Stage
+from selfpose3d.plan.nodes import ExperimentNode, Plan, StageNode
 from selfpose3d.plan.planning import make_plan
+from selfpose3d.plan.study import everything, plain_run
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = [REPOSITORY / "params.yaml", REPOSITORY / "config/study.yaml"]
@@ -29,11 +30,11 @@ def plan(parameters: Parameters) -> Plan:
     return make_plan(parameters)
 
 
-def of_table(plan: Plan, table: str) -> list[Experiment]:
+def of_table(plan: Plan, table: str) -> list[ExperimentNode]:
     return [run for row in plan.tables[table] for run in row]
 
 
-def stages_of(runs: Iterable[Experiment]) -> dict[str, Stage]:
+def stages_of(runs: Iterable[ExperimentNode]) -> dict[str, StageNode]:
     return {stage.id: stage for run in runs for stage in run.stages}
 
 
@@ -44,11 +45,10 @@ def counted(plan: Plan, table: str) -> dict[str, int]:
 
 def test_the_study_changes_nothing_of_a_plain_run(parameters: Parameters) -> None:
     plain = make_plan(load_parameters(FILES[:1]))
-    assert make_plan(parameters.by_default()) == plain
-    assert {table for table in parameters.tables if parameters.tables[table].by_default} == {
-        "methods",
-        "labels",
-    }
+    chosen = plain_run(parameters)
+    tables = {name: parameters.tables[name] for name in chosen.tables}
+    assert make_plan(parameters.model_copy(update={"tables": tables}), chosen) == plain
+    assert set(tables) == {"methods", "soft_and_hard"}
 
 
 def test_a_new_version_of_a_step_gives_new_ids_downstream_and_nowhere_else(
@@ -58,7 +58,7 @@ def test_a_new_version_of_a_step_gives_new_ids_downstream_and_nowhere_else(
     monkeypatch.setattr(keys, "code_versions", lambda: versions)
     newer = make_plan(parameters)
     assert newer.detections.keys() == plan.detections.keys()
-    assert newer.datasets.keys() == plan.datasets.keys()
+    assert newer.scenes.keys() == plan.scenes.keys()
     for kind in ("labels", "reconstructions", "stages", "experiments"):
         assert not getattr(newer, kind).keys() & getattr(plan, kind).keys()
 
@@ -96,25 +96,31 @@ def test_another_rig_in_the_test_changes_the_data_and_not_the_training(plan: Pla
     (there,) = plan.by_name["hall"]
     stayed = next(run for run in plan.by_name["study"] if run.seed == 0)
     assert moved.stages == stayed.stages != there.stages
-    assert moved.dataset == there.dataset != stayed.dataset
-    assert (stayed.dataset.title, moved.dataset.title) == ("studio ring5", "studio hall5")
+    assert moved.scenes == there.scenes != stayed.scenes
+    assert (stayed.data_title, moved.data_title) == ("studio ring5", "studio hall5")
     assert moved.labels == there.labels
     assert moved.reconstructions.labels == moved.labels
     back = plan.by_name["hall_to_ring"][0]
-    assert (back.stages, back.dataset) == (there.stages, stayed.dataset)
+    assert (back.stages, back.scenes) == (there.stages, stayed.scenes)
 
 
 def test_exact_labels_are_learnt_from_and_not_tested_on(plan: Plan) -> None:
     (exact,) = plan.by_name["exact_labels"]
-    learnt = {stage.labels.detections.parameters["estimator"]["files"] for stage in exact.stages}
-    assert learnt == {f"data/truth/{exact.dataset.id}/{{sequence}}.parquet"}
-    assert exact.labels.detections.parameters["estimator"]["name"] == "blazepose"
+    learnt = [each for stage in exact.stages for each in stage.labels.detections]
+    assert {each.scene.sequence for each in learnt} == set(exact.trained_on)
+    for each in learnt:
+        files = f"data/truth/{each.scene.id}/{{sequence}}.parquet"
+        assert each.parameters["estimator"] == {"name": "ground_truth", "files": files}
+    tested = {each.parameters["estimator"]["name"] for each in exact.labels.detections}
+    assert tested == {"blazepose"}
+    assert not {each.id for each in learnt} & {each.id for each in exact.labels.detections}
 
 
 def test_noise_makes_other_labels_of_the_same_detections(plan: Plan) -> None:
     runs = [plan.by_name[name][0] for name in ("study", "noise_1", "noise_4")]
     assert len({run.labels.id for run in runs}) == 3
-    assert len({run.labels.detections.id for run in runs}) == 1
+    study, *others = (run.labels.detections for run in runs)
+    assert study == others[0] == others[1]
 
 
 def test_a_joined_experiment_takes_what_two_others_predict_seed_by_seed(plan: Plan) -> None:
@@ -123,7 +129,7 @@ def test_a_joined_experiment_takes_what_two_others_predict_seed_by_seed(plan: Pl
     for run, ours, images in zip(joined, plan.by_name["ours"], plan.by_name["images"], strict=True):
         assert run.parts == (ours, images)
         assert run.stages == (*ours.stages, *images.stages)
-        assert run.dataset == ours.dataset and not run.runs_networks
+        assert run.scenes == ours.scenes and not run.runs_networks
     assert len({run.id for run in joined}) == 3
 
 
@@ -134,7 +140,8 @@ def joined_with(of: Any, **over: Any) -> Parameters:
         "both": {"title": "Both", "method": "joined", "of": of} | over,
     }
     tables = {"mine": {"title": "Mine", "rows": ["both"], "seeds": [3, 4]}}
-    return Parameters.model_validate({"experiments": experiments, "tables": tables})
+    run = {"tables": ["mine"]}
+    return Parameters.model_validate({"experiments": experiments, "tables": tables, "run": run})
 
 
 def test_what_is_joined_is_made_with_the_seeds_of_the_join() -> None:
@@ -147,7 +154,7 @@ def test_what_is_joined_is_made_with_the_seeds_of_the_join() -> None:
         (free, learnt) for learnt in plan.by_name["learnt"]
     ]
     assert [run.resolved["seed"] for run in plan.by_name["both"]] == [3, 4]
-    assert set(parameters.by_default().experiments) == {"free", "learnt", "both"}
+    assert set(plain_run(parameters).experiments) == {"free", "learnt", "both"}
 
 
 def test_what_learns_nothing_is_joined_once() -> None:
@@ -204,19 +211,116 @@ def own_videos(train: dict[str, str], test: dict[str, str], **over: Any) -> Para
 
 def test_own_videos_need_sequences_to_learn_from_and_to_test_on(parameters: Parameters) -> None:
     described = {name: method.model_dump() for name, method in parameters.experiments.items()}
+    untested = own_videos({"a": "x"}, {}, experiments=described)
     with pytest.raises(InputError, match=r"videos\.test: it names no sequence.*name one or more"):
-        make_plan(own_videos({"a": "x"}, {}, experiments=described))
+        make_plan(untested, everything(untested))
+    unlearnt = own_videos({}, {"b": "y"}, experiments=described)
     with pytest.raises(InputError, match=r"videos\.train: it names no .*experiments\.\w+ learns"):
-        make_plan(own_videos({}, {"b": "y"}, experiments=described))
+        make_plan(unlearnt, everything(unlearnt))
+
+
+def test_what_the_data_do_not_allow_is_left_out_of_the_whole_and_told(
+    parameters: Parameters,
+) -> None:
+    own = {"data": {"source": "videos"}, "videos": {"test": {"b": "y"}}}
+    plan = make_plan(parameters.model_validate(parameters.model_dump() | own))
+    assert plan.refused.keys() | plan.by_name.keys() == parameters.experiments.keys()
+    assert not plan.stages and not any(run.stages for run in plan.experiments.values())
+    assert "experiments.ours learns from them" in plan.refused["ours"]
+    assert "experiments.voxelpose learns from" in plan.refused["voxelpose"]
+    assert plan.refused["together"].startswith("experiments.together.of: ")
+    assert {run.name for row in plan.tables["table_1"] for run in row} == {"training_free"}
 
 
 def test_own_videos_without_training_sequences_do_where_nothing_learns() -> None:
     free = {"free": {"title": "Free", "method": "training_free"}}
     plan = make_plan(own_videos({}, {"b": "y"}, experiments=free))
-    assert plan.by_name["free"][0].dataset.sequences == ("b",)
+    (run,) = plan.by_name["free"]
+    assert [scene.sequence for scene in run.scenes] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("data", {"source": "coco"}, r"data\.source: 'coco' is .*'panoptic', .*'studio', 'videos'"),
+        ("estimator", {"name": "eyes"}, r"estimator\.name: 'eyes' is unknown.*'blazepose'"),
+        ("estimator", {"name": "file"}, r"estimator\.files: None: .*'file' reads one; give its p"),
+        ("estimator", {"name": "ground_truth", "files": ""}, r"estimator\.files: '': .*its path"),
+    ],
+)
+def test_names_that_no_table_has_are_refused(
+    section: str, values: dict[str, Any], message: str
+) -> None:
+    free = {"free": {"title": "Free", "method": "training_free"}}
+    parameters = Parameters.model_validate({"experiments": free, section: values})
+    with pytest.raises(InputError, match=message):
+        make_plan(parameters)
 
 
 def test_shared_attention_needs_learnt_heatmaps(parameters: Parameters) -> None:
     wrong = with_settings(parameters, {"networks.attention": "shared"}, "test")
     with pytest.raises(InputError, match=r"networks\.attention: shared.*heatmaps\.source"):
         make_plan(wrong)
+
+
+def stage_ids(parameters: Parameters, **over: Any) -> set[str]:
+    settings = {name.replace("__", "."): value for name, value in over.items()}
+    return set(make_plan(with_settings(parameters, settings, "test")).stages)
+
+
+def test_what_is_tested_on_leaves_what_was_learnt() -> None:
+    plain = load_parameters(FILES[:1])
+    before = stage_ids(plain)
+    more = plain.studio.test_sequences + 1
+    assert before == stage_ids(plain, studio__test_sequences=more)
+    assert before == stage_ids(plain, studio__test_frames=plain.studio.test_frames + 1)
+    assert before == stage_ids(plain, data__test_every=2)
+    assert not before & stage_ids(plain, studio__train_frames=plain.studio.train_frames + 1)
+
+
+def test_one_more_training_sequence_leaves_the_others_as_they_are() -> None:
+    plain = load_parameters(FILES[:1])
+    over = {"studio.train_sequences": plain.studio.train_sequences + 1}
+    before, after = make_plan(plain), make_plan(with_settings(plain, over, "test"))
+    for kind in ("scenes", "detections"):
+        assert len(getattr(after, kind).keys() - getattr(before, kind).keys()) == 1
+        assert not getattr(before, kind).keys() - getattr(after, kind).keys()
+    assert not before.stages.keys() & after.stages.keys()
+
+
+OVERLAYS = {
+    "": (7, 13),
+    "smoke": (7, 13),
+    "cpu": (7, 13),
+    "paper": (7, 12),
+    "paper trial": (7, 12),
+    "time_to_accuracy": (7, 13),
+}
+"""Experiments and trainings of a plain run under overlays: what a user waits for."""
+
+
+@pytest.mark.parametrize("overlays", OVERLAYS)
+def test_a_plain_run_is_as_large_as_it_says(overlays: str) -> None:
+    files = [REPOSITORY / "config" / f"{name}.yaml" for name in overlays.split()]
+    chosen = load_parameters([*FILES, *files])
+    plan = make_plan(chosen, plain_run(chosen))
+    assert (len(plan.experiments), len(plan.stages)) == OVERLAYS[overlays]
+    assert not plan.refused
+
+
+def test_every_overlay_is_counted() -> None:
+    """``study`` lies under all of them."""
+    names = {path.stem for path in (REPOSITORY / "config").glob("*.yaml")}
+    assert names - {"study"} == {name for overlays in OVERLAYS for name in overlays.split()}
+
+
+def test_two_takes_of_own_videos_train_nothing() -> None:
+    own = {"data": {"source": "videos"}, "videos": {"test": {"one": "x", "two": "y"}}}
+    given = load_parameters(FILES)
+    parameters = given.model_validate(given.model_dump() | own)
+    plan = make_plan(parameters, plain_run(parameters))
+    (run,) = plan.experiments.values()
+    assert run.name == "training_free" and not plan.stages and not plan.tables
+    assert [scene.sequence for scene in run.scenes] == ["one", "two"]
+    own_scenes = [scene for scene in plan.scenes.values() if scene.source == "videos"]
+    assert len(own_scenes) == 2 and {scene.split for scene in own_scenes} == {"test"}

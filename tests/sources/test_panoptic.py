@@ -178,7 +178,7 @@ def test_killed_runs_end_as_an_undisturbed_one(sequence: Path, tmp_path: Path) -
     command = [sys.executable, "-c", KILLED_RUN]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": os.pathsep.join(sys.path),
         "OMP_NUM_THREADS": "1",
     }
     work = tmp_path / "killed" / ".scene.partial"

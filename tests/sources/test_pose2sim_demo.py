@@ -17,9 +17,11 @@ from selfpose3d.calibrations.qualisys import read_qualisys
 from selfpose3d.errors import InputError
 from selfpose3d.files.scenes import read_scene, write_cameras
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.sources import pose2sim_demo
+from selfpose3d.parameters import Parameters
+from selfpose3d.sources import SOURCES, pose2sim_demo
+from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.panoptic import camera_from_panoptic
-from selfpose3d.sources.videos import prepare_videos
+from selfpose3d.sources.videos import prepare_own_videos, prepare_videos
 
 NAMES = ("cam01", "cam02", "cam03")
 
@@ -132,13 +134,46 @@ def test_own_videos_become_a_scene(videos: Path, tmp_path: Path) -> None:
         assert np.abs(middle - image(view, 2 * row)[0, 0]).max() < 12
 
 
-def test_pose2sim_toml_beside_own_videos(videos: Path, tmp_path: Path) -> None:
+CALIBRATIONS_OF_OTHERS = {"Calib.toml": pose2sim_text, "mine.qca.txt": qualisys_text}
+
+
+@pytest.mark.parametrize("name", CALIBRATIONS_OF_OTHERS)
+def test_a_foreign_calibration_beside_own_videos(videos: Path, tmp_path: Path, name: str) -> None:
     (videos / "cameras.json").unlink()
-    with pytest.raises(InputError, match=r"put a cameras.json or one Pose2Sim Calib.toml"):
+    known = r"cameras\.json \(cameras\.json\), \*\.toml \(Pose2Sim\), \*\.qca\.txt \(Qualisys\)"
+    with pytest.raises(InputError, match=rf"mine: there is no calibration; put one there: {known}"):
         prepare(videos, tmp_path / "scene")
-    (videos / "Calib.toml").write_text(pose2sim_text(rig()))
-    prepare(videos, tmp_path / "scene", cameras=("cam03", "cam01"))
-    assert [camera.name for camera in read_scene(tmp_path / "scene").cameras] == ["cam03", "cam01"]
+    (videos / name).write_text(CALIBRATIONS_OF_OTHERS[name](rig()))
+    size = (WIDTH, HEIGHT)
+    prepare(videos, tmp_path / "scene", cameras=("cam03", "cam01"), stored_size=size)
+    assert_same(read_scene(tmp_path / "scene").cameras, [rig()[2], rig()[0]], 4)
+
+
+def test_one_of_two_calibrations_is_not_guessed(videos: Path, tmp_path: Path) -> None:
+    (videos / "cameras.json").unlink()
+    for name in ("a.toml", "b.toml"):
+        (videos / name).write_text(pose2sim_text(rig()))
+    with pytest.raises(InputError, match=r"holds 2 Pose2Sim .*\['a\.toml', 'b\.toml'\]; leave one"):
+        prepare(videos, tmp_path / "scene")
+
+
+def test_own_videos_are_taken_as_the_parameters_say(videos: Path, tmp_path: Path) -> None:
+    data = {"stored_size": (80, 48), "network_size": (64, 32), "train_every": 3, "test_every": 2}
+    given = {"data": data, "videos": {"train": {"a": str(videos)}, "test": {"b": str(videos)}}}
+    parameters = Parameters.model_validate(given)
+    for sequence, split, frames in (("a", "train", (0, 3)), ("b", "test", (0, 2, 4))):
+        prepare_own_videos(PrepareInputs(parameters, sequence, split, tmp_path / sequence))
+        scene = read_scene(tmp_path / sequence)
+        assert (scene.name, scene.frames) == (sequence, frames)
+
+
+def test_the_files_of_own_videos_are_the_videos_and_the_calibration(videos: Path) -> None:
+    (videos / "notes.txt").write_text("not read")
+    given = {"videos": {"train": {"a": str(videos)}, "test": {"b": str(videos / "nowhere")}}}
+    parameters = Parameters.model_validate(given)
+    files = [Path(path).name for path in SOURCES["videos"].files(parameters, "a")]
+    assert files == sorted(["cameras.json", *(f"{name}.mp4" for name in NAMES)])
+    assert SOURCES["videos"].files(parameters, "b") == (str(videos / "nowhere"),)
 
 
 def test_own_videos_that_do_not_fit(videos: Path, tmp_path: Path) -> None:

@@ -10,15 +10,17 @@ import pytest
 import yaml
 
 from conftest import REPOSITORY, run_snakemake
+from selfpose3d.detection import ESTIMATORS
+from selfpose3d.methods import STAGES
 from selfpose3d.parameters import Parameters, load_parameters, parse_parameters
-from selfpose3d.plan.nodes import Plan
+from selfpose3d.plan.nodes import DetectionsNode, Plan
 from selfpose3d.plan.planning import make_plan
 
 sys.path.insert(0, str(REPOSITORY / "workflow"))
 
 import wiring
 
-FOOTAGE = ("prepare_footage", "reprojection")
+FOOTAGE = ("prepare_pose2sim_demo", "reprojection")
 MEASURING = ("evaluate", "label_quality", "table", "track")
 
 
@@ -50,8 +52,10 @@ def assert_a_job_for_each_node(counts: Counter[str], parameters: Parameters, pla
     assert counts["predict"] == len(plan.experiments)
     assert counts["label"] == len(plan.labels)
     assert counts["reconstruct"] == len(plan.reconstructions)
-    scenes = sum(len(dataset.sequences) for dataset in plan.datasets.values())
-    assert counts["detect"] == scenes
+    assert counts["detect"] == len(plan.detections)
+    given = [scene for scene in plan.scenes.values() if not scene.refined_from]
+    assert Counter(f"prepare_{scene.source}" for scene in given).items() <= counts.items()
+    assert counts["refine_cameras"] == len(plan.scenes) - len(given)
 
 
 def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], tmp_path: Path) -> None:
@@ -71,9 +75,10 @@ def test_a_table_of_the_study_is_made_by_its_name(tmp_path: Path) -> None:
     trained = {name: count for name, count in counts.items() if name.startswith("train_")}
     assert trained == {"train_root": 3, "train_pose_l2": 9}
     assert counts["predict"] == counts["evaluate"] == counts["track"] == 9
-    assert counts["studio_render"] == counts["detect"] == 3
-    assert counts["label"] == counts["reconstruct"] == counts["table"] == counts["table_4"] == 1
-    assert not counts["report"] and not counts["prepare_footage"]
+    assert counts["studio_render"] == counts["prepare_studio"] == counts["detect"] == 3
+    assert counts["label"] == 2  # of the training and of the test sequences
+    assert counts["reconstruct"] == counts["table"] == counts["table_4"] == 1
+    assert not counts["report"] and not counts["prepare_pose2sim_demo"]
 
 
 def test_all_tables_of_the_study_are_made_together(tmp_path: Path) -> None:
@@ -159,7 +164,7 @@ def test_without_footage_nothing_is_fetched_for_it(tmp_path: Path) -> None:
 def test_what_comes_from_the_network_is_a_target_of_its_own(tmp_path: Path) -> None:
     counts = planned(tmp_path, "downloads")
 
-    assert counts == {"downloads": 1, "fetch_weights": 2, "prepare_footage": 1, "total": 4}
+    assert counts == {"downloads": 1, "fetch_weights": 2, "prepare_pose2sim_demo": 1, "total": 4}
 
 
 def test_on_panoptic_the_downloads_are_its_sequences(tmp_path: Path) -> None:
@@ -168,18 +173,18 @@ def test_on_panoptic_the_downloads_are_its_sequences(tmp_path: Path) -> None:
 
     counts = planned(tmp_path, "downloads", "--configfile", str(paper))
 
-    assert counts["prepare"] == sequences and counts["fetch_weights"] == 1
+    assert counts["prepare_panoptic"] == sequences and counts["fetch_weights"] == 1
     assert counts["total"] == sequences + 2
 
 
 def test_with_downloads_done_no_other_job_needs_the_network(demo: tuple[Parameters, Plan]) -> None:
     plan = demo[1]
     fetched = set(wiring.downloads(plan))
-    weights = [wiring.detect_inputs(each, "s")["weights"] for each in plan.detections.values()]
+    weights = [wiring.detect_inputs(each)["weights"] for each in plan.detections.values()]
     weights += [wiring.stage_inputs(each).get("weights", []) for each in plan.stages.values()]
     assert {path for given in weights for path in _listed(given)} <= fetched
-    fetching = [each for each in plan.datasets.values() if each.source == "pose2sim_demo"]
-    assert {wiring.scene_folder(each, "pose2sim_demo") for each in fetching} <= fetched
+    fetching = [each for each in plan.scenes.values() if each.source == "pose2sim_demo"]
+    assert fetching and set(wiring.scene_folders(fetching)) <= fetched
 
 
 def test_refitted_cameras_are_not_downloaded() -> None:
@@ -217,25 +222,79 @@ def overlay_of_videos(folder: Path) -> str:
     return str(overlay)
 
 
-def test_a_table_of_own_videos_is_refused_for_want_of_truth(tmp_path: Path) -> None:
+WITHOUT_TRUTH = {
+    "table_1": r"voxelpose: experiments\.voxelpose learns from 3D truth.*videos comes without",
+    "table_4": r"data\.source: videos: these data have no ground truth.*choose a",
+}
+
+
+@pytest.mark.parametrize("table", WITHOUT_TRUTH)
+def test_a_table_of_own_videos_is_refused_for_want_of_truth(tmp_path: Path, table: str) -> None:
     overlay = overlay_of_videos(tmp_path)
 
     status, output = run_snakemake(
-        "--dry-run", "--configfile", overlay, "--", "table_1", workdir=tmp_path / "run"
+        "--dry-run", "--configfile", overlay, "--", table, workdir=tmp_path / "run"
     )
 
     assert status != 0
-    assert re.search(r"data\.source: videos: these data have no ground truth.*choose a", output)
+    assert re.search(WITHOUT_TRUTH[table], output)
 
 
 def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
     counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path))
 
-    assert counts["prepare_videos"] == 2
-    assert not counts["train_supervised_root"] and counts["train_root"]
-    assert counts["predict"] > 1
+    assert counts["prepare_videos"] == counts["predict"] == 1
+    assert not any(name.startswith("train_") for name in counts)
     assert counts["report"] == counts["metrics"] == 1
     assert not any(counts[rule] for rule in MEASURING)
+
+
+def test_own_videos_are_learnt_from_where_that_is_chosen(tmp_path: Path) -> None:
+    chosen = 'run={"experiments": ["images", "ours"]}'
+
+    counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path), "--config", chosen)
+
+    assert counts["prepare_videos"] == counts["predict"] == 2
+    assert not counts["train_supervised_root"]
+    assert counts["train_backbone"] == counts["train_root"] == counts["train_trust"] == 1
+    assert counts["report"] == counts["metrics"] == 1
+    assert not any(counts[rule] for rule in MEASURING)
+
+
+def test_voxelpose_on_own_videos_is_refused_with_a_word_on_what_to_choose(tmp_path: Path) -> None:
+    chosen = 'run={"experiments": ["voxelpose"]}'
+
+    status, output = run_snakemake(
+        *("--dry-run", "--configfile", overlay_of_videos(tmp_path), "--config", chosen),
+        workdir=tmp_path / "run",
+    )
+
+    assert status != 0
+    assert re.search(r"experiments\.voxelpose learns from 3D truth.*run\.experiments", output)
+    assert "Traceback" not in output
+
+
+def test_a_table_that_is_named_like_a_rule_is_refused(tmp_path: Path) -> None:
+    tables = 'tables={"labels": {"title": "Mine", "rows": ["training_free"]}}'
+
+    status, output = run_snakemake("--dry-run", "--config", tables, workdir=tmp_path)
+
+    assert status != 0
+    assert re.search(r"tables: \['labels'\]: rules .*give the tables other names", output)
+
+
+def test_a_table_may_have_capital_letters_and_digits_in_its_name(tmp_path: Path) -> None:
+    tables = 'tables={"Mine_2": {"title": "Mine", "rows": ["training_free"]}}'
+
+    counts = planned(tmp_path, "--config", tables, "footage={name: none}", "--", "Mine_2")
+
+    assert counts["Mine_2"] == counts["table"] == counts["predict"] == counts["track"] == 1
+
+
+def test_what_can_not_change_a_result_is_given_to_jobs_and_repeats_none() -> None:
+    plain, changed = read_parameters(), read_parameters({"compute": {"checkpoint_every": 7}})
+    assert make_plan(changed).stages.keys() == make_plan(plain).stages.keys()
+    assert json.loads(wiring.also(changed))["compute"] == {"checkpoint_every": 7}
 
 
 def test_missing_videos_are_named(tmp_path: Path) -> None:
@@ -263,11 +322,13 @@ def test_only_measuring_and_the_supervised_baseline_are_given_the_truth(
     demo: tuple[Parameters, Plan],
 ) -> None:
     parameters, plan = demo
-    self_supervised = [stage for stage in plan.stages.values() if not stage.supervised]
+    self_supervised = [s for s in plan.stages.values() if not STAGES[s.stage].supervised]
+    detected = [d for d in plan.detections.values() if not ESTIMATORS[estimator_of(d)].uses_truth]
     given = [
         *map(wiring.stage_inputs, self_supervised),
         *map(wiring.prediction_inputs, plan.experiments.values()),
         *map(wiring.reconstruction_inputs, plan.reconstructions.values()),
+        *map(wiring.detect_inputs, detected),
     ]
     paths = [path for inputs in given for value in inputs.values() for path in _listed(value)]
     assert len(paths) > len(given)
@@ -275,10 +336,31 @@ def test_only_measuring_and_the_supervised_baseline_are_given_the_truth(
     assert not [
         path
         for each in plan.labels.values()
-        for path in wiring.detection_files(each.detections)
+        for path in wiring.detection_files(each)
         if "truth" in path
     ]
     assert wiring.report_inputs(parameters, plan)["truth"]
+
+
+def estimator_of(detections: DetectionsNode) -> str:
+    return str(detections.parameters["estimator"]["name"])
+
+
+def test_in_the_whole_study_only_what_is_marked_is_given_the_truth() -> None:
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
+    plan = make_plan(load_parameters(files))
+    stages = {
+        (STAGES[stage.stage].supervised, bool(wiring.stage_inputs(stage)["truth"]))
+        for stage in plan.stages.values()
+    }
+    detections = {
+        (
+            ESTIMATORS[estimator_of(each)].uses_truth,
+            "data/truth/" in str(wiring.detect_inputs(each)),
+        )
+        for each in plan.detections.values()
+    }
+    assert stages == detections == {(True, True), (False, False)}
 
 
 def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone() -> None:
@@ -286,16 +368,18 @@ def test_voxelpose_is_given_the_truth_of_the_training_sequences_alone() -> None:
     plan = make_plan(read_parameters({"experiments": {"voxelpose": settings}}))
     (experiment,) = plan.by_name["voxelpose"]
     assert [stage.stage for stage in experiment.stages] == ["supervised_root", "supervised_pose"]
-    assert {stage.id for stage in plan.stages.values() if stage.supervised} == {
+    assert {s.id for s in plan.stages.values() if STAGES[s.stage].supervised} == {
         stage.id for stage in experiment.stages
     }
-    train = {f"data/truth/{experiment.dataset.id}/{s}.parquet" for s in experiment.dataset.train}
+    learnt = [scene for stage in experiment.stages for scene in stage.labels.scenes]
+    assert {scene.split for scene in learnt} == {"train"}
+    train = {f"data/truth/{scene.id}/{scene.sequence}.parquet" for scene in learnt}
     for stage in experiment.stages:
         inputs = wiring.stage_inputs(stage)
         assert set(inputs["truth"]) == train
         others = [path for name in set(inputs) - {"truth"} for path in _listed(inputs[name])]
         assert not [path for path in others if "truth" in path or "test" in path]
-    assert not train & set(wiring.test_truth(experiment.dataset))
+    assert not train & set(wiring.truth_files(experiment.scenes))
 
 
 def test_learnt_from_images_voxelpose_shares_the_backbone() -> None:
@@ -310,9 +394,11 @@ def test_learnt_from_images_voxelpose_shares_the_backbone() -> None:
 def test_a_given_file_of_2d_people_is_an_input() -> None:
     given = {"name": "file", "files": "poses/{sequence}.json"}
     plan = make_plan(read_parameters({"estimator": given, "footage": {"name": "none"}}))
-    (detections,) = plan.detections.values()
+    (detections,) = (
+        each for each in plan.detections.values() if each.scene.sequence == "studio_test_00"
+    )
 
-    inputs = wiring.detect_inputs(detections, "studio_test_00")
+    inputs = wiring.detect_inputs(detections)
 
     assert inputs["files"] == ["poses/studio_test_00.json"]
     assert not inputs["weights"]

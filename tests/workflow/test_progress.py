@@ -76,7 +76,7 @@ def test_a_job_of_the_workflow_tells_its_progress_on_the_console(tmp_path: Path)
     )
 
     assert status == 0, output
-    assert f"prepare-videos: my_test left: 1/{FRAMES} frames, " in output
+    assert f"prepare: my_test left: 1/{FRAMES} frames, " in output
     (log,) = (tmp_path / "run" / "results" / "logs" / "prepare_videos").glob("*/my_test.log")
     assert f"my_test left: {FRAMES}/{FRAMES} frames, " in log.read_text()
 

@@ -8,8 +8,9 @@ import pytest
 
 from conftest import REPOSITORY
 from selfpose3d.parameters import Parameters, load_parameters, with_settings
-from selfpose3d.plan.nodes import Plan, Stage
+from selfpose3d.plan.nodes import Plan, StageNode
 from selfpose3d.plan.planning import make_plan
+from selfpose3d.plan.study import plain_run
 
 sys.path.insert(0, str(REPOSITORY / "workflow"))
 
@@ -54,10 +55,15 @@ SECONDS_AN_ITERATION = {"backbone-backbone": 122, "root-backbone": 84, "pose_l2-
 def parameters_of(*overlays: str, **settings: Any) -> Parameters:
     names = ["params.yaml", *(f"config/{overlay}.yaml" for overlay in ("study", *overlays))]
     parameters = load_parameters([REPOSITORY / name for name in names])
-    return with_settings(parameters, settings, "test").by_default()
+    return with_settings(parameters, settings, "test")
 
 
-def stage_of(plan: Plan, name: str) -> Stage:
+def plan_of(parameters: Parameters) -> Plan:
+    """The plan of a plain run."""
+    return make_plan(parameters, plain_run(parameters))
+
+
+def stage_of(plan: Plan, name: str) -> StageNode:
     return next(stage for id_, stage in plan.stages.items() if id_.startswith(f"{name}-"))
 
 
@@ -67,7 +73,7 @@ def test_training_asks_for_what_it_needs_and_not_for_much_more(
 ) -> None:
     parameters = parameters_of(*overlays, **settings)
 
-    asked = needs.training_memory_mb(parameters, stage_of(make_plan(parameters), name))
+    asked = needs.training_memory_mb(parameters, stage_of(plan_of(parameters), name))
 
     assert 1.05 * measured <= asked <= max(2.1 * measured, 1500)
 
@@ -75,7 +81,7 @@ def test_training_asks_for_what_it_needs_and_not_for_much_more(
 @pytest.mark.parametrize(("name", "measured"), SECONDS_AN_ITERATION.items())
 def test_time_is_of_the_order_of_what_iterations_took(name: str, measured: float) -> None:
     parameters = parameters_of("paper", "trial")
-    stage = stage_of(make_plan(parameters), name)
+    stage = stage_of(plan_of(parameters), name)
     two, _ = needs.training_seconds(parameters, stage)
     assert 0.6 < (two - needs.START_SECONDS) / 2 / measured < 2
     assert needs.training_runtime_minutes(parameters, stage) * 60 > 2 * measured
@@ -83,7 +89,7 @@ def test_time_is_of_the_order_of_what_iterations_took(name: str, measured: float
 
 def test_the_published_sizes_fit_into_what_they_ask_for() -> None:
     parameters = parameters_of("paper", "trial")
-    plan = make_plan(parameters)
+    plan = plan_of(parameters)
     stage = stage_of(plan, "pose_l2-backbone")
     assert needs.training_memory_mb(parameters, stage) > 21_000
 
@@ -91,7 +97,7 @@ def test_the_published_sizes_fit_into_what_they_ask_for() -> None:
 def test_memory_grows_with_the_sizes() -> None:
     def memory(name: str, **settings: Any) -> int:
         parameters = parameters_of("paper", "trial", **settings)
-        return needs.training_memory_mb(parameters, stage_of(make_plan(parameters), name))
+        return needs.training_memory_mb(parameters, stage_of(plan_of(parameters), name))
 
     assert memory("backbone-backbone", **{"train.backbone.batch_size": 32}) > 1.7 * memory(
         "backbone-backbone"
@@ -107,7 +113,7 @@ def test_gpus_are_the_devices_unless_these_are_cpus() -> None:
     for accelerator, devices, expected in (("auto", 1, 1), ("cuda", 2, 2), ("cpu", 2, 0)):
         settings = {"compute.accelerator": accelerator, "compute.devices": devices}
         parameters = parameters_of("smoke", **settings)
-        plan = make_plan(parameters)
+        plan = plan_of(parameters)
         assert {needs.gpus(parameters, stage) for stage in plan.stages.values()} == {expected}
         predicting = [each for each in plan.experiments.values() if each.runs_networks]
         asked = {needs.prediction_gpus(parameters, each) for each in predicting}
@@ -116,7 +122,7 @@ def test_gpus_are_the_devices_unless_these_are_cpus() -> None:
 
 def test_on_a_gpu_the_host_does_not_hold_what_is_learnt_from() -> None:
     on_gpu = parameters_of("paper", **{"compute.accelerator": "gpu"})
-    plan = make_plan(on_gpu)
+    plan = plan_of(on_gpu)
     asked = {needs.training_memory_mb(on_gpu, stage) for stage in plan.stages.values()}
     assert max(asked) < 8_000
 
@@ -124,7 +130,7 @@ def test_on_a_gpu_the_host_does_not_hold_what_is_learnt_from() -> None:
 def test_no_job_asks_for_less_than_half_an_hour_or_more_than_two_days() -> None:
     for overlays in (("smoke",), (), ("paper",)):
         parameters = parameters_of(*overlays)
-        plan = make_plan(parameters)
+        plan = plan_of(parameters)
         asked = [
             *(needs.training_runtime_minutes(parameters, each) for each in plan.stages.values()),
             *(
@@ -133,7 +139,7 @@ def test_no_job_asks_for_less_than_half_an_hour_or_more_than_two_days() -> None:
             ),
             *(
                 needs.detection_runtime_minutes(parameters, each, 1)
-                for each in plan.datasets.values()
+                for each in plan.scenes.values()
             ),
             needs.people_runtime_minutes(parameters),
         ]
@@ -143,7 +149,7 @@ def test_no_job_asks_for_less_than_half_an_hour_or_more_than_two_days() -> None:
 
 def test_a_stage_that_nobody_has_counted_asks_for_a_plain_process() -> None:
     parameters = parameters_of("smoke")
-    trust = stage_of(make_plan(parameters), "trust-estimator")
+    trust = stage_of(plan_of(parameters), "trust-estimator")
     assert trust.stage not in needs.WORK
     assert needs.training_memory_mb(parameters, trust) == 1000
 
@@ -158,16 +164,16 @@ def test_an_experiments_own_sizes_count() -> None:
 
 def test_disk_and_hours_are_told_in_a_line() -> None:
     smoke, demo = (parameters_of(*overlays) for overlays in (("smoke",), ()))
-    line = needs.estimate(demo, make_plan(demo))
+    line = needs.estimate(demo, plan_of(demo))
     assert "GB of disk; 13 training stages of together 0." in line and "\n" not in line
-    ratio = needs.disk_bytes(demo, make_plan(demo)) / needs.disk_bytes(smoke, make_plan(smoke))
+    ratio = needs.disk_bytes(demo, plan_of(demo)) / needs.disk_bytes(smoke, plan_of(smoke))
     assert ratio > 10
-    assert 1.0e9 < needs.disk_bytes(demo, make_plan(demo)) < 1.7e9  # 1.15 GB were measured
+    assert 1.0e9 < needs.disk_bytes(demo, plan_of(demo)) < 1.7e9  # 1.15 GB were measured
 
 
 def test_few_sequences_share_the_cores_and_many_have_one_each() -> None:
-    plan = make_plan(parameters_of("smoke", **{"footage.name": "none"}))
-    assert sum(len(each.dataset.sequences) for each in plan.detections.values()) == 3
+    plan = plan_of(parameters_of("smoke", **{"footage.name": "none"}))
+    assert len(plan.detections) == 3
     given = {cores: wiring.processes_a_sequence(plan, cores) for cores in (1, 2, 3, 4, 12)}
     assert given == {1: 1, 2: 1, 3: 1, 4: 2, 12: 4}
     assert wiring.processes_a_sequence(Plan(), 8) == 8

@@ -106,4 +106,4 @@ wildcard_constraints:
     reconstructions="training_free-[0-9a-f]{8}",
     experiment="[A-Za-z0-9_]+-seed[0-9]+-[0-9a-f]{8}",
     sequence="[A-Za-z0-9_]+",
-    table="[a-z0-9_]+",
+    table="[A-Za-z0-9_]+",

@@ -97,7 +97,7 @@ def partial(selected: Mapping[str, Any]) -> Parameters:
     return parameters
 
 
-def _partial(model: type[Any], values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def _partial(model: Any, values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     fields: dict[str, Any] = {}
     hashable: Any = model
     for name, value in values.items():

@@ -135,7 +135,7 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     labels = _add_labels(plan, tested, "test", "soft")
     reconstructions = _add_reconstructions(plan, tested, labels)
     stages = _add_stages(plan, parameters, enabled)
-    for kind in {stage.labels.kind for stage in stages}:
+    for kind in sorted({stage.labels.kind for stage in stages}):
         _add_labels(plan, parameters, "test", kind)  # to measure the quality of such labels
     reads = select(tested, method.reads(tested))
     used = [stage.id for stage in stages] or [reconstructions.id]

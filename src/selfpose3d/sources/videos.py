@@ -28,6 +28,11 @@ def prepare_own_videos(inputs: PrepareInputs) -> None:
     """Make a folder of videos a scene: the one that ``videos.<split>`` names for the sequence."""
     data = inputs.parameters.data
     folders = getattr(inputs.parameters.videos, inputs.split)
+    if inputs.sequence not in folders:
+        raise InputError(
+            f"--sequence {inputs.sequence}: videos.{inputs.split} names {sorted(folders)}; give "
+            "one of them, or the other --split"
+        )
     prepare_videos(
         folder=Path(folders[inputs.sequence]),
         name=inputs.sequence,
