@@ -4,7 +4,6 @@ The rules look up a node by their wildcards and ask here. Paths are relative to 
 directory; options are quoted for the shell.
 """
 
-import json
 import os
 import shlex
 import sys
@@ -15,6 +14,14 @@ from typing import Any
 from snakemake.exceptions import WorkflowError
 
 from selfpose3d.errors import InputError
+from selfpose3d.files.results import (
+    Data,
+    Description,
+    TrainedStage,
+    description_text,
+    prediction_benchmark,
+    training_benchmark,
+)
 from selfpose3d.parameters import Parameters, Videos, parse_parameters
 from selfpose3d.plan.nodes import (
     Dataset,
@@ -326,34 +333,52 @@ def prediction_command(experiment: Experiment, given: Any) -> str:
     )
 
 
-def describe_experiment(experiment: Experiment, parameters: Parameters) -> str:
+def describe_experiment(experiment: Experiment) -> str:
     """One line of JSON on an experiment, for the report and MLflow."""
-    dataset = experiment.dataset
-    stages = [
-        {"stage": stage.stage, "folder": folder}
-        for stage in experiment.stages
-        for folder in stage_folders([stage.id])
-    ]
-    return json.dumps(
-        {
-            "id": experiment.id,
-            "name": experiment.name,
-            "seed": experiment.seed,
-            "title": experiment.title,
-            "method": experiment.method,
-            "tables": [
-                name for name, table in parameters.tables.items() if experiment.name in table.rows
-            ],
-            "dataset": dataset.id,
-            "data": dataset.title,
-            "settings": experiment.settings,
-            "test_on": experiment.test_on,
-            "parameters": experiment.resolved,
-            "stages": stages,
-            "sequences": {"train": experiment.trained_on or dataset.train, "test": dataset.test},
-        },
-        sort_keys=True,
+    learnt = {data.id: data for data in (s.labels.detections.dataset for s in experiment.stages)}
+    return description_text(
+        Description(
+            id=experiment.id,
+            name=experiment.name,
+            seed=experiment.seed,
+            title=experiment.title,
+            method=experiment.method,
+            settings=experiment.settings,
+            test_on=experiment.test_on,
+            parameters=experiment.resolved,
+            stages=tuple(
+                TrainedStage(stage.stage, Path(folder))
+                for stage in experiment.stages
+                for folder in stage_folders([stage.id])
+            ),
+            trained_on=tuple(_data(dataset, dataset.train) for dataset in learnt.values()),
+            tested_on=_data(experiment.dataset, experiment.dataset.test),
+        )
     )
+
+
+def _data(dataset: Dataset, sequences: Iterable[str]) -> Data:
+    return Data(dataset.id, dataset.title, tuple(map(Path, scene_folders(dataset, sequences))))
+
+
+def known_benchmarks(experiment: Experiment) -> list[str]:
+    """What Snakemake measured, or will, of an experiment's training and prediction.
+
+    Results that came from elsewhere (``dvc pull``) have no measurement, and none is asked for: it
+    would train again.
+    """
+    made = {
+        f"results/experiments/{experiment.id}/predictions.parquet": (
+            prediction_benchmark(experiment.id)
+        ),
+        **{checkpoints([s.id])[0]: training_benchmark(s.id) for s in experiment.stages},
+    }
+    measures = {result: f"results/benchmarks/{path}" for result, path in made.items()}
+    return [
+        path
+        for result, path in measures.items()
+        if Path(path).exists() or not Path(result).exists()
+    ]
 
 
 def table_experiments(plan: Plan, table: str) -> list[Experiment]:
@@ -398,8 +423,7 @@ def table_files(plan: Plan, table: str) -> list[str]:
             "vary does not exist in these data, or an overlay sets it for both; lay other settings "
             f"over experiments, or other rows over tables.{table}"
         )
-    runs = experiment_files(table_experiments(plan, table), "mlflow.json")
-    return [f"results/tables/{table}.csv", *dict.fromkeys(runs)]
+    return [f"results/tables/{table}.csv", f"results/tables/{table}.recorded.json"]
 
 
 def study_tables(parameters: Parameters) -> list[str]:
@@ -432,12 +456,18 @@ def tables(parameters: Parameters) -> list[str]:
     return [f"results/tables/{name}.csv" for name in names]
 
 
+def recorded_tables(parameters: Parameters) -> list[str]:
+    """What says that the runs of the tables are tagged in MLflow."""
+    return [path.replace(".csv", ".recorded.json") for path in tables(parameters)]
+
+
 def final_files(parameters: Parameters, plan: Plan) -> list[str]:
     """What a whole run makes; without truth, the report is on the predictions alone."""
     return [
         "results/report.html",
         "results/metrics.json",
         *tables(parameters),
+        *recorded_tables(parameters),
         *experiment_files(measured(parameters, plan), "mlflow.json"),
     ]
 

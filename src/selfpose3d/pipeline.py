@@ -6,23 +6,20 @@ is supervised by design. Besides, ``measure_labels``, ``measure_heatmaps``, ``ev
 estimator named "ground_truth" are.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, whole_folder, write_json
+from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.checkpoints import merged_networks
 from selfpose3d.files.poses2d import People2D, Views, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
+from selfpose3d.files.results import HEADLINE, read_metrics, read_recorded, write_recorded
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.parameters import Labels, Parameters, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.skeletons import PANOPTIC_15
-
-HEADLINE: tuple[str, ...] = ("MPJPE", "AP25", "AP50", "AP100", "AP150", "Recall@500")
-"""The metrics that tables and MLflow show first."""
 
 
 def label_path(folder: Path, sequence: str) -> Path:
@@ -256,7 +253,7 @@ def gather_metrics(rows: Mapping[str, Sequence[Path]], out: Path) -> None:
     """
     gathered = {}
     for name, folders in rows.items():
-        metrics = [read_json(folder / "metrics.json") for folder in folders]
+        metrics = [read_metrics(folder) for folder in folders]
         gathered[name] = {
             key: _mean([row[key] for row in metrics]) for key in HEADLINE if key in metrics[0]
         }
@@ -269,15 +266,22 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
-def record_experiment(folder: Path, scene: Path, name: str, out: Path) -> None:
+def record_experiment(folder: Path, scene: Path, benchmarks: Path, name: str, out: Path) -> None:
     """Record an experiment's folder in MLflow with pictures of its people on a held-out scene."""
-    from selfpose3d.parameters import Tracking
-    from selfpose3d.reporting.figures import confident, write_pictures
-    from selfpose3d.reporting.recording import log_experiment
+    from selfpose3d.parameters import Mlflow
+    from selfpose3d.reporting.figures import confident, pictures
+    from selfpose3d.reporting.recording import record
 
-    stages = [Path(stage["folder"]) for stage in read_json(folder / "experiment.json")["stages"]]
-    with tempfile.TemporaryDirectory() as temporary:
-        people = confident(read_poses3d(folder / "predictions.parquet"))
-        pictures = write_pictures(folder, stages, read_scene(scene), people, Path(temporary))
-        run = log_experiment(folder, stages, Tracking(experiment=name), pictures)
-    write_json(out, {"run_id": run})
+    people = confident(read_poses3d(folder / "predictions.parquet"))
+    shown = pictures(read_scene(scene), people)
+    write_recorded(out, record(folder, Mlflow(experiment=name), benchmarks, shown))
+
+
+def record_table(table: str, experiments: Sequence[Path], name: str, out: Path) -> None:
+    """Tag the recorded runs of a table by its name in MLflow, and no others."""
+    from selfpose3d.parameters import Mlflow
+    from selfpose3d.reporting import recording
+
+    runs = [read_recorded(folder) for folder in experiments]
+    recording.record_table(table, runs, Mlflow(experiment=name))
+    write_json(out, {"run_ids": runs})

@@ -73,12 +73,12 @@ rule describe:
         runtime=10,
     params:
         description=lambda wildcards: wiring.describe_experiment(
-            PLAN.experiments[wildcards.experiment], PARAMETERS
+            PLAN.experiments[wildcards.experiment]
         ),
     message:
         "Write down what {wildcards.experiment} is"
     shell:
-        "printf '%s\\n' {params.description:q} > {output:q} 2> {log:q}"
+        "python -m selfpose3d describe {params.description:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule table:
@@ -157,18 +157,21 @@ rule mlflow_store:
         mem_mb=1000,
         runtime=10,
     params:
-        tracking=PARAMETERS.tracking.experiment,
+        experiment=PARAMETERS.mlflow.experiment,
     message:
         "Create or migrate the MLflow store"
     shell:
-        "python -m selfpose3d track-prepare --experiment {params.tracking:q} > {log:q} 2>&1"
+        "python -m selfpose3d record-prepare --experiment {params.experiment:q} > {log:q} 2>&1"
 
 
-rule track:
+rule record:
     input:
         "results/mlflow.ready",
         lambda wildcards: wiring.checkpoints(
             stage.id for stage in PLAN.experiments[wildcards.experiment].stages
+        ),
+        lambda wildcards: wiring.known_benchmarks(
+            PLAN.experiments[wildcards.experiment]
         ),
         description="results/experiments/{experiment}/experiment.json",
         predictions="results/experiments/{experiment}/predictions.parquet",
@@ -179,9 +182,9 @@ rule track:
     output:
         "results/experiments/{experiment}/mlflow.json",
     log:
-        "results/logs/track/{experiment}.log",
+        "results/logs/record/{experiment}.log",
     benchmark:
-        "results/benchmarks/track/{experiment}.tsv"
+        "results/benchmarks/record/{experiment}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -190,12 +193,44 @@ rule track:
         mem_mb=1000,
         runtime=30,
     params:
-        tracking=PARAMETERS.tracking.experiment,
+        experiment=PARAMETERS.mlflow.experiment,
     message:
         "Record {wildcards.experiment} in MLflow"
     shell:
-        "python -m selfpose3d track results/experiments/{wildcards.experiment} --scene {input.scene:q}"
-        " --experiment {params.tracking:q} --out {output:q} > {log:q} 2>&1"
+        "python -m selfpose3d record results/experiments/{wildcards.experiment} --scene {input.scene:q}"
+        " --benchmarks results/benchmarks --experiment {params.experiment:q} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule record_table:
+    input:
+        lambda wildcards: wiring.experiment_files(
+            wiring.table_experiments(PLAN, wildcards.table), "mlflow.json"
+        ),
+    output:
+        "results/tables/{table}.recorded.json",
+    log:
+        "results/logs/record_table/{table}.log",
+    benchmark:
+        "results/benchmarks/record_table/{table}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mlflow=1,
+        mem_mb=1000,
+        runtime=10,
+    params:
+        experiment=PARAMETERS.mlflow.experiment,
+        runs=lambda wildcards: wiring.repeated(
+            "--run",
+            wiring.experiment_folders(wiring.table_experiments(PLAN, wildcards.table)),
+        ),
+    message:
+        "Tag the runs of the table {wildcards.table} in MLflow"
+    shell:
+        "python -m selfpose3d record-table {wildcards.table:q} {params.runs}"
+        " --experiment {params.experiment:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule report:

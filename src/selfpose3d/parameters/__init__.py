@@ -11,6 +11,7 @@ from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
 from selfpose3d.parameters.labels import Labels
 from selfpose3d.parameters.loading import load_parameters, merge, parse_parameters
+from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.partial import parse_selected, partial, select
@@ -19,7 +20,6 @@ from selfpose3d.parameters.settings import with_settings
 from selfpose3d.parameters.space import Space
 from selfpose3d.parameters.studio import Studio
 from selfpose3d.parameters.study import Method, Table
-from selfpose3d.parameters.tracking import Tracking
 from selfpose3d.parameters.train import (
     BackboneStage,
     BodiesStage,
@@ -48,6 +48,7 @@ __all__ = [
     "Inference",
     "Labels",
     "Method",
+    "Mlflow",
     "Networks",
     "NotGivenError",
     "Panoptic",
@@ -61,7 +62,6 @@ __all__ = [
     "SupervisedPoseStage",
     "SupervisedRootStage",
     "Table",
-    "Tracking",
     "Train",
     "TrainingFree",
     "TrustStage",

@@ -12,13 +12,13 @@ from selfpose3d.parameters.estimator import Estimator
 from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
 from selfpose3d.parameters.labels import Labels
+from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.section import Section, Seed
 from selfpose3d.parameters.space import Space
 from selfpose3d.parameters.studio import Studio
 from selfpose3d.parameters.study import Method, Table
-from selfpose3d.parameters.tracking import Tracking
 from selfpose3d.parameters.train import Train
 from selfpose3d.parameters.training_free import TrainingFree
 from selfpose3d.parameters.videos import Videos
@@ -46,7 +46,7 @@ class Parameters(Section):
     compute: Compute = Compute()
     inference: Inference = Inference()
     training_free: TrainingFree = TrainingFree()
-    tracking: Tracking = Tracking()
+    mlflow: Mlflow = Mlflow()
     experiments: dict[str, Method] = Field(default_factory=dict)
     tables: dict[str, Table] = Field(default_factory=dict)
 

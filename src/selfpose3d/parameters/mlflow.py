@@ -1,9 +1,9 @@
-"""The section ``tracking``."""
+"""The section ``mlflow``."""
 
 from selfpose3d.parameters.section import Section
 
 
-class Tracking(Section):
-    """MLflow."""
+class Mlflow(Section):
+    """Recording in MLflow."""
 
     experiment: str = "selfpose3d"
