@@ -42,6 +42,7 @@ from selfpose3d.files.results import (
 )
 from selfpose3d.parameters import Mlflow
 from selfpose3d.reporting.recording import (
+    VIEW,
     flat_metrics,
     flat_params,
     prepare_store,
@@ -352,9 +353,11 @@ def test_the_pages_show_the_headline_first(results: Path, store: Path) -> None:
             text = page()
             return all(name in text and str(value) in text for name, value in MPJPE.items())
 
+        browser.get(f"{address}/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}")
+        WebDriverWait(browser, 60).until(complete)
         wanted = f"runs={json.dumps(means)}&experiments={json.dumps([experiment_id])}"
         browser.get(f"{address}/#/compare-runs?{wanted}")
-        WebDriverWait(browser, 40).until(complete)
+        WebDriverWait(browser, 60).until(complete)
         assert page().index("1_MPJPE_mm") < page().index("2_AP25")
 
 

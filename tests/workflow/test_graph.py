@@ -132,6 +132,20 @@ def test_an_experiment_tells_of_the_data_it_learns_from_and_is_tested_on() -> No
     assert told.tested_on.scenes[0].name == "studio_test_00"
 
 
+def test_measures_are_asked_for_unless_results_came_without(
+    demo: tuple[Parameters, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = next(each for each in demo[1].experiments.values() if each.stages)
+    measures = wiring.known_benchmarks(run)
+    assert f"results/benchmarks/predict/{run.id}.tsv" in measures
+    assert len(measures) == len(run.stages) + 1
+    pulled = Path(wiring.checkpoints([run.stages[0].id])[0])
+    pulled.parent.mkdir(parents=True)
+    pulled.touch()
+    assert len(wiring.known_benchmarks(run)) == len(run.stages)
+
+
 @pytest.mark.parametrize("overlay", ["smoke", "cpu", "paper"])
 def test_every_overlay_makes_a_graph(overlay: str, tmp_path: Path) -> None:
     counts = planned(tmp_path, "--configfile", str(REPOSITORY / "config" / f"{overlay}.yaml"))
