@@ -354,10 +354,10 @@ def test_the_pages_show_the_headline_first(results: Path, store: Path) -> None:
             return all(name in text and str(value) in text for name, value in MPJPE.items())
 
         browser.get(f"{address}/#/experiments/{experiment_id}/runs?viewStateShareKey={VIEW}")
-        WebDriverWait(browser, 60).until(complete)
+        WebDriverWait(browser, 120).until(complete)
         wanted = f"runs={json.dumps(means)}&experiments={json.dumps([experiment_id])}"
         browser.get(f"{address}/#/compare-runs?{wanted}")
-        WebDriverWait(browser, 60).until(complete)
+        WebDriverWait(browser, 120).until(complete)
         assert page().index("1_MPJPE_mm") < page().index("2_AP25")
 
 
@@ -395,7 +395,7 @@ def _mlflow_ui(store: Path) -> Iterator[str]:
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(240):
+    for _ in range(720):
         assert server.poll() is None, log.read_text()
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=5):
