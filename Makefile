@@ -20,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo smoke test lint format mlflow settle lock clean
+.PHONY: help demo smoke test gpu lint format mlflow settle lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -35,6 +35,9 @@ smoke: $(INSTALLED) ## the same at its smallest (about 3 minutes); no figure in 
 
 test: $(INSTALLED_DEV) ## set up, then run all tests, files side by side
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+gpu: ## on a machine with an NVIDIA card and torch: what it does and costs there (8 minutes)
+	PYTHONPATH=src:tests:benchmarks $(PYTHON) benchmarks/gpu.py --out results/gpu
 
 lint: $(INSTALLED_DEV) ## formats, lints and types, as pre-commit runs them
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pre-commit run --all-files

@@ -18,8 +18,9 @@ from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.parameters import Parameters
 from selfpose3d.pipeline import detect_people, label_path
+from selfpose3d.sources import SOURCES
 from selfpose3d.sources.panoptic import prepare_sequence
-from selfpose3d.studio import bake_bodies, render_sequence, sequence_names
+from selfpose3d.studio import bake_bodies, render_sequence
 
 REPOSITORY = Path(__file__).parents[1]
 COLUMNS = (
@@ -78,11 +79,12 @@ def chosen(arguments: argparse.Namespace) -> Parameters:
 def rendered(parameters: Parameters, out: Path) -> list[Scene]:
     """The studio's training sequences as scenes; one folder a seed and length, made once."""
     studio, bodies = parameters.studio, out / "bodies.npz"
+    names, _ = SOURCES["studio"].sequences(parameters)
     host = out / f"host-{studio.seed}-{studio.train_frames}"
     made = out / f"scenes-{studio.seed}-{studio.train_frames}"
     if not bodies.exists():
         bake_bodies(bodies)
-    for name in sequence_names(studio)[0]:
+    for name in names:
         if not (made / name).exists():
             render_sequence(studio, name, REPOSITORY / studio.rig, bodies, host)
             prepare_sequence(
@@ -98,7 +100,7 @@ def rendered(parameters: Parameters, out: Path) -> list[Scene]:
                 timeout=30,
                 parallel=1,
             )
-    return [read_scene(made / name) for name in sequence_names(studio)[0]]
+    return [read_scene(made / name) for name in names]
 
 
 def truth_folder(out: Path, parameters: Parameters) -> Path:

@@ -14,10 +14,15 @@ from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ("backbone", "root", "bodies", "pose_l2", "pose_l1")
+ALL_STAGES = (*STAGES, "finetune", "supervised_root", "supervised_pose", "trust")
+OF_THE_PAPER = tuple(stage for stage in ALL_STAGES if stage not in ("bodies", "trust"))
+"""What ``config/paper.yaml`` trains: the project's own stages are off there."""
 FRAMES = 4
 """Of the scene: few, so that what a stage remembers of frames is soon complete."""
 FRAMES_OF_BODIES = 24
-"""For the bodies stage, which remembers nothing and wants people to draw from."""
+"""For the stages that want people to draw from."""
+FROM_BODIES = ("bodies", "supervised_pose", "trust")
+"""These stages."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,18 @@ class Setting:
     warm_up: int = 2
     repeats: int = 4
 
-    def parameters(self, threads: int | None) -> Parameters:
-        """Its parameters; ``threads`` instead of the stages' own, where given."""
+    def as_written(self) -> Parameters:
+        """The parameters as its files have them, each stage at its real length."""
         files = [REPOSITORY / "params.yaml", *(REPOSITORY / "config" / o for o in self.overlays)]
-        whole = with_settings(load_parameters(files), {**COMMON, **self.settings}, self.title)
+        return load_parameters(files)
+
+    def parameters(self, threads: int | None, accelerator: str = "cpu") -> Parameters:
+        """Its parameters; ``threads`` instead of the stages' own, where given."""
+        settings = {**COMMON, "compute.accelerator": accelerator, **self.settings}
+        whole = with_settings(self.as_written(), settings, self.title)
         if threads is None:
             return whole
-        own = {f"train.{stage}.threads": threads for stage in STAGES}
+        own = {f"train.{stage}.threads": threads for stage in ALL_STAGES}
         return with_settings(whole, own | {"inference.threads": threads}, self.title)
 
     def scene(self, folder: Path, frames: int = FRAMES) -> Synthetic:
@@ -52,10 +62,9 @@ class Setting:
 
 COMMON: dict[str, Any] = {
     "train.backbone.weights": "none",
-    "compute.accelerator": "cpu",
     "compute.checkpoint_every": 1_000_000,
-    **{f"train.{stage}.iterations": 100_000 for stage in STAGES},
-    **{f"train.{stage}.epochs": None for stage in STAGES},
+    **{f"train.{stage}.iterations": 100_000 for stage in ALL_STAGES},
+    **{f"train.{stage}.epochs": None for stage in ALL_STAGES},
 }
 
 PUBLISHED: dict[str, Any] = {
@@ -90,6 +99,14 @@ SETTINGS = {
         {**PUBLISHED, "networks.max_people": 4, "train.bodies.people": [4, 4]},
         people=4,
         warm_up=1,
+        repeats=2,
+    ),
+    "overlay": Setting(
+        "the paper overlay as it stands, 960x512",
+        ("paper.yaml",),
+        {"networks.max_people": 4},
+        people=4,
+        warm_up=2,
         repeats=2,
     ),
     "tiny": Setting(

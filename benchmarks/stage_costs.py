@@ -13,14 +13,21 @@ from unittest import mock
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from selfpose3d.training.reads import READS
 
 from selfpose3d.methods.voxels import predict, stages
 from selfpose3d.parameters import Parameters, partial, select
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training import loop, runs, step
 from selfpose3d.training.devices import start_fabric
-from selfpose3d.training.reads import READS
-from settings import FRAMES, FRAMES_OF_BODIES, STAGES, Setting, write_fresh_networks
+from settings import (
+    FRAMES,
+    FRAMES_OF_BODIES,
+    FROM_BODIES,
+    STAGES,
+    Setting,
+    write_fresh_networks,
+)
 from stage_runs import run_stage
 from timing import Recorder, peak_memory, replay, seconds_of
 
@@ -55,13 +62,13 @@ def stage_cost(setting: Setting, stage: str, threads: int | None) -> Cost:
                 pairs.append((full, bare))
 
     with TemporaryDirectory() as folder, mock.patch.object(stages, "train", timed):
-        _run(setting, stage, threads, Path(folder))
+        train_on_a_scene(setting, stage, threads, Path(folder))
     return Cost.of(pairs)
 
 
-def inference_cost(setting: Setting, threads: int | None) -> Cost:
+def inference_cost(setting: Setting, threads: int | None, accelerator: str = "cpu") -> Cost:
     """Frames predicted from images, against the bare passes that they took."""
-    parameters = setting.parameters(threads)
+    parameters = setting.parameters(threads, accelerator)
     with TemporaryDirectory() as name:
         folder = Path(name)
         made = setting.scene(folder / "scene")
@@ -96,9 +103,12 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _run(setting: Setting, stage: str, threads: int | None, folder: Path) -> None:
-    parameters = setting.parameters(threads)
-    frames = FRAMES_OF_BODIES if stage == "bodies" else FRAMES
+def train_on_a_scene(
+    setting: Setting, stage: str, threads: int | None, folder: Path, accelerator: str = "cpu"
+) -> None:
+    """One stage from untrained networks on a synthetic scene, all of it in ``folder``."""
+    parameters = setting.parameters(threads, accelerator)
+    frames = FRAMES_OF_BODIES if stage in FROM_BODIES else FRAMES
     made = setting.scene(folder / "scene", frames)
     write_fresh_networks(parameters, folder / "networks.pt")
     start = [] if stage == "backbone" else [folder / "networks.pt"]
@@ -125,8 +135,16 @@ def print_own_memory(setting: Setting, stage: str) -> None:
             next(iterations)
 
     with TemporaryDirectory() as folder, mock.patch.object(stages, "train", a_few):
-        _run(setting, stage, None, Path(folder))
+        train_on_a_scene(setting, stage, None, Path(folder))
     print(peak_memory())
 
 
-__all__ = ["STAGES", "Cost", "inference_cost", "print_own_memory", "stage_cost", "stage_memory"]
+__all__ = [
+    "STAGES",
+    "Cost",
+    "inference_cost",
+    "print_own_memory",
+    "stage_cost",
+    "stage_memory",
+    "train_on_a_scene",
+]

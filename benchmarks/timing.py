@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,10 +26,18 @@ clock: Callable[[], float] = time.perf_counter
 """``time.process_time`` where other work shares the machine and everything runs on one thread."""
 
 
+def settle() -> None:
+    """Wait until a card, where one is in use, has done what it was given."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def seconds_of(work: Work) -> float:
-    """How long one call takes."""
+    """How long one call takes, what it gave a card to do included."""
+    settle()
     started = clock()
     work()
+    settle()
     return clock() - started
 
 
@@ -54,17 +63,18 @@ class Call:
     """One pass through a network: its inputs, and in which mode it was."""
 
     network: nn.Module
-    inputs: tuple[Tensor, ...]
+    inputs: tuple[Any, ...]
     training: bool
     learns: bool
 
 
 @dataclass
 class Recorder:
-    """What networks are asked to do while it records: calls of modules that no module made."""
+    """What networks are asked to do while it records: calls of modules that no module made, in
+    whichever thread."""
 
     calls: list[Call] = field(default_factory=list)
-    _depth: int = 0
+    _within: threading.local = field(default_factory=threading.local)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -83,14 +93,22 @@ class Recorder:
     def _enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if isinstance(module, Step | _FabricModule):
             return
-        if self._depth == 0:
-            kept = tuple(x.detach().requires_grad_(x.requires_grad) for x in inputs)
+        depth = getattr(self._within, "depth", 0)
+        if depth == 0:
+            kept = tuple(_cut_off(x) for x in inputs)
             self.calls.append(Call(module, kept, module.training, torch.is_grad_enabled()))
-        self._depth += 1
+        self._within.depth = depth + 1
 
     def _leave(self, module: nn.Module, _inputs: Any, _output: Any) -> None:
         if not isinstance(module, Step | _FabricModule):
-            self._depth -= 1
+            self._within.depth -= 1
+
+
+def _cut_off(value: Any) -> Any:
+    """A tensor without what it was computed from; anything else as it is."""
+    if not isinstance(value, Tensor):
+        return value
+    return value.detach().requires_grad_(value.requires_grad)
 
 
 def replay(calls: list[Call], fabric: Fabric) -> None:
@@ -128,6 +146,25 @@ def machine(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("torch", "numpy", "selfpose3d")},
     }
+
+
+def card() -> dict[str, Any]:
+    """The machine of a card, or without one, as far as figures of a card depend on it."""
+    facts: dict[str, Any] = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_properties(torch.cuda.current_device())
+        facts |= {
+            "card": device.name,
+            "memory of the card, GiB": round(device.total_memory / 2**30, 1),
+            "CUDA": torch.version.cuda,
+            "cuDNN": torch.backends.cudnn.version(),
+        }
+    return facts
 
 
 def _processor() -> str:

@@ -23,7 +23,6 @@ FOLDER = REPOSITORY / "tests" / "golden"
 
 EVERYWHERE: dict[str, Any] = {
     "compute.precision": "32-true",
-    "compute.accelerator": "cpu",
     "heatmaps.source": "estimator",
     "networks.max_people": 2,
     "networks.root_threshold": 0.0,
@@ -67,10 +66,11 @@ CURVES = {
 """By the name of the file; the last is the paper's joint training of every network."""
 
 
-def parameters(golden: Golden) -> Parameters:
+def parameters(golden: Golden, accelerator: str = "cpu") -> Parameters:
     """The smoke configuration as the curve's stage is given it."""
     smoke = load_parameters([REPOSITORY / "params.yaml", REPOSITORY / "config" / "smoke.yaml"])
-    return with_settings(smoke, {**EVERYWHERE, **golden.settings}, "golden curves")
+    settings = {**EVERYWHERE, "compute.accelerator": accelerator, **golden.settings}
+    return with_settings(smoke, settings, "golden curves")
 
 
 def scene(folder: Path) -> Synthetic:
@@ -79,17 +79,26 @@ def scene(folder: Path) -> Synthetic:
     return make_scene(folder, "golden", 7, ring(5, width, height), frames=4)
 
 
+def trained(name: str, made: Synthetic, folder: Path, accelerator: str = "cpu") -> Path:
+    """The checkpoint of a curve's stage in ``folder``; what is not there yet is trained, the
+    stages it starts from as well."""
+    golden, out = CURVES[name], folder / name
+    if (out / "checkpoint.pt").exists():
+        return out / "checkpoint.pt"
+    start = [trained(one, made, folder, accelerator) for one in golden.start]
+    return run_stage(parameters(golden, accelerator), golden.stage, [made], start, out)
+
+
+def curve(name: str, made: Synthetic, folder: Path, accelerator: str = "cpu") -> pd.DataFrame:
+    """The loss terms of a stage that is trained in ``folder``, by iteration."""
+    checkpoint = trained(name, made, folder, accelerator)
+    return pd.read_csv(checkpoint.with_name("curves.csv")).drop(columns="seconds")
+
+
 def make_curves(folder: Path) -> dict[str, pd.DataFrame]:
     """Train every stage in ``folder``; its loss terms by iteration."""
-    made = [scene(folder / "scene")]
-    checkpoints: dict[str, Path] = {}
-    curves = {}
-    for name, golden in CURVES.items():
-        start = [checkpoints[one] for one in golden.start]
-        out = folder / name
-        checkpoints[name] = run_stage(parameters(golden), golden.stage, made, start, out)
-        curves[name] = pd.read_csv(out / "curves.csv").drop(columns="seconds")
-    return curves
+    made = scene(folder / "scene")
+    return {name: curve(name, made, folder) for name in CURVES}
 
 
 def golden_curve(name: str) -> pd.DataFrame:
@@ -100,9 +109,9 @@ def golden_curve(name: str) -> pd.DataFrame:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name, curve in make_curves(Path(folder)).items():
-            curve.to_csv(FOLDER / f"{name}.csv", index=False, float_format="%.7g")
-            print(f"{name}\n{curve.to_string(index=False)}\n")
+        for name, made in make_curves(Path(folder)).items():
+            made.to_csv(FOLDER / f"{name}.csv", index=False, float_format="%.7g")
+            print(f"{name}\n{made.to_string(index=False)}\n")
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def invented_description(
 
 def invented_data(sequence: str) -> Data:
     """A sequence of an invented data set."""
-    return Data("studio-12ab", "studio ring5", (Path("data/scenes/studio-12ab") / sequence,))
+    return Data("studio ring5", (Path("data/scenes/studio-12ab") / sequence,))
 
 
 def write_experiment(

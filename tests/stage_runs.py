@@ -4,32 +4,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfpose3d.files.poses3d import write_poses3d
-from selfpose3d.methods.trust.stage import train_trust
-from selfpose3d.methods.voxels import stages, supervised
-from selfpose3d.parameters import Parameters, partial, select
+from selfpose3d.methods import METHODS, STAGES
+from selfpose3d.methods.entry import StageInputs
+from selfpose3d.parameters import Parameters, part_of
 from selfpose3d.synthetic.scenes import Synthetic, reconstruction
-from selfpose3d.training.reads import READS
+
+
+def of_stage(parameters: Parameters, stage: str) -> Parameters:
+    """The parameters that a stage is given, and no others."""
+    return part_of(parameters, STAGES[stage].reads(parameters))
+
+
+def of_prediction(parameters: Parameters, method: str = "selfpose3d") -> Parameters:
+    """The parameters that a method's prediction is given, and no others."""
+    return part_of(parameters, METHODS[method].reads(parameters))
 
 
 def run_stage(
     parameters: Parameters, stage: str, made: Sequence[Synthetic], start: Sequence[Path], out: Path
 ) -> Path:
     """Train one stage with nothing but the parameters it reads; its checkpoint."""
-    chosen = partial(select(parameters, READS[stage]))
-    given = [one.scene for one in made], [one.views for one in made]
-    rebuilt = [reconstruction(one.truth, seed) for seed, one in enumerate(made)]
-    if stage == "backbone":
-        stages.train_backbone(chosen, *given, None, out)
-    elif stage == "root":
-        stages.train_root(chosen, *given, start, out)
-    elif stage == "bodies":
-        stages.train_bodies(chosen, *given, rebuilt, start, out)
-    elif stage == "trust":
-        train_trust(chosen, *given, rebuilt, out)
-    elif stage.startswith("supervised_"):
-        truth = out.with_suffix(".truth.parquet")
+    entry = STAGES[stage]
+    truth = out.with_suffix(".truth.parquet")
+    if entry.supervised:
         write_poses3d(truth, {key: people for one in made for key, people in one.truth.items()})
-        getattr(supervised, f"train_{stage}")(chosen, *given, [truth], start, out)
-    else:
-        stages.train_pose(chosen, stage, *given, start, out)
+    inputs = StageInputs(
+        parameters=of_stage(parameters, stage),
+        scenes=[one.scene for one in made],
+        labels=[one.views for one in made],
+        out=out,
+        start=start,
+        reconstructions=[reconstruction(one.truth, seed) for seed, one in enumerate(made)],
+        truth=[truth] if entry.supervised else (),
+    )
+    entry.train.load()(inputs)
     return out / "checkpoint.pt"

@@ -4,6 +4,7 @@ The rules look up a node by their wildcards and ask here. Paths are relative to 
 directory; options are quoted for the shell.
 """
 
+import json
 import os
 import shlex
 import sys
@@ -13,8 +14,10 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
+from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
 from selfpose3d.files.results import (
+    CURVES,
     Data,
     Description,
     TrainedStage,
@@ -22,31 +25,32 @@ from selfpose3d.files.results import (
     prediction_benchmark,
     training_benchmark,
 )
-from selfpose3d.parameters import Parameters, Videos, parse_parameters
+from selfpose3d.methods import METHODS, STAGES
+from selfpose3d.parameters import Parameters, parse_parameters, unkeyed
 from selfpose3d.plan.nodes import (
-    Dataset,
-    Detections,
-    Experiment,
-    Labels,
+    DetectionsNode,
+    ExperimentNode,
+    LabelsNode,
     Plan,
-    Reconstructions,
-    Stage,
+    ReconstructionsNode,
+    SceneNode,
+    StageNode,
 )
-from selfpose3d.plan.planning import has_truth, make_plan
+from selfpose3d.plan.planning import make_plan
+from selfpose3d.plan.study import has_truth, plain_run
+from selfpose3d.progress import CONSOLE
+from selfpose3d.sources import SOURCES
+
+SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
+"""Before each job's command: Snakemake's own strictness, and a way to the console past the log
+that the command's output is redirected to. Of a Slurm job it is the job's own log."""
 
 Given = dict[str, str | list[str]]
 """A job's named inputs."""
 
-DATASET_TITLES: Mapping[str, str] = {
-    "studio": "Studio (rendered people)",
-    "panoptic": "CMU Panoptic",
-    "videos": "Own cameras",
-}
-"""The sources of data as the report names them."""
-
 
 def read_plan(config: Mapping[str, Any]) -> tuple[Parameters, Plan]:
-    """The checked parameters and the plan that they make.
+    """The checked parameters and the plan of all that they name.
 
     Raises:
         WorkflowError: a parameter is wrong.
@@ -56,6 +60,40 @@ def read_plan(config: Mapping[str, Any]) -> tuple[Parameters, Plan]:
         return parameters, make_plan(parameters)
     except InputError as error:
         raise WorkflowError(str(error)) from error
+
+
+def by_default(parameters: Parameters) -> tuple[Parameters, Plan]:
+    """What a plain run makes: the parameters with the chosen tables alone, and the plan of these.
+
+    Raises:
+        WorkflowError: what is chosen can't be run with these data.
+    """
+    try:
+        chosen = plain_run(parameters)
+        tables = {name: parameters.tables[name] for name in chosen.tables}
+        return parameters.model_copy(update={"tables": tables}), make_plan(parameters, chosen)
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
+
+
+def check_rule_names(parameters: Parameters, rules: Iterable[str]) -> None:
+    """Refuse tables that are named like a rule: each is a target by its name.
+
+    Raises:
+        WorkflowError: one is.
+    """
+    taken = sorted(set(parameters.tables) & set(rules))
+    if taken:
+        raise WorkflowError(
+            f"tables: {taken}: rules of the workflow have these names, and a table is made by its "
+            "name (snakemake table_4); give the tables other names"
+        )
+
+
+def also(parameters: Parameters) -> str:
+    """One line of JSON of the parameters that can't change a result; no job is repeated for them,
+    as rules name them in their shell command and not in ``params``."""
+    return json.dumps(unkeyed(parameters), sort_keys=True)
 
 
 def export_environment(source: Path, *, own_interpreter: bool) -> None:
@@ -71,13 +109,6 @@ def export_environment(source: Path, *, own_interpreter: bool) -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
-def by_default(parameters: Parameters) -> tuple[Parameters, Plan]:
-    """What a plain run makes: the parameters without tables that are made by name alone, and the
-    plan of what is left."""
-    wanted = parameters.by_default()
-    return wanted, make_plan(wanted)
-
-
 def _put_first(variable: str, folder: str) -> None:
     others = filter(None, [os.environ.get(variable)])
     os.environ[variable] = os.pathsep.join([folder, *others])
@@ -91,54 +122,47 @@ def repeated(option: str, values: Iterable[object]) -> str:
 # Where things lie
 
 
-def scene_folder(dataset: Dataset, sequence: str) -> str:
+def scene_folder(scene: SceneNode) -> str:
     """A sequence's scene; refitted cameras are made from labels, and lie apart."""
-    room = "refined" if dataset.refined_from else "scenes"
-    return f"data/{room}/{dataset.id}/{sequence}"
+    room = "refined" if scene.refined_from else "scenes"
+    return f"data/{room}/{scene.id}/{scene.sequence}"
 
 
-def scene_folders(dataset: Dataset, sequences: Iterable[str]) -> list[str]:
-    """The scenes of some of a data set's sequences."""
-    return [scene_folder(dataset, sequence) for sequence in sequences]
+def scene_folders(scenes: Iterable[SceneNode]) -> list[str]:
+    """The scenes of some sequences."""
+    return [scene_folder(scene) for scene in scenes]
 
 
-def detection_files(detections: Detections) -> list[str]:
+def detection_files(labels: LabelsNode) -> list[str]:
     """The detections in every sequence."""
-    sequences = detections.dataset.sequences
-    return [f"data/detections/{detections.id}/{sequence}.parquet" for sequence in sequences]
+    return [
+        f"data/detections/{each.id}/{each.scene.sequence}.parquet" for each in labels.detections
+    ]
 
 
-def test_scenes(dataset: Dataset) -> list[str]:
-    """The scenes that are kept from training."""
-    return scene_folders(dataset, dataset.test)
-
-
-def truth_files(dataset: Dataset, sequences: Iterable[str]) -> list[str]:
-    """The 3D truth of some of a data set's sequences.
+def truth_files(scenes: Iterable[SceneNode]) -> list[str]:
+    """The 3D truth of some sequences.
 
     Raises:
         WorkflowError: there is none.
     """
-    if dataset.source == "videos":
-        raise WorkflowError(
-            "data.source: videos: these data have no ground truth, which what was asked for is "
-            "measured against; choose a table or experiment that needs none, or no target at all: "
-            "a plain run predicts and reports without it"
-        )
-    return [f"data/truth/{dataset.id}/{sequence}.parquet" for sequence in sequences]
+    scenes = list(scenes)
+    for scene in scenes:
+        if not SOURCES[scene.source].has_truth:
+            raise WorkflowError(
+                f"data.source: {scene.source}: these data have no ground truth, which what was "
+                "asked for is measured against; choose a table or experiment that needs none, or "
+                "no target at all: a plain run predicts and reports without it"
+            )
+    return [f"data/truth/{scene.id}/{scene.sequence}.parquet" for scene in scenes]
 
 
-def test_truth(dataset: Dataset) -> list[str]:
-    """The 3D truth of the test sequences."""
-    return truth_files(dataset, dataset.test)
-
-
-def labels_folder(labels: Labels) -> str:
+def labels_folder(labels: LabelsNode) -> str:
     """The labels, a file a sequence."""
     return f"data/labels/{labels.id}"
 
 
-def people_folder(people: Reconstructions) -> str:
+def people_folder(people: ReconstructionsNode) -> str:
     """The training-free reconstructions, a file a sequence."""
     return f"data/reconstructions/{people.id}"
 
@@ -148,17 +172,22 @@ def checkpoints(stages: Iterable[str]) -> list[str]:
     return [f"results/stages/{stage}/checkpoint.pt" for stage in stages]
 
 
+def curve_files(stages: Iterable[str]) -> list[str]:
+    """The training curves of stages by their ids."""
+    return [f"{folder}/{CURVES}" for folder in stage_folders(stages)]
+
+
 def stage_folders(stages: Iterable[str]) -> list[str]:
     """The folders of stages by their ids."""
     return [f"results/stages/{stage}" for stage in stages]
 
 
-def experiment_folders(experiments: Iterable[Experiment]) -> list[str]:
+def experiment_folders(experiments: Iterable[ExperimentNode]) -> list[str]:
     """The folders of experiments."""
     return [f"results/experiments/{experiment.id}" for experiment in experiments]
 
 
-def experiment_files(experiments: Iterable[Experiment], name: str) -> list[str]:
+def experiment_files(experiments: Iterable[ExperimentNode], name: str) -> list[str]:
     """A file of each experiment."""
     return [f"{folder}/{name}" for folder in experiment_folders(experiments)]
 
@@ -166,94 +195,129 @@ def experiment_files(experiments: Iterable[Experiment], name: str) -> list[str]:
 # From a source to labels
 
 
-def rendered_sequence(dataset: Dataset, sequence: str) -> list[str]:
-    """The studio's host folder of a sequence; nothing for what is fetched from elsewhere."""
-    return [f"data/host/{dataset.host.id}/{sequence}"] if dataset.host else []
+def rendered_sequence(scene: SceneNode) -> list[str]:
+    """The host folder of a sequence that is rendered; nothing for what comes from elsewhere."""
+    return [f"data/host/{scene.host.id}/{scene.sequence}"] if scene.host else []
 
 
-def source_url(dataset: Dataset, panoptic_url: str) -> str:
-    """Where a data set is fetched from: the studio's output is served as a folder."""
-    host = dataset.host
-    return Path(f"data/host/{host.id}").resolve().as_uri() if host else panoptic_url
+def prepare_inputs(scene: SceneNode, parameters: Parameters) -> Given:
+    """What was rendered for a sequence, and the user's own files that it is made of."""
+    return {
+        "host": rendered_sequence(scene),
+        "files": list(SOURCES[scene.source].files(parameters, scene.sequence)),
+    }
+
+
+def prepare_options(scene: SceneNode) -> str:
+    """The options of the command that makes a sequence a scene."""
+    host = [f"data/host/{scene.host.id}"] if scene.host else []
+    options = [repeated("--sequence", [scene.sequence]), repeated("--split", [scene.split])]
+    return " ".join([*options, *([repeated("--host", host)] if host else [])])
 
 
 def source_scenes(plan: Plan) -> list[str]:
     """Every scene that is made from a source, not from labels."""
-    datasets = [each for each in plan.datasets.values() if not each.refined_from]
-    return [path for each in datasets for path in scene_folders(each, each.sequences)]
+    return scene_folders(scene for scene in plan.scenes.values() if not scene.refined_from)
 
 
-def video_folder(videos: Videos, sequence: str) -> str:
-    """The folder of a sequence's own videos."""
-    return {**videos.train, **videos.test}[sequence]
+def downloads(plan: Plan) -> list[str]:
+    """What jobs bring from the network: weights, and scenes of data that are fetched."""
+    weights = [ESTIMATORS[_estimator(each)].weights for each in plan.detections.values()]
+    weights += [stage.weights for stage in plan.stages.values()]
+    fetched = [scene for scene in plan.scenes.values() if SOURCES[scene.source].downloads]
+    scenes = scene_folders(scene for scene in fetched if not scene.refined_from)
+    return [*sorted({f"data/weights/{name}" for name in weights if name}), *scenes]
 
 
-def detect_inputs(detections: Detections, sequence: str) -> Given:
-    """The scene, BlazePose's weights, and the file of an estimator that reads one."""
-    estimator = detections.parameters["estimator"]
-    files = estimator["files"]
+def _estimator(detections: DetectionsNode) -> str:
+    return str(detections.parameters["estimator"]["name"])
+
+
+def detect_inputs(detections: DetectionsNode) -> Given:
+    """The scene, the estimator's weights, and the file of an estimator that reads one."""
+    entry, files = (
+        ESTIMATORS[_estimator(detections)],
+        detections.parameters["estimator"].get("files"),
+    )
+    sequence = detections.scene.sequence
     return {
-        "scene": scene_folder(detections.dataset, sequence),
-        "weights": ["data/weights/blazepose"] if estimator["name"] == "blazepose" else [],
-        "files": [files.replace("{sequence}", sequence)] if files else [],
+        "scene": scene_folder(detections.scene),
+        "weights": [f"data/weights/{entry.weights}"] if entry.weights else [],
+        "files": _own_files(files.replace("{sequence}", sequence)) if files else [],
     }
 
 
-def split_of(dataset: Dataset, sequence: str) -> str:
-    """ "train" or "test"."""
-    return "train" if sequence in dataset.train else "test"
+def _own_files(path: str) -> list[str]:
+    """A file, or, of a folder, every file in it, so that a replaced one is seen."""
+    inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
+    return inside or [path]
 
 
-def reconstructed_inputs(people: Reconstructions, sequence: str) -> Given:
+def processes_a_sequence(plan: Plan, cores: int) -> int:
+    """How many processes look at one sequence, so that all cores have something to look at."""
+    return max(1, -(-cores // max(1, len(plan.detections))))
+
+
+def reconstructed_inputs(people: ReconstructionsNode, sequence: str) -> Given:
     """The scene that people are reconstructed in, and the folders of their labels and of them."""
+    (scene,) = (each for each in people.labels.scenes if each.sequence == sequence)
     return {
-        "scene": scene_folder(people.labels.detections.dataset, sequence),
+        "scene": scene_folder(scene),
         "labels": labels_folder(people.labels),
         "people": people_folder(people),
     }
 
 
-def reconstruction_inputs(people: Reconstructions) -> Given:
+def reconstruction_inputs(people: ReconstructionsNode) -> Given:
     """The labels and scenes that people are reconstructed from."""
-    dataset = people.labels.detections.dataset
     return {
         "labels": labels_folder(people.labels),
-        "scenes": scene_folders(dataset, dataset.sequences),
+        "scenes": scene_folders(people.labels.scenes),
     }
 
 
-def quality_inputs(labels: Labels) -> Given:
-    """The labels of the test sequences, and what they are measured against."""
-    dataset = labels.detections.dataset
+def quality_inputs(labels: LabelsNode) -> Given:
+    """The labels of test sequences, and what they are measured against."""
     return {
         "labels": labels_folder(labels),
-        "scenes": test_scenes(dataset),
-        "truth": test_truth(dataset),
+        "scenes": scene_folders(labels.scenes),
+        "truth": truth_files(labels.scenes),
     }
 
 
-def measured_labels(parameters: Parameters, plan: Plan) -> list[Labels]:
-    """The labels whose quality can be told: own videos and footage come without truth."""
-    labels = plan.labels.values() if has_truth(parameters) else ()
-    return [each for each in labels if each.detections.dataset.train]
+def measured_labels(plan: Plan) -> list[LabelsNode]:
+    """The labels of test sequences whose quality can be told: some data come without truth."""
+    return [
+        labels
+        for labels in plan.labels.values()
+        if all(s.split == "test" and SOURCES[s.source].has_truth for s in labels.scenes)
+    ]
 
 
-def heatmap_quality_inputs(stage: Stage) -> Given:
+def heatmap_quality_inputs(stage: StageNode, plan: Plan) -> Given:
     """A trained backbone, the labels of the test sequences, and what it is measured against."""
-    return {"checkpoint": checkpoints([stage.id]), **quality_inputs(stage.labels)}
+    return {"checkpoint": checkpoints([stage.id]), **quality_inputs(_tested_by(stage, plan))}
 
 
-def measured_backbones(parameters: Parameters, plan: Plan) -> list[Stage]:
+def _tested_by(stage: StageNode, plan: Plan) -> LabelsNode:
+    """The test labels of the first experiment that a stage is part of."""
+    return next(run.labels for run in plan.experiments.values() if stage in run.stages)
+
+
+def measured_backbones(plan: Plan) -> list[StageNode]:
     """The backbone stages, where there is truth to measure their heatmaps against."""
-    stages = plan.stages.values() if has_truth(parameters) else ()
-    return [each for each in stages if each.stage == "backbone"]
+    stages = [stage for stage in plan.stages.values() if stage.stage == "backbone"]
+    return [
+        stage
+        for stage in stages
+        if all(SOURCES[scene.source].has_truth for scene in _tested_by(stage, plan).scenes)
+    ]
 
 
-def quality_files(parameters: Parameters, plan: Plan) -> dict[str, str]:
+def quality_files(plan: Plan) -> dict[str, str]:
     """What the report says of labels and learnt heatmaps: title and file."""
-    labels = measured_labels(parameters, plan)
-    titled = [(f"{each.kind.capitalize()} labels", each.id) for each in labels]
-    titled += [("Learnt heatmaps", each.id) for each in measured_backbones(parameters, plan)]
+    titled = [(f"{each.kind.capitalize()} labels", each.id) for each in measured_labels(plan)]
+    titled += [("Learnt heatmaps", each.id) for each in measured_backbones(plan)]
     titles = [title for title, _ in titled]
     files = {}
     for number, (title, id_) in enumerate(titled):
@@ -265,19 +329,19 @@ def quality_files(parameters: Parameters, plan: Plan) -> dict[str, str]:
 # Training
 
 
-def stage_inputs(stage: Stage) -> Given:
+def stage_inputs(stage: StageNode) -> Given:
     """Scenes, labels and earlier checkpoints of a stage; the truth where it is supervised."""
-    dataset = stage.labels.detections.dataset
+    scenes = stage.labels.scenes
     given: Given = {
-        "scenes": scene_folders(dataset, dataset.train),
+        "scenes": scene_folders(scenes),
         "labels": labels_folder(stage.labels),
         "start": checkpoints(stage.start),
-        "truth": truth_files(dataset, dataset.train) if stage.supervised else [],
+        "truth": truth_files(scenes) if STAGES[stage.stage].supervised else [],
     }
     if stage.reconstructions:
         given["reconstructions"] = people_folder(stage.reconstructions)
-    if stage.stage == "backbone" and stage.parameters["train"]["backbone"]["weights"] == "imagenet":
-        given["weights"] = "data/weights/imagenet"
+    if stage.weights:
+        given["weights"] = f"data/weights/{stage.weights}"
     return given
 
 
@@ -296,46 +360,43 @@ def stage_options(given: Any) -> str:
 # Results
 
 
-def prediction_inputs(experiment: Experiment) -> Given:
-    """A learnt experiment's checkpoints and test scenes; a training-free one's people; the
-    predictions that a joined one joins."""
-    if experiment.parts:
-        return {"parts": experiment_files(experiment.parts, "predictions.parquet")}
-    if experiment.method == "training_free":
-        return {"reconstructions": people_folder(experiment.reconstructions)}
-    dataset = experiment.dataset
-    return {
+def prediction_inputs(experiment: ExperimentNode) -> Given:
+    """What the experiment's method predicts from, by the kinds that its entry names."""
+    kinds: Given = {
         "checkpoints": checkpoints(stage.id for stage in experiment.stages),
-        "scenes": test_scenes(dataset),
+        "scenes": scene_folders(experiment.scenes),
         "labels": labels_folder(experiment.labels),
+        "reconstructions": people_folder(experiment.reconstructions),
+        "parts": experiment_files(experiment.parts, "predictions.parquet"),
     }
+    return {kind: kinds[kind] for kind in METHODS[experiment.method].given}
 
 
-def prediction_command(experiment: Experiment, given: Any) -> str:
-    """The command that predicts an experiment's people, or puts together what is there.
+def prediction_command(experiment: ExperimentNode, given: Any) -> str:
+    """The command that predicts an experiment's people.
 
     Args:
         experiment: the experiment.
         given: Snakemake's ``input`` of the job.
     """
-    if experiment.parts:
-        return shlex.join(["join", *given.parts])
-    if experiment.method == "training_free":
-        files = [f"{given.reconstructions}/{name}.parquet" for name in experiment.dataset.test]
-        return shlex.join(["gather", *files])
+    named = {"checkpoints": "checkpoint", "scenes": "scene", "parts": "part"}
+    kinds = METHODS[experiment.method].given
+    options = [
+        repeated(f"--{named.get(kind, kind)}", [given[kind]] if kind not in named else given[kind])
+        for kind in kinds
+    ]
     return " ".join(
         [
-            repeated("predict --parameters", [experiment.parameters_json]),
-            repeated("--labels", [given.labels]),
-            repeated("--checkpoint", given.checkpoints),
-            repeated("--scene", given.scenes),
+            f"predict {experiment.method}",
+            repeated("--parameters", [experiment.parameters_json]),
+            *options,
         ]
     )
 
 
-def describe_experiment(experiment: Experiment) -> str:
+def describe_experiment(experiment: ExperimentNode) -> str:
     """One line of JSON on an experiment, for the report and MLflow."""
-    learnt = {data.id: data for data in (s.labels.detections.dataset for s in experiment.stages)}
+    learnt = dict.fromkeys(_data(stage.labels) for stage in experiment.stages)
     return description_text(
         Description(
             id=experiment.id,
@@ -351,17 +412,17 @@ def describe_experiment(experiment: Experiment) -> str:
                 for stage in experiment.stages
                 for folder in stage_folders([stage.id])
             ),
-            trained_on=tuple(_data(dataset, dataset.train) for dataset in learnt.values()),
-            tested_on=_data(experiment.dataset, experiment.dataset.test),
+            trained_on=tuple(learnt),
+            tested_on=_data(experiment.labels),
         )
     )
 
 
-def _data(dataset: Dataset, sequences: Iterable[str]) -> Data:
-    return Data(dataset.id, dataset.title, tuple(map(Path, scene_folders(dataset, sequences))))
+def _data(labels: LabelsNode) -> Data:
+    return Data(labels.data_title, tuple(map(Path, scene_folders(labels.scenes))))
 
 
-def known_benchmarks(experiment: Experiment) -> list[str]:
+def known_benchmarks(experiment: ExperimentNode) -> list[str]:
     """What Snakemake measured, or will, of an experiment's training and prediction.
 
     Results that came from elsewhere (``dvc pull``) have no measurement, and none is asked for: it
@@ -381,7 +442,7 @@ def known_benchmarks(experiment: Experiment) -> list[str]:
     ]
 
 
-def table_experiments(plan: Plan, table: str) -> list[Experiment]:
+def table_experiments(plan: Plan, table: str) -> list[ExperimentNode]:
     """The experiments in a table's rows, each seed."""
     return [run for row in plan.tables[table] for run in row]
 
@@ -409,16 +470,26 @@ def alike_rows(plan: Plan, table: str) -> list[tuple[str, str]]:
     ]
 
 
-def table_files(plan: Plan, table: str) -> list[str]:
+def refused_rows(parameters: Parameters, plan: Plan, table: str) -> list[str]:
+    """Why rows of a table can't be run with these data."""
+    rows = parameters.tables[table].rows
+    return [f"{row}: {plan.refused[row]}" for row in rows if row in plan.refused]
+
+
+def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     """What asking for a table by its name makes: the table, and its runs in MLflow.
 
     Raises:
-        InputError: two of its rows are the same run, so that it would not show what it is about.
+        WorkflowError: rows can't be run with these data, or two are the same run, so that the
+            table would not show what it is about.
     """
+    refused = refused_rows(parameters, plan, table)
+    if refused:
+        raise WorkflowError("\n".join([f"tables.{table}: rows can't be run:", *refused]))
     alike = alike_rows(plan, table)
     if alike:
         pairs = "; ".join(f"{a} and {b}" for a, b in alike)
-        raise InputError(
+        raise WorkflowError(
             f"tables.{table}: with these parameters rows are the same run ({pairs}): what they "
             "vary does not exist in these data, or an overlay sets it for both; lay other settings "
             f"over experiments, or other rows over tables.{table}"
@@ -427,33 +498,47 @@ def table_files(plan: Plan, table: str) -> list[str]:
 
 
 def study_tables(parameters: Parameters) -> list[str]:
-    """The tables that are made only when asked for by name."""
-    return [name for name, table in parameters.tables.items() if not table.by_default]
+    """The tables that a plain run does not make."""
+    return [name for name in parameters.tables if name not in parameters.run.tables]
 
 
 def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
     """All tables of the study that show something with these parameters, and their runs."""
-    shown = [name for name in study_tables(parameters) if not alike_rows(plan, name)]
-    return [path for name in shown for path in table_files(plan, name)]
+    shown = [
+        name
+        for name in study_tables(parameters)
+        if not alike_rows(plan, name) and not refused_rows(parameters, plan, name)
+    ]
+    return [path for name in shown for path in table_files(parameters, plan, name)]
 
 
-def measured(parameters: Parameters, plan: Plan) -> list[Experiment]:
+def measured(plan: Plan) -> list[ExperimentNode]:
     """The experiments that can be evaluated."""
-    return list(plan.experiments.values()) if has_truth(parameters) else []
+    return [experiment for experiment in plan.experiments.values() if experiment.has_truth]
 
 
-def headline_rows(parameters: Parameters, plan: Plan) -> str:
+def headline_rows(plan: Plan) -> str:
     """The options of the evaluated experiments: the name, then the folders of its seeds."""
-    named = plan.by_name.items() if has_truth(parameters) else ()
-    return repeated(
-        "--row", (f"{name}={','.join(experiment_folders(runs))}" for name, runs in named)
-    )
+    named = {name: [run for run in runs if run.has_truth] for name, runs in plan.by_name.items()}
+    rows = (f"{name}={','.join(experiment_folders(runs))}" for name, runs in named.items() if runs)
+    return repeated("--row", rows)
+
+
+def curve_options(plan: Plan) -> str:
+    """The options of the training stages: the names that their curves are gathered under, and
+    their folders; a stage that experiments share has a name in each."""
+    named = {
+        f"{run.name}-seed{run.seed}-{stage.stage}": stage.id
+        for run in plan.experiments.values()
+        for stage in (() if run.parts else run.stages)
+    }
+    folders = zip(named, stage_folders(named.values()), strict=True)
+    return repeated("--stage", (f"{name}={folder}" for name, folder in folders))
 
 
 def tables(parameters: Parameters) -> list[str]:
     """The tables that can be filled."""
-    names = parameters.tables if has_truth(parameters) else ()
-    return [f"results/tables/{name}.csv" for name in names]
+    return [f"results/tables/{name}.csv" for name in parameters.tables]
 
 
 def recorded_tables(parameters: Parameters) -> list[str]:
@@ -466,32 +551,33 @@ def final_files(parameters: Parameters, plan: Plan) -> list[str]:
     return [
         "results/report.html",
         "results/metrics.json",
+        "results/curves",
         *tables(parameters),
         *recorded_tables(parameters),
-        *experiment_files(measured(parameters, plan), "mlflow.json"),
+        *experiment_files(measured(plan), "mlflow.json"),
     ]
 
 
 def report_inputs(parameters: Parameters, plan: Plan) -> Given:
     """Every experiment, its scenes, what was measured, and the footage where there is one."""
     experiments = plan.experiments.values()
-    dataset = next(iter(experiments)).dataset
+    scenes = next(iter(experiments)).scenes
     given: Given = {
         "tables": tables(parameters),
         "experiments": [
             *experiment_files(experiments, "experiment.json"),
             *experiment_files(experiments, "predictions.parquet"),
-            *experiment_files(measured(parameters, plan), "metrics.json"),
+            *experiment_files(measured(plan), "metrics.json"),
         ],
-        "quality": list(quality_files(parameters, plan).values()),
-        "scenes": test_scenes(dataset),
-        "truth": test_truth(dataset) if has_truth(parameters) else [],
+        "quality": list(quality_files(plan).values()),
+        "scenes": scene_folders(scenes),
+        "truth": truth_files(scenes) if has_truth(parameters) else [],
         "stages": checkpoints(plan.stages),
     }
     if plan.footage:
-        footage = plan.footage.labels.detections.dataset
-        (sequence,) = footage.test
-        given["footage_scene"] = scene_folder(footage, sequence)
+        (footage,) = plan.footage.labels.scenes
+        sequence = footage.sequence
+        given["footage_scene"] = scene_folder(footage)
         given["footage_people"] = people_folder(plan.footage)
         given["footage_report"] = f"results/reprojection/{plan.footage.id}/{sequence}.json"
     return given
@@ -510,12 +596,13 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
         repeated("--table", map("=".join, zip(titles, given.tables, strict=False))),
         repeated("--experiment", experiment_folders(plan.experiments.values())),
         repeated("--stage", stage_folders(plan.stages)),
-        repeated("--quality", map("=".join, quality_files(parameters, plan).items())),
+        repeated("--quality", map("=".join, quality_files(plan).items())),
         repeated("--scene", given.scenes),
         repeated("--truth", given.truth),
     ]
     if plan.footage:
-        (sequence,) = plan.footage.labels.detections.dataset.test
+        (footage,) = plan.footage.labels.scenes
+        sequence = footage.sequence
         options += [
             repeated("--footage-scene", [given.footage_scene]),
             repeated("--footage-people", [f"{given.footage_people}/{sequence}.parquet"]),

@@ -1,19 +1,20 @@
-"""The command line: one command a stage, each a thin call of a function of the package.
+"""The command line: one command per stage, each a thin call of a function of the package.
 
-The workflow's rules call these commands; a person may as well. ``--parameters`` takes a YAML file
-(``params.yaml``) or the JSON of just the parts that a stage reads, which is what the rules pass.
+The workflow's rules call these commands, and people can call them too. ``--parameters`` takes a
+YAML file (``params.yaml``) or JSON with only the parts that a stage reads, as the rules pass it.
 """
 
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import Parameters, parse_selected
+from selfpose3d.parameters import parse_selected
+from selfpose3d.progress import open_console
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -24,20 +25,26 @@ app = typer.Typer(
 
 ParametersOption = Annotated[
     str,
-    typer.Option("--parameters", "-p", help="a YAML file, or the JSON of the parts it reads"),
+    typer.Option(
+        "--parameters", "-p", help="YAML file of the parameters, or JSON of the parts that are read"
+    ),
+]
+AlsoOption = Annotated[
+    str, typer.Option("--also", help="JSON of parameters that can't change a result")
 ]
 ScenesOption = Annotated[list[Path], typer.Option("--scene", help="scene folder; repeat for more")]
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="what to write")]
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="file or folder to write")]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def command(name: str) -> Callable[[Command], Command]:
-    """Register a command; wrong input, divergence and a full disk are told without a traceback."""
+    """Register a command that reports wrong input, divergence and disk errors without traceback."""
 
     def register(function: Command) -> Command:
         @app.command(name)
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
+            open_console(name)
             try:
                 function(*args, **kwargs)
             except (InputError, TrainingDivergedError, OSError) as error:
@@ -49,13 +56,9 @@ def command(name: str) -> Callable[[Command], Command]:
     return register
 
 
-def _parameters(text: str) -> Parameters:
-    return parse_selected(text)
-
-
 @command("studio-bake")
 def studio_bake(out: OutOption) -> None:
-    """Prepare the studio's body model once, into one file."""
+    """Write the studio's body model into one file; it is needed once."""
     from selfpose3d.studio import bake_bodies
 
     bake_bodies(out)
@@ -66,146 +69,89 @@ def studio_render(
     parameters: ParametersOption,
     sequence: Annotated[str, typer.Option(help="studio_train_NN or studio_test_NN")],
     rig: Annotated[Path, typer.Option(help="YAML file of the cameras")],
-    bodies: Annotated[Path, typer.Option(help="what studio-bake wrote")],
-    host: Annotated[Path, typer.Option(help="folder laid out as the Panoptic host serves it")],
+    bodies: Annotated[Path, typer.Option(help="body model that studio-bake wrote")],
+    host: Annotated[Path, typer.Option(help="folder in the layout of the Panoptic host")],
 ) -> None:
-    """Render one sequence of people, as the CMU Panoptic host would serve it."""
+    """Render one sequence of people in the layout of the CMU Panoptic host."""
     from selfpose3d.studio import render_sequence
 
-    render_sequence(_parameters(parameters).studio, sequence, rig, bodies, host)
+    render_sequence(parse_selected(parameters).studio, sequence, rig, bodies, host)
 
 
 @command("prepare")
 def prepare(
+    source: Annotated[str, typer.Argument(help="one of the table of sources: studio, videos, ...")],
     parameters: ParametersOption,
     sequence: Annotated[str, typer.Option(help="name of the sequence")],
-    split: Annotated[str, typer.Option(help="train or test: which frames are taken")],
-    url: Annotated[str, typer.Option(help="http(s):// or file:// address of the data set")],
     scene: Annotated[Path, typer.Option(help="scene folder to write")],
-    truth: Annotated[Path, typer.Option(help="where the 3D truth goes, for evaluation only")],
+    split: Annotated[str, typer.Option(help="train or test: which frames are taken")] = "test",
+    truth: Annotated[
+        Path | None, typer.Option(help="where the 3D truth goes, for evaluation only")
+    ] = None,
+    host: Annotated[Path | None, typer.Option(help="studio: folder of what was rendered")] = None,
+    cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")] = Path(
+        "data/cache"
+    ),
+    also: AlsoOption = "{}",
 ) -> None:
-    """Fetch one sequence in the Panoptic layout and make it a scene."""
-    from selfpose3d.parameters import Panoptic
-    from selfpose3d.sources.panoptic import prepare_sequence
+    """Make one sequence of a source a scene, fetching it where it comes from the network."""
+    from selfpose3d.pipeline import prepare_scene
+    from selfpose3d.sources.entry import PrepareInputs
 
-    given = _parameters(parameters)
-    panoptic = given.panoptic if hasattr(given, "panoptic") else Panoptic()
-    is_panoptic = given.data.source == "panoptic"
-    prepare_sequence(
-        url=url,
-        sequence=sequence,
-        cameras=given.data.cameras or (panoptic.cameras if is_panoptic else None),
-        every=given.data.train_every if split == "train" else given.data.test_every,
-        stored_size=given.data.stored_size,
-        network_size=given.data.network_size,
-        scene=scene,
-        truth=truth,
-        retries=panoptic.retries,
-        timeout=panoptic.timeout,
-        parallel=panoptic.parallel,
-    )
-
-
-@command("prepare-footage")
-def prepare_footage(
-    parameters: ParametersOption,
-    scene: Annotated[Path, typer.Option(help="scene folder to write")],
-    cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")],
-) -> None:
-    """Fetch the real 4-camera footage and make it a scene."""
-    from selfpose3d.sources.pose2sim_demo import prepare_pose2sim_demo
-
-    given = _parameters(parameters)
-    prepare_pose2sim_demo(
-        every=given.footage.every,
-        stored_size=given.footage.stored_size,
-        network_size=given.data.network_size,
-        scene=scene,
-        cache=cache,
-    )
-
-
-@command("prepare-videos")
-def prepare_own_videos(
-    parameters: ParametersOption,
-    sequence: Annotated[str, typer.Option(help="name of the sequence, a key of videos.train/test")],
-    scene: Annotated[Path, typer.Option(help="scene folder to write")],
-) -> None:
-    """Make a folder of your own videos, <camera>.mp4 and a calibration, a scene."""
-    from selfpose3d.sources.videos import prepare_videos
-
-    given = _parameters(parameters)
-    is_train = sequence in given.videos.train
-    folders = {**given.videos.test, **given.videos.train}
-    if sequence not in folders:
-        raise InputError(
-            f"--sequence {sequence}: videos.train and videos.test name {sorted(folders)}; "
-            "give one of these, or add its folder there"
-        )
-    prepare_videos(
-        folder=Path(folders[sequence]),
-        name=sequence,
-        cameras=given.data.cameras,
-        every=given.data.train_every if is_train else given.data.test_every,
-        stored_size=given.data.stored_size,
-        network_size=given.data.network_size,
-        scene=scene,
-    )
+    if split not in ("train", "test"):
+        raise InputError(f"--split {split}: it is train or test")
+    given = parse_selected(parameters, also)
+    part: Literal["train", "test"] = "train" if split == "train" else "test"
+    prepare_scene(source, PrepareInputs(given, sequence, part, scene, truth, host, cache))
 
 
 @command("fetch-weights")
 def fetch_weights(
-    name: Annotated[str, typer.Argument(help="blazepose or imagenet")],
+    name: Annotated[str, typer.Argument(help="name of the weights: blazepose or imagenet")],
     out: OutOption,
 ) -> None:
     """Fetch the weights of an estimator or of the backbone's start into a folder."""
-    if name == "blazepose":
-        from selfpose3d.detection.blazepose import fetch_weights as fetch
-    elif name == "imagenet":
-        from selfpose3d.networks.mobilenet import fetch_weights as fetch
-    else:
-        raise typer.BadParameter(f"{name}: known are blazepose and imagenet")
-    fetch(out)
+    from selfpose3d.fetch import WEIGHTS
+    from selfpose3d.tables import known
+
+    known(WEIGHTS, name, "the weights").load()(out)
 
 
 @command("detect")
 def detect(
     parameters: ParametersOption,
     scene: Annotated[Path, typer.Option(help="scene folder")],
-    weights: Annotated[Path, typer.Option(help="folder of the estimator's weights")],
+    weights: Annotated[Path, typer.Option(help="folder with the estimator's weights")],
     out: OutOption,
-    workers: Annotated[int, typer.Option(help="processes")] = 1,
+    workers: Annotated[int, typer.Option(help="number of processes")] = 1,
 ) -> None:
     """Estimate the 2D people of every image of a scene."""
-    from selfpose3d.files.poses2d import write_poses2d
-    from selfpose3d.files.scenes import read_scene
     from selfpose3d.pipeline import detect_people
 
-    views, joints = detect_people(_parameters(parameters), read_scene(scene), weights, workers)
-    write_poses2d(out, views, joints)
+    detect_people(parse_selected(parameters), scene, weights, workers, out)
 
 
 @command("label")
 def label(
     parameters: ParametersOption,
-    kind: Annotated[str, typer.Option(help="soft or hard")],
-    detections: Annotated[list[Path], typer.Option(help="detections; repeat for more")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one file a sequence")],
+    kind: Annotated[str, typer.Option(help="kind of labels: soft or hard")],
+    detections: Annotated[list[Path], typer.Option(help="file of detections; repeat for more")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for one file per sequence")],
 ) -> None:
     """Filter detections into labels."""
     from selfpose3d.pipeline import label_sequences
 
-    label_sequences(_parameters(parameters).labels, kind, detections, out)
+    label_sequences(parse_selected(parameters).labels, kind, detections, out)
 
 
 @command("label-quality")
 def label_quality(
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    truth: Annotated[Path, typer.Option(help="folder of 3D truth")],
+    truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
-    """Compare labels with the exact projections, where there is truth: a report, never training."""
+    """Compare labels with exact projections of the truth, for a report, never for training."""
     from selfpose3d.pipeline import measure_labels
 
     measure_labels(scene, labels, truth, out)
@@ -214,16 +160,16 @@ def label_quality(
 @command("heatmap-quality")
 def heatmap_quality(
     parameters: ParametersOption,
-    checkpoint: Annotated[Path, typer.Option(help="of the backbone stage")],
+    checkpoint: Annotated[Path, typer.Option(help="checkpoint of the backbone stage")],
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    truth: Annotated[Path, typer.Option(help="folder of 3D truth")],
+    truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
-    """Compare learnt heatmaps with the exact projections: a report, never training."""
+    """Compare learnt heatmaps with exact projections, for a report, never for training."""
     from selfpose3d.pipeline import measure_heatmaps
 
-    measure_heatmaps(_parameters(parameters), checkpoint, scene, labels, truth, out)
+    measure_heatmaps(parse_selected(parameters), checkpoint, scene, labels, truth, out)
 
 
 @command("reconstruct")
@@ -231,22 +177,22 @@ def reconstruct(
     parameters: ParametersOption,
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one file a sequence")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for one file per sequence")],
 ) -> None:
     """Reconstruct 3D people from labels without training."""
     from selfpose3d.pipeline import reconstruct_sequences
 
-    reconstruct_sequences(_parameters(parameters).training_free, scene, labels, out)
+    reconstruct_sequences(parse_selected(parameters).training_free, scene, labels, out)
 
 
 @command("refine-cameras")
 def refine_cameras(
-    scene: Annotated[Path, typer.Option(help="scene folder, as calibrated")],
-    labels: Annotated[Path, typer.Option(help="its labels")],
-    people: Annotated[Path, typer.Option(help="its training-free reconstruction")],
+    scene: Annotated[Path, typer.Option(help="scene folder with the cameras as calibrated")],
+    labels: Annotated[Path, typer.Option(help="labels of the scene")],
+    people: Annotated[Path, typer.Option(help="training-free reconstruction of the scene")],
     out: Annotated[Path, typer.Option("--out", "-o", help="scene folder to write")],
 ) -> None:
-    """Copy a scene with its principal points refitted to its labels; held-out gain beside it."""
+    """Copy a scene with principal points fitted to its labels, and report the held-out gain."""
     from selfpose3d.pipeline import refine_scene
 
     refine_scene(scene, labels, people, out)
@@ -255,11 +201,11 @@ def refine_cameras(
 @command("reprojection")
 def reprojection(
     scene: Annotated[Path, typer.Option(help="scene folder")],
-    labels: Annotated[Path, typer.Option(help="its labels")],
-    predictions: Annotated[Path, typer.Option(help="its 3D people")],
+    labels: Annotated[Path, typer.Option(help="labels of the scene")],
+    predictions: Annotated[Path, typer.Option(help="3D people of the scene")],
     out: OutOption,
 ) -> None:
-    """Report how well 3D people reproject onto labels, for footage without truth."""
+    """Report how well 3D people reproject onto labels, as for footage without truth."""
     from selfpose3d.pipeline import report_reprojection
 
     report_reprojection(scene, labels, predictions, out)
@@ -268,73 +214,78 @@ def reprojection(
 @command("train")
 def train(
     stage: Annotated[
-        str,
-        typer.Argument(
-            help="backbone, root, bodies, pose_l2, pose_l1, finetune, "
-            "trust, supervised_root or supervised_pose"
-        ),
+        str, typer.Argument(help="one of the stages of the methods: backbone, root, bodies, ...")
     ],
     parameters: ParametersOption,
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder of checkpoint and curves")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="folder for the checkpoint and the curves")
+    ],
     reconstructions: Annotated[
         Path | None, typer.Option(help="bodies: folder of training-free reconstructions")
     ] = None,
     start: Annotated[
-        list[Path] | None, typer.Option(help="checkpoint to start from; repeat, later wins")
+        list[Path] | None,
+        typer.Option(help="checkpoint to start from; repeat for more, later ones win"),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="backbone: weights to start from")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="backbone: folder with the initial weights")
+    ] = None,
     truth: Annotated[
         list[Path] | None,
-        typer.Option(help="supervised stages alone: 3D truth of a scene; repeat for more"),
+        typer.Option(help="supervised stages only: 3D truth of a scene; repeat for more"),
     ] = None,
+    also: AlsoOption = "{}",
 ) -> None:
     """Run one training stage; a killed one goes on where it stopped."""
-    from selfpose3d.pipeline import train_stage, train_supervised
+    from selfpose3d.pipeline import train_stage
 
-    given, start = _parameters(parameters), start or []
-    if truth:
-        train_supervised(given, stage, scene, labels, truth, start, out)
-    else:
-        train_stage(given, stage, scene, labels, reconstructions, start, weights, out)
+    given = parse_selected(parameters, also)
+    train_stage(
+        given, stage, scene, labels, reconstructions, start or [], weights, truth or [], out
+    )
 
 
 @command("predict")
 def predict(
-    parameters: ParametersOption,
-    checkpoint: Annotated[list[Path], typer.Option(help="repeat for more; later wins")],
-    scene: ScenesOption,
-    labels: Annotated[Path, typer.Option(help="folder of labels (estimator heatmaps)")],
+    method: Annotated[str, typer.Argument(help="one of the table of methods: selfpose3d, ...")],
     out: OutOption,
+    parameters: ParametersOption = "{}",
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="of the training stages; repeat, later wins")
+    ] = None,
+    scene: Annotated[list[Path] | None, typer.Option(help="scene folder; repeat for more")] = None,
+    labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
+    reconstructions: Annotated[
+        Path | None, typer.Option(help="folder of the scenes' training-free people")
+    ] = None,
+    part: Annotated[
+        list[Path] | None, typer.Option(help="predictions of another experiment; repeat for more")
+    ] = None,
 ) -> None:
-    """Predict the 3D people of scenes with trained networks."""
-    from selfpose3d.pipeline import predict_sequences
+    """Predict the 3D people of scenes with a method, from what that method asks for."""
+    from selfpose3d.methods.entry import PredictionInputs
+    from selfpose3d.pipeline import predict_people
 
-    predict_sequences(_parameters(parameters), checkpoint, scene, labels, out)
-
-
-@command("gather")
-def gather(
-    predictions: Annotated[list[Path], typer.Argument(help="files of 3D people")],
-    out: OutOption,
-) -> None:
-    """Put the 3D people of several sequences into one file."""
-    from selfpose3d.pipeline import gather_people
-
-    gather_people(predictions, out)
+    given = parse_selected(parameters)
+    inputs = PredictionInputs(
+        given, scene or [], checkpoint or [], labels, reconstructions, part or []
+    )
+    predict_people(method, inputs, out)
 
 
 @command("join")
 def join(
-    first: Annotated[Path, typer.Argument(help="3D people that are kept as they are")],
+    first: Annotated[Path, typer.Argument(help="3D people that are all kept")],
     second: Annotated[Path, typer.Argument(help="3D people of the same frames by another method")],
     out: OutOption,
 ) -> None:
     """Add to one method's 3D people those of another's who are none of them."""
-    from selfpose3d.pipeline import join_predictions
+    from selfpose3d.methods.entry import PredictionInputs
+    from selfpose3d.pipeline import predict_people
 
-    join_predictions(first, second, out)
+    predict_people("joined", PredictionInputs(parse_selected("{}"), parts=(first, second)), out)
 
 
 @command("describe")
@@ -350,8 +301,12 @@ def describe(
 
 @command("evaluate")
 def evaluate(
-    predictions: Annotated[list[Path], typer.Option(help="Parquet or JSON; repeat for more")],
-    ground_truth: Annotated[list[Path], typer.Option(help="Parquet or JSON; repeat for more")],
+    predictions: Annotated[
+        list[Path], typer.Option(help="Parquet or JSON file of 3D people; repeat for more")
+    ],
+    ground_truth: Annotated[
+        list[Path], typer.Option(help="Parquet or JSON file of the truth; repeat for more")
+    ],
     out: OutOption,
 ) -> None:
     """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
@@ -370,7 +325,8 @@ def evaluate(
 def metrics(
     out: OutOption,
     row: Annotated[
-        list[str] | None, typer.Option(help="NAME=FOLDER,FOLDER: an experiment's seeds")
+        list[str] | None,
+        typer.Option(help="NAME=FOLDER,FOLDER: an experiment with one folder per seed"),
     ] = None,
 ) -> None:
     """Gather the headline metrics of experiments into one file."""
@@ -384,19 +340,31 @@ def _paths(text: str) -> list[Path]:
     return [Path(part) for part in text.split(",")]
 
 
+@command("curves")
+def curves(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file a stage")],
+    stage: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: a training stage")] = None,
+) -> None:
+    """Gather the training curves of stages under names that stay when parameters change."""
+    from selfpose3d.pipeline import gather_curves
+
+    gather_curves(_titled(stage or []), out)
+
+
 @command("table")
 def table(
-    title: Annotated[str, typer.Option(help="of the table")],
-    row: Annotated[list[str], typer.Option(help="an experiment's folders, one a seed: A,B")],
+    title: Annotated[str, typer.Option(help="heading of the table")],
+    row: Annotated[list[str], typer.Option(help="an experiment's folders, one per seed: A,B")],
     out: Annotated[Path, typer.Option("--out", "-o", help="path without suffix")],
     published: Annotated[
-        list[Path] | None, typer.Option(help="CSV of published figures to print below")
+        list[Path] | None, typer.Option(help="CSV file of published figures to print below")
     ] = None,
     column: Annotated[
-        list[str] | None, typer.Option(help="key of metrics.json, nested ones with dots")
+        list[str] | None, typer.Option(help="key of metrics.json; nested keys have dots")
     ] = None,
     group: Annotated[
-        list[str] | None, typer.Option(help="per_sequence or per_people: rows below each row")
+        list[str] | None,
+        typer.Option(help="per_sequence or per_people: further rows below each row"),
     ] = None,
 ) -> None:
     """Write a results table as CSV, Markdown and LaTeX."""
@@ -408,23 +376,29 @@ def table(
 
 @command("report")
 def report(
-    title: Annotated[str, typer.Option(help="of the report")],
-    dataset: Annotated[str, typer.Option(help="the data's name, as readers know it")],
+    title: Annotated[str, typer.Option(help="heading of the report")],
+    dataset: Annotated[str, typer.Option(help="name of the data set for readers")],
     out: OutOption,
     experiment: Annotated[list[Path], typer.Option(help="experiment folder; repeat for more")],
     tables: Annotated[
-        list[str] | None, typer.Option("--table", help="TITLE=CSV of a results table")
+        list[str] | None, typer.Option("--table", help="TITLE=CSV: a results table")
     ] = None,
-    stage: Annotated[list[Path] | None, typer.Option(help="training stage's folder")] = None,
-    quality: Annotated[list[str] | None, typer.Option(help="TITLE=JSON of label quality")] = None,
-    scene: Annotated[list[Path] | None, typer.Option(help="held-out scene folder")] = None,
-    truth: Annotated[list[Path] | None, typer.Option(help="its 3D truth")] = None,
-    footage_scene: Annotated[Path | None, typer.Option(help="real footage's scene")] = None,
-    footage_people: Annotated[Path | None, typer.Option(help="its 3D people")] = None,
-    footage_report: Annotated[Path | None, typer.Option(help="its reprojection JSON")] = None,
-    benchmarks: Annotated[Path | None, typer.Option(help="Snakemake's benchmarks")] = None,
+    stage: Annotated[list[Path] | None, typer.Option(help="folder of a training stage")] = None,
+    quality: Annotated[list[str] | None, typer.Option(help="TITLE=JSON: a label quality")] = None,
+    scene: Annotated[list[Path] | None, typer.Option(help="folder of a held-out scene")] = None,
+    truth: Annotated[list[Path] | None, typer.Option(help="3D truth of such a scene")] = None,
+    footage_scene: Annotated[
+        Path | None, typer.Option(help="scene folder of the real footage")
+    ] = None,
+    footage_people: Annotated[Path | None, typer.Option(help="3D people of the footage")] = None,
+    footage_report: Annotated[
+        Path | None, typer.Option(help="reprojection JSON of the footage")
+    ] = None,
+    benchmarks: Annotated[
+        Path | None, typer.Option(help="folder of Snakemake's benchmarks")
+    ] = None,
 ) -> None:
-    """Write the report: one HTML file that opens offline."""
+    """Write the report, one HTML file that opens offline."""
     from selfpose3d.reporting.report import Footage, ReportInputs, write_report
 
     footage = None
@@ -450,12 +424,12 @@ def _titled(pairs: list[str]) -> dict[str, Path]:
     return {title: Path(path) for title, _, path in parts}
 
 
-ExperimentName = Annotated[str, typer.Option("--experiment", help="MLflow's experiment")]
+ExperimentName = Annotated[str, typer.Option("--experiment", help="name of the MLflow experiment")]
 
 
 @command("record-prepare")
 def record_prepare(name: ExperimentName = "selfpose3d") -> None:
-    """Create or migrate the MLflow store, once, before anything is recorded in it."""
+    """Create or migrate the MLflow store; it is needed once, before anything is recorded."""
     from selfpose3d.parameters import Mlflow
     from selfpose3d.reporting.recording import prepare_store
 
@@ -464,8 +438,8 @@ def record_prepare(name: ExperimentName = "selfpose3d") -> None:
 
 @command("record")
 def record(
-    folder: Annotated[Path, typer.Argument(help="an experiment's folder")],
-    scene: Annotated[Path, typer.Option(help="held-out scene to draw its people on")],
+    folder: Annotated[Path, typer.Argument(help="folder of an experiment")],
+    scene: Annotated[Path, typer.Option(help="held-out scene for the pictures")],
     out: OutOption,
     benchmarks: Annotated[Path, typer.Option(help="Snakemake's; what is missing is left out")],
     name: ExperimentName = "selfpose3d",
@@ -493,15 +467,36 @@ def record_table(
 
 @command("parameters")
 def parameters_file(
-    path: Annotated[Path, typer.Option(help="file to bring up to date")] = Path("params.yaml"),
+    path: Annotated[Path, typer.Option(help="parameters file to update")] = Path("params.yaml"),
     schema: Annotated[Path, typer.Option(help="JSON schema to write")] = Path(
         "workflow/schemas/parameters.schema.json"
     ),
 ) -> None:
-    """Bring params.yaml up to date with the types: new keys added, values kept; and its schema."""
+    """Update params.yaml and its schema to the types; new keys are added and values are kept."""
     from selfpose3d.parameters.file import update_parameters_file
 
     update_parameters_file(path, schema)
+
+
+@command("code-version")
+def code_version(
+    raised: Annotated[
+        list[str] | None,
+        typer.Option("--raise", help="kind of node whose results change, or all; repeat for more"),
+    ] = None,
+    same: Annotated[
+        list[str] | None,
+        typer.Option(help="kind of node whose results stay, or all; repeat for more"),
+    ] = None,
+) -> None:
+    """Say whether changed code changes results; without options, list the versions of the code."""
+    from selfpose3d.plan.code_versions import LOCK, read_lock, settle, status
+    from selfpose3d.plan.keys import own_code
+
+    code = own_code()
+    if raised or same:
+        settle(LOCK, code, raised or [], same or [])
+    typer.echo(status(read_lock(LOCK), code))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,17 +1,17 @@
-"""What the project raises on purpose: each message names the file, the value and the remedy."""
+"""The errors that the project raises on purpose."""
 
 
 class InputError(ValueError):
-    """Something the user gave is wrong: a file, a folder, a calibration or a parameter.
+    """A file, a folder, a calibration or a parameter given by the user is wrong.
 
-    The message says which file, which value, and what to do about it. The command line prints
-    it without a traceback.
+    The message names the file, the value and the remedy. The command line prints it without a
+    traceback.
     """
 
 
 class TrainingDivergedError(RuntimeError):
-    """A training stage can't go on: NaN, no proposals, attention gone to zero.
+    """A training stage can't continue: a loss is NaN, nobody is proposed, or attention is zero.
 
-    The message says what was seen, at which iteration, which parameters bear on it, and where
-    the last good checkpoint lies.
+    The message says what was observed at which iteration, which parameters influence it, and where
+    the last good checkpoint is.
     """

@@ -1,53 +1,64 @@
 """The pipeline's steps over files: what a command reads, calls and writes.
 
 Each function turns files into files by calling the one room of the package that does the work.
-Training is never handed a path of the truth but by ``train_supervised``, for the baseline that
-is supervised by design. Besides, ``measure_labels``, ``measure_heatmaps``, ``evaluate`` and the
-estimator named "ground_truth" are.
+Only stages and estimators that the tables mark as given the truth are handed a path of it, beside
+``measure_labels``, ``measure_heatmaps`` and ``evaluate``.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
+from selfpose3d.detection import ESTIMATORS
+from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder, write_json
-from selfpose3d.files.checkpoints import merged_networks
-from selfpose3d.files.poses2d import People2D, Views, read_poses2d, write_poses2d
-from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
-from selfpose3d.files.results import HEADLINE, read_metrics, read_recorded, write_recorded
-from selfpose3d.files.scenes import Scene, read_scene
-from selfpose3d.parameters import Labels, Parameters, TrainingFree
+from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
+from selfpose3d.files.poses3d import (
+    Frames,
+    people_file,
+    read_all_poses3d,
+    read_people_of,
+    read_poses3d,
+    write_poses3d,
+)
+from selfpose3d.files.results import (
+    HEADLINE,
+    curve_terms,
+    read_curves,
+    read_metrics,
+    read_recorded,
+    write_recorded,
+)
+from selfpose3d.files.scenes import read_scene
+from selfpose3d.files.space import check_space
+from selfpose3d.methods import METHODS, STAGES
+from selfpose3d.methods.entry import PredictionInputs
+from selfpose3d.parameters import LabelSettings, Parameters, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.skeletons import PANOPTIC_15
+from selfpose3d.sources import SOURCES
+from selfpose3d.sources.entry import PrepareInputs
+from selfpose3d.tables import known
 
 
-def label_path(folder: Path, sequence: str) -> Path:
-    """Where the labels, the truth or the reconstruction of a sequence lie in their folder."""
-    return folder / f"{sequence}.parquet"
+def prepare_scene(source: str, inputs: PrepareInputs) -> None:
+    """Make a sequence of a source a scene, and its truth where there is any."""
+    known(SOURCES, source, "the source").prepare.load()(inputs)
 
 
 def detect_people(
-    parameters: Parameters, scene: Scene, weights: Path, workers: int
-) -> tuple[Views, tuple[str, ...]]:
-    """Estimate 2D people, then look again where the other views say that somebody was missed.
-
-    Returns:
-        people by (frame, camera) and the names of their joints.
-    """
-    from selfpose3d.detection.estimator import detect_again, detect_scene
-    from selfpose3d.detection.filters import make_labels
-    from selfpose3d.reconstruction.training_free import reconstruct_scene
-
-    views, joints = detect_scene(scene, parameters.estimator, weights, workers)
-    if parameters.estimator.name == "blazepose" and parameters.estimator.second_look:
-        labels = make_labels(views, parameters.labels, "soft", joints)
-        people = reconstruct_scene(scene, labels, parameters.training_free)
-        views = detect_again(scene, views, people, parameters.estimator, weights, workers)
-    return views, joints
+    parameters: Parameters, scene: Path, weights: Path, workers: int, out: Path
+) -> None:
+    """Write the 2D people of a scene, by the estimator that the parameters name."""
+    estimator = known(ESTIMATORS, parameters.estimator.name, "estimator.name")
+    views, joints = estimator.detect.load()(read_scene(scene), parameters, weights, workers)
+    write_poses2d(out, views, joints)
 
 
-def label_sequences(labels: Labels, kind: str, detections: Sequence[Path], out: Path) -> None:
+def label_sequences(
+    labels: LabelSettings, kind: str, detections: Sequence[Path], out: Path
+) -> None:
     """Filter the detections of sequences into a folder of label files, noise put on them first
     where ``labels.noise`` asks for it."""
     from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
@@ -73,32 +84,16 @@ def reconstruct_sequences(
         for scene in track([read_scene(path) for path in scenes], "scenes", unit="scenes"):
             views = read_labels(labels, scene)
             people = reconstruct_scene(scene, views, parameters)
-            write_poses3d(label_path(folder, scene.name), people)
+            write_poses3d(people_file(folder, scene.name), people)
 
 
-def read_labels(folder: Path, scene: Scene) -> Views:
-    """The labels of a scene; labels of another scene are refused."""
-    path = label_path(folder, scene.name)
-    views, joints = read_poses2d(path)
-    if joints != PANOPTIC_15:
-        raise InputError(f"{path}: joints {joints} are not Panoptic-15; run 'selfpose3d label'")
-    known = {(frame, camera.name) for frame in scene.frames for camera in scene.cameras}
-    strange = sorted(set(views) - known)
-    if strange:
-        raise InputError(
-            f"{path}: frame and camera {strange[0]} (and {len(strange) - 1} more) are not in the "
-            f"scene {scene.folder}; these are the labels of another data set"
-        )
-    return views
-
-
-def measure_labels(scenes: Sequence[Path], labels: Path, truth: Path, out: Path) -> None:
-    """Write how good labels are against exact projections, over all scenes."""
+def measure_labels(scenes: Sequence[Path], labels: Path, truth: Sequence[Path], out: Path) -> None:
+    """Write how good labels are against exact projections, over all scenes, each with its truth."""
     from selfpose3d.detection.quality import label_quality
 
     read = [read_scene(path) for path in scenes]
     views = [read_labels(labels, scene) for scene in read]
-    truths = [read_poses3d(label_path(truth, scene.name)) for scene in read]
+    truths = [read_poses3d(path) for path in truth]
     write_json(out, label_quality(views, truths, read))
 
 
@@ -107,7 +102,7 @@ def measure_heatmaps(
     checkpoint: Path,
     scenes: Sequence[Path],
     labels: Path,
-    truth: Path,
+    truth: Sequence[Path],
     out: Path,
 ) -> None:
     """Write how good a trained backbone's heatmaps are against exact projections."""
@@ -116,12 +111,12 @@ def measure_heatmaps(
     from selfpose3d.methods.voxels.predict import scene_heatmaps
 
     tally = HeatmapTally()
+    everybody = read_all_poses3d(truth)
     for scene in [read_scene(path) for path in scenes]:
         people = scene_people(scene, read_labels(labels, scene))
-        true = read_poses3d(label_path(truth, scene.name))
         cameras = scene.network_cameras()
         for index, maps in enumerate(scene_heatmaps(parameters, scene, [checkpoint])):
-            present = true.get((scene.name, scene.frames[index]))
+            present = everybody.get((scene.name, scene.frames[index]))
             if present is None:
                 continue
             for view, camera in enumerate(cameras):
@@ -156,92 +151,38 @@ def train_stage(
     reconstructions: Path | None,
     start: Sequence[Path],
     weights: Path | None,
+    truth: Sequence[Path],
     out: Path,
 ) -> None:
-    """Run one self-supervised training stage on scenes and their labels."""
-    from selfpose3d.files.space import check_space
-    from selfpose3d.methods.trust.stage import train_trust
-    from selfpose3d.methods.voxels import stages
+    """Run one training stage on scenes and their labels.
 
+    Raises:
+        InputError: there is no such stage, or it is given the truth and learns without it, or the
+            other way round.
+    """
+    from selfpose3d.methods.entry import StageInputs
+
+    entry = known(STAGES, stage, "the stage")
+    if entry.supervised != bool(truth):
+        said = "needs --truth" if entry.supervised else "learns without 3D truth; leave out --truth"
+        raise InputError(f"the stage {stage!r} {said}")
     read = [read_scene(path) for path in scenes]
     views = [read_labels(labels, scene) for scene in read]
-    people = []
+    people: list[Frames] = []
     if reconstructions is not None:
-        people = [read_poses3d(label_path(reconstructions, scene.name)) for scene in read]
+        people = [read_people_of(reconstructions, [scene.name]) for scene in read]
         everybody = {key: value for frames in people for key, value in frames.items()}
         check_space(parameters.space.centre, parameters.space.size, everybody, str(reconstructions))
-    elif stage in ("root", "bodies", "trust"):
-        raise InputError(f"the stage {stage} needs --reconstructions")
-    if stage == "backbone":
-        stages.train_backbone(parameters, read, views, weights, out)
-    elif stage == "root":
-        stages.train_root(parameters, read, views, start, out, people)
-    elif stage == "bodies":
-        stages.train_bodies(parameters, read, views, people, start, out)
-    elif stage == "trust":
-        train_trust(parameters, read, views, people, out)
-    elif stage in ("pose_l2", "pose_l1", "finetune"):
-        name = cast(Literal["pose_l2", "pose_l1", "finetune"], stage)
-        stages.train_pose(parameters, name, read, views, start, out, people)
-    else:
-        raise InputError(f"the stage {stage!r} is unknown, or supervised and needs --truth")
+    entry.train.load()(StageInputs(parameters, read, views, out, start, people, weights, truth))
 
 
-def train_supervised(
-    parameters: Parameters,
-    stage: str,
-    scenes: Sequence[Path],
-    labels: Path,
-    truth: Sequence[Path],
-    start: Sequence[Path],
-    out: Path,
-) -> None:
-    """Run one stage of VoxelPose on scenes, their labels and the 3D truth of these scenes."""
-    from selfpose3d.methods.voxels import supervised
-
-    stages = {
-        "supervised_root": supervised.train_supervised_root,
-        "supervised_pose": supervised.train_supervised_pose,
-    }
-    if stage not in stages:
-        raise InputError(f"the stage {stage!r} learns without the 3D truth; leave out --truth")
-    read = [read_scene(path) for path in scenes]
-    views = [read_labels(labels, scene) for scene in read]
-    stages[stage](parameters, read, views, truth, start, out)
-
-
-def predict_sequences(
-    parameters: Parameters,
-    checkpoints: Sequence[Path],
-    scenes: Sequence[Path],
-    labels: Path,
-    out: Path,
-) -> None:
-    """Predict the 3D people of scenes into one file, with what the checkpoints hold."""
-    from selfpose3d.methods.trust.predict import trust_scene
-    from selfpose3d.methods.voxels.predict import predict_scene
-
-    predict = trust_scene if "trust" in merged_networks(checkpoints) else predict_scene
-    frames: dict[tuple[str, int], People3D] = {}
-    for scene in [read_scene(path) for path in scenes]:
-        views = read_labels(labels, scene)
-        frames.update(predict(parameters, scene, views, checkpoints))
-    write_poses3d(out, frames)
-
-
-def join_predictions(first: Path, second: Path, out: Path) -> None:
-    """Write the first file's people, and after them those of the second's who are none of them."""
-    from selfpose3d.methods.joined import join_people
-
-    write_poses3d(out, join_people(read_poses3d(first), read_poses3d(second)))
-
-
-def gather_people(paths: Sequence[Path], out: Path) -> None:
-    """Put the 3D people of several sequences into one file."""
-    frames: dict[tuple[str, int], People3D] = {}
-    for path in paths:
-        frames.update(read_poses3d(path))
-    write_poses3d(out, frames)
+def predict_people(method: str, inputs: PredictionInputs, out: Path) -> None:
+    """Predict the 3D people of scenes into one file, by a method of the table."""
+    entry = known(METHODS, method, "the method")
+    lacking = [kind for kind in entry.given if not getattr(inputs, kind)]
+    if lacking:
+        raise InputError(f"the method {method!r} predicts from {lacking}, which were not given")
+    write_poses3d(out, entry.predict.load()(inputs))
 
 
 def gather_metrics(rows: Mapping[str, Sequence[Path]], out: Path) -> None:
@@ -264,6 +205,23 @@ def _mean(values: Sequence[float | None]) -> float | None:
     """The mean; none where a seed has no value (nobody was found)."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
+
+
+def gather_curves(stages: Mapping[str, Path], out: Path) -> None:
+    """Write the training curves of stages into one folder, each with its total loss.
+
+    Args:
+        stages: their folders by the names that the files are to have.
+        out: folder of CSV files: ``iteration``, ``total`` (the sum of the terms, which are weighted
+            as they are minimised), and each term.
+    """
+    with whole_folder(out) as folder:
+        for name, stage in stages.items():
+            curves = read_curves(stage)
+            terms = curves[curve_terms(curves)]
+            terms.insert(0, "total", terms.sum(axis="columns", skipna=False))
+            terms.insert(0, "iteration", curves["iteration"])
+            terms.to_csv(folder / f"{name}.csv", index=False)
 
 
 def record_experiment(folder: Path, scene: Path, benchmarks: Path, name: str, out: Path) -> None:

@@ -1,8 +1,11 @@
-"""Progress of long work: a bar on a terminal, a line now and then in a log file."""
+"""Progress of long work: a bar on a terminal; in a log file a line now and then, and rarer ones on
+the console of the workflow that started the work."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import suppress
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -10,6 +13,10 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 SECONDS_BETWEEN_LINES = 15.0
+SECONDS_BETWEEN_CONSOLE_LINES = 30.0
+CONSOLE = "SELFPOSE3D_CONSOLE"
+"""Environment variable with the number of the open descriptor that leads to the console, set by the
+workflow, whose jobs write standard error to a log file."""
 
 
 def track(
@@ -31,6 +38,49 @@ def track(
     yield from _track_in_lines(items, description, total, unit)
 
 
+class _Console:
+    """Where a process tells how far it is, beside its log: rarely, as many may share it."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.descriptor: int | None = None
+        self.last = 0.0
+
+    def open(self, descriptor: int, name: str) -> None:
+        """Write to a copy of the descriptor, which processes started from here do not inherit."""
+        self.name, self.descriptor = name, os.dup(descriptor)
+        self.last = time.monotonic()
+
+    def tell(self, line: str) -> None:
+        """Write the line, unless the last one is too recent or there is nobody to read it."""
+        now = time.monotonic()
+        if self.descriptor is None or now - self.last < SECONDS_BETWEEN_CONSOLE_LINES:
+            return
+        self.last = now
+        try:
+            os.write(self.descriptor, f"{self.name}: {line}\n".encode())
+        except OSError:  # the terminal was closed: the work goes on
+            self.descriptor = None
+
+
+_console = _Console()
+
+
+def open_console(name: str) -> None:
+    """Tell the progress of this process on the console too, if the workflow left one open.
+
+    The variable ``CONSOLE`` is taken out of the environment: the descriptor is another file, or
+    none, in the processes that this one starts.
+
+    Args:
+        name: of the command, before each line, as several jobs share the console.
+    """
+    descriptor = os.environ.pop(CONSOLE, "")
+    if descriptor.isdecimal():
+        with suppress(OSError):  # closed on the way here: there is no console
+            _console.open(int(descriptor), name)
+
+
 def _track_in_lines(
     items: Iterable[T], description: str, total: int | None, unit: str
 ) -> Iterator[T]:
@@ -40,9 +90,11 @@ def _track_in_lines(
         yield item
         count += 1
         now = time.monotonic()
+        line = _line(description, count, total, now - start, unit)
+        _console.tell(line)
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            print(_line(description, count, total, now - start, unit), file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
     elapsed = time.monotonic() - start
     print(_line(description, count, total, elapsed, unit), file=sys.stderr, flush=True)
 

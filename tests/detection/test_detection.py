@@ -9,13 +9,13 @@ from selfpose3d.detection.estimator import detect_again, detect_scene
 from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
 from selfpose3d.detection.ground_truth import project_truth
 from selfpose3d.detection.keypoint_files import read_keypoint_files, write_coco_results
-from selfpose3d.detection.projections import mean_gaps, project_people
 from selfpose3d.detection.quality import label_quality
 from selfpose3d.detection.second_look import missed_people, painted_over, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D, write_poses3d
-from selfpose3d.parameters import Estimator, Labels
+from selfpose3d.parameters import Estimator, LabelSettings
+from selfpose3d.reconstruction.projections import mean_gaps, project_people
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15, SWAP_SIDES
 from selfpose3d.synthetic.scenes import STANDING, make_scene, ring
 
@@ -72,7 +72,7 @@ def test_noise_repeats_and_is_the_same_whatever_is_kept(synthetic):
         assert np.array_equal(people.points, again[key].points)
         assert np.array_equal(people.scores, synthetic.views[key].scores)
         assert not any(np.array_equal(people.points, other[key].points) for other in others)
-    strict = Labels(joint_score=0.85)
+    strict = LabelSettings(joint_score=0.85)
     soft, hard = (make_labels(noisy, strict, kind, PANOPTIC_15) for kind in ("soft", "hard"))
     for key, people in hard.items():
         assert all(any(np.array_equal(p, q) for q in soft[key].points) for p in people.points)
@@ -98,11 +98,11 @@ def one_person(scores, person_score):
 def test_soft_labels_keep_weak_joints_and_hard_labels_do_not():
     scores = np.linspace(0.05, 1, 17)
     detections = one_person(scores, 0.9)
-    soft = make_labels(detections, Labels(), "soft")[0, "a"]
-    hard = make_labels(detections, Labels(), "hard")[0, "a"]
+    soft = make_labels(detections, LabelSettings(), "soft")[0, "a"]
+    hard = make_labels(detections, LabelSettings(), "hard")[0, "a"]
     assert (soft.scores > 0).all()
     assert np.array_equal(
-        hard.scores, np.where(soft.scores >= Labels().joint_score, soft.scores, 0)
+        hard.scores, np.where(soft.scores >= LabelSettings().joint_score, soft.scores, 0)
     )
     assert soft.points.shape == (1, 15, 2)
 
@@ -111,13 +111,13 @@ def test_weak_people_and_people_of_few_joints_are_dropped_and_their_image_stays(
     few = np.zeros(17)
     few[:3] = 1
     for detections in (one_person(np.ones(17), 0.69), one_person(few, 0.9)):
-        assert len(make_labels(detections, Labels(), "soft")[0, "a"]) == 0
-    assert len(make_labels(one_person(np.ones(17), 0.7), Labels(), "soft")[0, "a"]) == 1
+        assert len(make_labels(detections, LabelSettings(), "soft")[0, "a"]) == 0
+    assert len(make_labels(one_person(np.ones(17), 0.7), LabelSettings(), "soft")[0, "a"]) == 1
 
 
 def test_panoptic_detections_pass_unconverted():
     people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))
-    kept = make_labels({(0, "a"): people}, Labels(), "hard", PANOPTIC_15)[0, "a"]
+    kept = make_labels({(0, "a"): people}, LabelSettings(), "hard", PANOPTIC_15)[0, "a"]
     assert np.array_equal(kept.points, people.points)
 
 

@@ -82,7 +82,9 @@ class TestFiles:
     def test_a_list_is_no_file_of_parameters(self, tmp_path: Path) -> None:
         path = tmp_path / "params.yaml"
         path.write_text("- seed\n")
-        with pytest.raises(InputError, match=r"params\.yaml: sections with keys.*\['seed'\]"):
+        with pytest.raises(
+            InputError, match=r"params\.yaml: expected sections with keys.*\['seed'\]"
+        ):
             load_parameters([path])
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
@@ -132,7 +134,7 @@ class TestFiles:
         ),
         (
             {"videos": {"train": {"take 1": "x", "b": "y"}, "test": {"take-2": "z"}}},
-            r"videos: .*\['take 1', 'take-2'\] are to be of letters, digits and _.*rename",
+            r"videos: .*\['take 1', 'take-2'\] may contain only letters, digits and _.*rename",
         ),
         ({"estimator": {"name": "file"}}, r"estimator: files: None: .*'file'.*give its path"),
         ({"estimator": {"name": "ground_truth", "files": ""}}, r"estimator: files: '': .*path"),
@@ -167,6 +169,31 @@ class TestSettings:
     def test_values_are_checked_again(self) -> None:
         with pytest.raises(InputError, match=r"labels\.person_score"):
             with_settings(Parameters(), {"labels.person_score": 7}, "here")
+
+
+class TestPoseStages:
+    def test_later_stages_follow_the_first_in_what_is_not_their_own(self) -> None:
+        given = {"train": {"pose_l2": {"root_noise": 7.0, "joint_weight": 0.5, "iterations": 9}}}
+        train = parse_parameters(given, "here").train
+        assert (train.pose_l1.root_noise, train.finetune.root_noise) == (7.0, 7.0)
+        assert train.pose_l1.joint_weight == Parameters().train.pose_l1.joint_weight
+        assert train.pose_l1.iterations == 9
+        assert train.finetune.iterations == Parameters().train.finetune.iterations
+
+    def test_what_a_later_stage_states_wins(self) -> None:
+        given = {"train": {"pose_l2": {"root_noise": 7.0}, "pose_l1": {"root_noise": 3.0}}}
+        train = parse_parameters(given, "here").train
+        assert (train.pose_l1.root_noise, train.finetune.root_noise) == (3.0, 7.0)
+
+    def test_they_follow_a_setting_as_they_follow_a_file(self) -> None:
+        set_ = {"train.pose_l2.root_noise": 7.0, "train.finetune.root_noise": 3.0}
+        train = with_settings(Parameters(), set_, "here").train
+        assert (train.pose_l1.root_noise, train.finetune.root_noise) == (7.0, 3.0)
+
+    def test_a_wrong_value_is_told_once(self) -> None:
+        with pytest.raises(InputError, match=r"train\.pose_l2\.root_noise") as refused:
+            parse_parameters({"train": {"pose_l2": {"root_noise": -1.0}}}, "here")
+        assert "pose_l1" not in str(refused.value)
 
 
 class TestPartial:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from selfpose3d.files.atomic import read_json
-from selfpose3d.parameters import Parameters, load_parameters
+from selfpose3d.parameters import Parameters, load_parameters, with_settings
 from selfpose3d.parameters.file import parameters_text
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,3 +25,13 @@ def test_written_parameters_read_back_the_same(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(parameters_text(parameters))
     assert load_parameters([path]) == parameters
+
+
+def test_pose_stages_that_agree_in_what_is_their_own_read_back_the_same(tmp_path: Path) -> None:
+    same = {f"train.{stage}.joint_weight": 0.5 for stage in ("pose_l2", "pose_l1", "finetune")}
+    other = {"train.pose_l2.epochs": 3, "train.pose_l1.epochs": 2, "train.pose_l1.root_noise": 1.0}
+    parameters = with_settings(Parameters(), {**same, **other}, "here")
+    path = tmp_path / "params.yaml"
+    path.write_text(parameters_text(parameters))
+    assert load_parameters([path]) == parameters
+    assert path.read_text().count("match_distance") == 1, "pose_l1 and finetune follow pose_l2"

@@ -29,6 +29,7 @@ from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.results import read_curves, write_divergence
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.pipeline import gather_curves
 from selfpose3d.reporting.charts import bar_chart, line_chart
 from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
@@ -93,6 +94,16 @@ def inputs(results: Path) -> ReportInputs:
         label_quality=write_label_quality(results),
         benchmarks=results / "benchmarks",
     )
+
+
+def test_gathered_curves_have_the_total_of_their_terms(tmp_path: Path) -> None:
+    stage = write_stage(tmp_path / "root-estimator-0123abcd")
+    gather_curves({"estimator-seed0-root": stage}, tmp_path / "curves")
+    (path,) = (tmp_path / "curves").iterdir()
+    curves = pd.read_csv(path)
+    assert path.name == "estimator-seed0-root.csv"
+    assert list(curves) == ["iteration", "total", "loss", "attention"]
+    np.testing.assert_allclose(curves["total"], curves["loss"] + curves["attention"])
 
 
 def test_published_figures_are_the_papers() -> None:
@@ -183,11 +194,11 @@ def test_rows_by_sequence_and_number_of_people(results: Path, tmp_path: Path) ->
     )
 
     table = read_table(tmp_path / "t.csv").set_index(["method", "data"])
-    net, parts = "SelfPose3d (images)", ("", ", studio_test_00 (3.0 people a frame)")
+    net, parts = "SelfPose3d (images)", ("", ", studio_test_00 (3.0 people per frame)")
     parts += (", 2 people in the frame", ", 3 people in the frame")
     titles = [(name, f"studio ring5{part}") for name in ("Training-free", net) for part in parts]
     assert table.index[:8].tolist() == titles
-    sequence = table.loc[net, "studio ring5, studio_test_00 (3.0 people a frame)"]
+    sequence = table.loc[net, "studio ring5, studio_test_00 (3.0 people per frame)"]
     assert sequence["MPJPE"] == pytest.approx(HIGH_MPJPE + 0.5)
     assert sequence["MPJPE_sd"] == pytest.approx(np.std([0, 1], ddof=1))
     two = table.loc[net, "studio ring5, 2 people in the frame"]
@@ -282,7 +293,7 @@ def test_labels_and_heatmaps_stand_side_by_side_with_units(results: Path) -> Non
     quality = {title: read_json(path) for title, path in write_label_quality(results).items()}
     whole, scores, joints = label_tables(quality)
     assert whole["columns"] == ["", "Soft labels", "Learnt heatmaps"]
-    assert ["of these found", "93.1 %", "–"] in whole["rows"]
+    assert ["found people", "93.1 %", "–"] in whole["rows"]
     assert ["PCK", "–", "74.2 %"] in whole["rows"]
     assert scores["rows"] == [["0.95 to 1", "69.0 %", "1.8 %", "3.0 %"]]
     assert joints["columns"][-2:] == ["Learnt heatmaps: PCK", "Learnt heatmaps: own side"]

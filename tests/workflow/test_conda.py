@@ -1,4 +1,4 @@
-"""``--use-conda`` with conda on PATH (a stand-in) and without, and what environment.yml says.
+"""``--sdm conda`` with conda on PATH (a stand-in) and without, and what environment.yml says.
 
 No conda can be had from the package registries, so that the test can't ask for a real one: the
 stand-in (conda_stand_in) shows the wiring, not that environment.yml can be solved on conda-forge.
@@ -58,7 +58,11 @@ def run_stand_in(workdir: Path, channel: Path, *arguments: str) -> tuple[int, st
     )
 
 
-@pytest.mark.parametrize("flags", [("--use-conda",), ("--software-deployment-method", "conda")])
+ASKED_FOR = [("--sdm", "conda"), ("--use-conda",)]
+"""How conda is asked for, and how it was before Snakemake 8."""
+
+
+@pytest.mark.parametrize("flags", ASKED_FOR)
 def test_without_conda_the_workflow_warns_and_goes_on(
     workdir: Path, flags: tuple[str, ...]
 ) -> None:
@@ -78,11 +82,14 @@ def test_without_asking_for_conda_nothing_is_said(workdir: Path) -> None:
     assert "no 'conda' on PATH" not in output
 
 
-def test_with_conda_rules_run_in_their_environment(workdir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", ASKED_FOR)
+def test_with_conda_rules_run_in_their_environment(
+    workdir: Path, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
     specs, pip = dependencies()
     channel = build_channel(tmp_path / "channel", specs)
 
-    status, output = run_stand_in(workdir, channel, "results/mlflow.ready", "--use-conda")
+    status, output = run_stand_in(workdir, channel, "results/mlflow.ready", *flags)
 
     assert status == 0, output
     (environment,) = [
@@ -102,7 +109,7 @@ def test_an_environment_that_cannot_be_solved_stops_the_workflow(
     specs, _ = dependencies()
     channel = build_channel(tmp_path / "channel", [spec for spec in specs if "numpy" not in spec])
 
-    status, output = run_stand_in(workdir, channel, "results/mlflow.ready", "--use-conda")
+    status, output = run_stand_in(workdir, channel, "results/mlflow.ready", "--sdm", "conda")
 
     assert status != 0
     assert "numpy" in output

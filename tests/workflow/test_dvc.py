@@ -4,6 +4,7 @@ The behaviour is shown on the smallest workflow of the same pattern (tiny_workfl
 project's own dvc.yaml follows the pattern is checked beside it.
 """
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,11 @@ import requests
 import yaml
 
 from conftest import REPOSITORY, tool_path
-from selfpose3d.parameters import Parameters
+from invented_results import write_experiment, write_stage
+from selfpose3d.parameters import Parameters, load_parameters
+from selfpose3d.pipeline import gather_curves
+from selfpose3d.plan.code_versions import LOCK, code_versions
+from selfpose3d.reporting.tables import write_table
 
 TINY = REPOSITORY / "tests" / "tiny_workflow"
 ENVIRONMENT = {
@@ -60,10 +65,10 @@ def jobs(folder: Path) -> list[str]:
     return names
 
 
-def change(folder: Path, old: str, new: str) -> None:
-    text = (folder / "params.yaml").read_text()
+def change(folder: Path, old: str, new: str, name: str = "params.yaml") -> None:
+    text = (folder / name).read_text()
     assert old in text
-    (folder / "params.yaml").write_text(text.replace(old, new))
+    (folder / name).write_text(text.replace(old, new))
 
 
 def commit(folder: Path) -> None:
@@ -129,6 +134,25 @@ def test_a_changed_parameter_runs_what_depends_on_it(project: Path, command: str
     assert_nothing_to_do(project)
 
 
+@pytest.mark.parametrize("command", ["dvc repro", "snakemake --cores 1"])
+def test_a_raised_version_runs_what_depends_on_it_and_nothing_else(
+    project: Path, command: str
+) -> None:
+    change(project, '"labels": {"version": 1', '"labels": {"version": 2', "versions.lock.json")
+
+    run(project, command)
+
+    assert jobs(project) == ["label", "train", "evaluate"]
+    run(project, "dvc repro")
+    assert_nothing_to_do(project)
+
+
+def test_a_version_of_changed_code_that_stays_runs_nothing(project: Path) -> None:
+    """What ``selfpose3d code-version --same`` writes: other hashes, the same number."""
+    change(project, '"since": "bb"', '"since": "dd"', "versions.lock.json")
+    assert_nothing_to_do(project)
+
+
 def test_going_back_to_an_earlier_value_trains_nothing_anew(project: Path) -> None:
     metrics = project / "results" / "metrics.json"
     before = metrics.read_text()
@@ -143,6 +167,21 @@ def test_going_back_to_an_earlier_value_trains_nothing_anew(project: Path) -> No
     assert set(jobs(project)) <= {"evaluate"}
     assert metrics.read_text() == before
     assert_nothing_to_do(project)
+
+
+def test_an_experiment_of_dvc_leaves_the_commit_and_its_results_come_back(project: Path) -> None:
+    before = (project / "results" / "metrics.json").read_text()
+
+    run(project, "dvc exp run --name faster --set-param train.rate=0.2")
+
+    assert jobs(project) == ["train", "evaluate"]
+    shown = run(project, "dvc exp show --csv --no-pager")
+    assert "faster" in shown
+    run(project, "git restore .")
+    run(project, "dvc checkout")
+    assert (project / "results" / "metrics.json").read_text() == before
+    run(project, "dvc exp apply faster")
+    assert '"rate": 0.2' in (project / "results" / "metrics.json").read_text()
 
 
 @pytest.fixture
@@ -233,17 +272,53 @@ def test_every_stage_of_the_project_is_a_target_of_the_workflow() -> None:
         assert re.search(rf"^rule {target}:", workflow, re.MULTILINE), target
 
 
-def test_dvc_watches_every_section_of_the_parameters() -> None:
-    watched = {name for stage in project_stages().values() for name in stage["params"]}
-    assert watched == set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
+def test_the_project_plots_its_curves_and_tables(tmp_path: Path) -> None:
+    plots = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["plots"]
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": plots}))
+    stage = write_stage(tmp_path / "stage")
+    gather_curves({"images-seed0-root": stage}, tmp_path / "results" / "curves")
+    experiment = write_experiment(tmp_path / "images-seed0", "Images", {}, 44.8)
+    for table in load_parameters([REPOSITORY / "params.yaml"]).tables:
+        write_table([[experiment]], table, tmp_path / "results" / "tables" / table)
+    run(tmp_path, "git init --quiet")
+    run(tmp_path, "dvc init --quiet")
+
+    shown = json.loads(run(tmp_path, "dvc plots show --json"))
+
+    assert not shown.get("errors")
+    drawn = shown["data"]
+    assert len(drawn) == 1 + len(list((tmp_path / "results" / "tables").glob("*.csv")))
+    for (plot,) in drawn.values():
+        values, encoding = plot["content"]["data"]["values"], plot["content"]["encoding"]
+        axes = {encoding[axis]["field"] for axis in ("x", "y")}
+        assert values and all(each[axis] for each in values for axis in axes)
+
+
+def watched(stage: dict[str, Any]) -> set[str]:
+    """The sections of the parameters, and the keys of the lock file of code versions."""
+    names = {each for each in stage["params"] if isinstance(each, str)}
+    (versions,) = [each for each in stage["params"] if not isinstance(each, str)]
+    assert list(versions) == [LOCK.relative_to(REPOSITORY).as_posix()]
+    return names.union(*versions.values())
+
+
+def test_dvc_watches_every_section_of_the_parameters_and_every_version() -> None:
+    versions = {f"kinds.{kind}.version" for kind in code_versions()}
+    sections = set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
+    assert set().union(*map(watched, project_stages().values())) == sections | versions
+
+
+def test_dvc_watches_no_code() -> None:
+    """Its commands would find nothing to do, and old outputs pass for those of new code."""
+    deps = {path for stage in project_stages().values() for path in stage["deps"]}
+    assert not {path for path in deps if path.startswith("src")}
 
 
 def test_every_stage_watches_what_the_stages_before_it_watch() -> None:
     """A folder keeps all variants: going back to an earlier value leaves it as it is, and only
-    the parameters tell DVC that what follows has to change."""
+    the parameters and versions tell DVC that what follows has to change."""
     before: set[str] = set()
     for name, stage in project_stages().items():
-        assert before <= set(stage["params"]), (
-            f"dvc.yaml: {name}: add {before - {*stage['params']}}"
-        )
-        before = set(stage["params"])
+        missing = before - watched(stage)
+        assert not missing, f"dvc.yaml: {name}: add {missing}"
+        before = watched(stage)

@@ -128,7 +128,8 @@ def test_an_experiment_tells_of_the_data_it_learns_from_and_is_tested_on() -> No
     assert told.parameters["studio"]["rig"] == "config/rigs/ring5.yaml"
     (learnt,) = told.trained_on
     assert (learnt.title, told.tested_on.title) == ("studio ring5", "studio hall5")
-    assert learnt.scenes[0] == Path("data/scenes") / learnt.id / "studio_train_00"
+    assert str(learnt.scenes[0]) in wiring.source_scenes(plan)
+    assert learnt.scenes[0].name == "studio_train_00"
     assert told.tested_on.scenes[0].name == "studio_test_00"
 
 
@@ -169,6 +170,57 @@ def test_without_footage_nothing_is_fetched_for_it(tmp_path: Path) -> None:
 
     assert not any(counts[rule] for rule in FOOTAGE)
     assert counts["report"] == 1
+
+
+def test_what_comes_from_the_network_is_a_target_of_its_own(tmp_path: Path) -> None:
+    counts = planned(tmp_path, "downloads")
+
+    assert counts == {"downloads": 1, "fetch_weights": 2, "prepare_footage": 1, "total": 4}
+
+
+def test_on_panoptic_the_downloads_are_its_sequences(tmp_path: Path) -> None:
+    paper = REPOSITORY / "config" / "paper.yaml"
+    sequences = len(load_parameters([REPOSITORY / "params.yaml"]).panoptic.train) + 4
+
+    counts = planned(tmp_path, "downloads", "--configfile", str(paper))
+
+    assert counts["prepare"] == sequences and counts["fetch_weights"] == 1
+    assert counts["total"] == sequences + 2
+
+
+def test_with_downloads_done_no_other_job_needs_the_network(demo: tuple[Parameters, Plan]) -> None:
+    plan = demo[1]
+    fetched = set(wiring.downloads(plan))
+    weights = [wiring.detect_inputs(each, "s")["weights"] for each in plan.detections.values()]
+    weights += [wiring.stage_inputs(each).get("weights", []) for each in plan.stages.values()]
+    assert {path for given in weights for path in _listed(given)} <= fetched
+    fetching = [each for each in plan.datasets.values() if each.source == "pose2sim_demo"]
+    assert {wiring.scene_folder(each, "pose2sim_demo") for each in fetching} <= fetched
+
+
+def test_refitted_cameras_are_not_downloaded() -> None:
+    refined = read_parameters({"footage": {"centre_refinement": True}})
+    assert not [path for path in wiring.downloads(make_plan(refined)) if "refined" in path]
+
+
+@pytest.mark.parametrize(("cores", "processes"), [("2", 1), ("60", 3)])
+def test_detection_has_all_cores(cores: str, processes: int, tmp_path: Path) -> None:
+    arguments = ("--dry-run", "--printshellcmds", "--cores", cores)
+
+    status, output = run_snakemake(*arguments, workdir=tmp_path)
+
+    assert status == 0, output
+    assert set(re.findall(r"detect .* --workers (\d+) ", output)) == {str(processes)}
+
+
+def test_a_dry_run_tells_in_a_line_what_a_run_takes(tmp_path: Path) -> None:
+    status, output = run_snakemake("--dry-run", "--quiet", "rules", workdir=tmp_path)
+    assert status == 0, output
+    (line,) = [line for line in output.splitlines() if "GB of disk" in line]
+    assert re.search(r"about 1\.\d GB of disk; 13 training stages of together \S+ hours", line)
+
+    status, output = run_snakemake("results/mlflow.ready", workdir=tmp_path)
+    assert status == 0 and "GB of disk" not in output
 
 
 def overlay_of_videos(folder: Path) -> str:

@@ -1,4 +1,6 @@
-"""From a source to scenes: studio, CMU Panoptic, own videos, real footage."""
+"""From a source to scenes: what the studio renders, and a rule for each of the sources."""
+
+from selfpose3d.sources import SOURCES
 
 
 rule studio_bake:
@@ -12,7 +14,7 @@ rule studio_bake:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=more_each_try(1000),
         runtime=30,
     message:
         "Prepare the studio's body model (once)"
@@ -22,8 +24,8 @@ rule studio_bake:
 
 rule studio_render:
     input:
-        rig=lambda wildcards: str(
-            REPOSITORY / PLAN.hosts[wildcards.host].parameters["studio"]["rig"]
+        rig=of_node(
+            "host", lambda host: str(REPOSITORY / host.parameters["studio"]["rig"])
         ),
         bodies="data/studio/bodies.npz",
     output:
@@ -36,11 +38,11 @@ rule studio_render:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(1000),
+        runtime=needs.rendering_runtime_minutes(PARAMETERS),
     params:
-        parameters=lambda wildcards: PLAN.hosts[wildcards.host].parameters_json,
-        host=lambda wildcards: f"data/host/{wildcards.host}",
+        parameters=parameters_of("host"),
+        host=subpath(output[0], parent=True),
     message:
         "Render {wildcards.sequence}"
     shell:
@@ -49,90 +51,58 @@ rule studio_render:
         " --host {params.host:q} > {log:q} 2>&1"
 
 
-rule prepare:
+for source, entry in SOURCES.items():
+
+    rule:
+        name:
+            f"prepare_{source}"
+        input:
+            unpack(
+                lambda wildcards: wiring.prepare_inputs(
+                    PLAN.scenes[wildcards.scene], PARAMETERS
+                )
+            ),
+        output:
+            **(
+                {"truth": "data/truth/{scene}/{sequence}.parquet"}
+                if entry.has_truth
+                else {}
+            ),
+            scene=directory("data/scenes/{scene}/{sequence}"),
+        log:
+            "results/logs/prepare_" + source + "/{scene}/{sequence}.log",
+        benchmark:
+            "results/benchmarks/prepare_" + source + "/{scene}/{sequence}.tsv"
+        wildcard_constraints:
+            scene=source + "-[0-9a-f]{8}",
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=720,
+        params:
+            source=source,
+            parameters=lambda wildcards: PLAN.scenes[wildcards.scene].parameters_json,
+            options=lambda wildcards: wiring.prepare_options(
+                PLAN.scenes[wildcards.scene]
+            ),
+            truth=lambda wildcards, output: wiring.repeated(
+                "--truth", [output.truth] if "truth" in output.keys() else []
+            ),
+        message:
+            "Make {wildcards.sequence} a scene"
+        shell:
+            "python -m selfpose3d prepare {params.source} --parameters {params.parameters:q}"
+            " --also {ALSO:q} {params.options} --scene {output.scene:q} {params.truth}"
+            " > {log:q} 2>&1"
+
+
+rule downloads:
     input:
-        lambda wildcards: wiring.rendered_sequence(
-            PLAN.datasets[wildcards.dataset], wildcards.sequence
-        ),
-    output:
-        scene=directory("data/scenes/{dataset}/{sequence}"),
-        truth="data/truth/{dataset}/{sequence}.parquet",
-    log:
-        "results/logs/prepare/{dataset}/{sequence}.log",
-    benchmark:
-        "results/benchmarks/prepare/{dataset}/{sequence}.tsv"
-    wildcard_constraints:
-        dataset="(studio|panoptic)-[0-9a-f]{8}",
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=720,
-    params:
-        parameters=lambda wildcards: PLAN.datasets[wildcards.dataset].parameters_json,
-        split=lambda wildcards: wiring.split_of(
-            PLAN.datasets[wildcards.dataset], wildcards.sequence
-        ),
-        url=lambda wildcards: wiring.source_url(
-            PLAN.datasets[wildcards.dataset], PARAMETERS.panoptic.url
-        ),
+        wiring.downloads(DEFAULT[1]),
     message:
-        "Make {wildcards.sequence} a scene"
-    shell:
-        "python -m selfpose3d prepare --parameters {params.parameters:q} --sequence {wildcards.sequence}"
-        " --split {params.split} --url {params.url:q} --scene {output.scene:q}"
-        " --truth {output.truth:q} > {log:q} 2>&1"
-
-
-rule prepare_footage:
-    output:
-        directory("data/scenes/{dataset}/pose2sim_demo"),
-    log:
-        "results/logs/prepare_footage/{dataset}.log",
-    benchmark:
-        "results/benchmarks/prepare_footage/{dataset}.tsv"
-    wildcard_constraints:
-        dataset="pose2sim_demo-[0-9a-f]{8}",
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=60,
-    params:
-        parameters=lambda wildcards: PLAN.datasets[wildcards.dataset].parameters_json,
-    message:
-        "Fetch the real footage and make it a scene"
-    shell:
-        "python -m selfpose3d prepare-footage --parameters {params.parameters:q} --scene {output:q}"
-        " --cache data/cache > {log:q} 2>&1"
-
-
-rule prepare_videos:
-    input:
-        lambda wildcards: wiring.video_folder(PARAMETERS.videos, wildcards.sequence),
-    output:
-        directory("data/scenes/{dataset}/{sequence}"),
-    log:
-        "results/logs/prepare_videos/{dataset}/{sequence}.log",
-    benchmark:
-        "results/benchmarks/prepare_videos/{dataset}/{sequence}.tsv"
-    wildcard_constraints:
-        dataset="videos-[0-9a-f]{8}",
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=240,
-    params:
-        parameters=lambda wildcards: PLAN.datasets[wildcards.dataset].parameters_json,
-    message:
-        "Make the videos of {wildcards.sequence} a scene"
-    shell:
-        "python -m selfpose3d prepare-videos --parameters {params.parameters:q}"
-        " --sequence {wildcards.sequence} --scene {output:q} > {log:q} 2>&1"
+        "All that comes from the network is there; no other job needs it"
 
 
 rule data:

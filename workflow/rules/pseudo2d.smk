@@ -14,7 +14,7 @@ rule fetch_weights:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_try(1000),
         runtime=60,
     message:
         "Fetch the {wildcards.name} weights"
@@ -24,11 +24,7 @@ rule fetch_weights:
 
 rule detect:
     input:
-        unpack(
-            lambda wildcards: wiring.detect_inputs(
-                PLAN.detections[wildcards.detections], wildcards.sequence
-            )
-        ),
+        unpack(of_node("detections", wiring.detect_inputs)),
     output:
         "data/detections/{detections}/{sequence}.parquet",
     log:
@@ -37,14 +33,15 @@ rule detect:
         "results/benchmarks/detect/{detections}/{sequence}.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: detection_threads
     resources:
-        mem_mb=2000,
-        runtime=1440,
+        mem_mb=lambda wildcards, threads, attempt: attempt
+        * needs.detection_memory_mb(threads),
+        runtime=lambda wildcards, threads: needs.detection_runtime_minutes(
+            PARAMETERS, PLAN.detections[wildcards.detections].scene, threads
+        ),
     params:
-        parameters=lambda wildcards: PLAN.detections[
-            wildcards.detections
-        ].parameters_json,
+        parameters=parameters_of("detections"),
     message:
         "Estimate the 2D people of {wildcards.sequence}"
     shell:
@@ -54,9 +51,7 @@ rule detect:
 
 rule label:
     input:
-        lambda wildcards: wiring.detection_files(
-            PLAN.labels[wildcards.labels].detections
-        ),
+        of_node("labels", wiring.detection_files),
     output:
         directory("data/labels/{labels}"),
     log:
@@ -67,11 +62,11 @@ rule label:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
-        parameters=lambda wildcards: PLAN.labels[wildcards.labels].parameters_json,
-        kind=lambda wildcards: PLAN.labels[wildcards.labels].kind,
+        parameters=parameters_of("labels"),
+        kind=of_node("labels", operator.attrgetter("kind")),
         detections=lambda wildcards, input: wiring.repeated("--detections", input),
     message:
         "Filter detections into {params.kind} labels"
@@ -82,11 +77,7 @@ rule label:
 
 rule reconstruct:
     input:
-        unpack(
-            lambda wildcards: wiring.reconstruction_inputs(
-                PLAN.reconstructions[wildcards.reconstructions]
-            )
-        ),
+        unpack(of_node("reconstructions", wiring.reconstruction_inputs)),
     output:
         directory("data/reconstructions/{reconstructions}"),
     log:
@@ -97,13 +88,11 @@ rule reconstruct:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
-        parameters=lambda wildcards: PLAN.reconstructions[
-            wildcards.reconstructions
-        ].parameters_json,
-        scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
+        parameters=parameters_of("reconstructions"),
+        scenes=option("--scene", "scenes"),
     message:
         "Reconstruct 3D people from labels without training"
     shell:
@@ -113,9 +102,14 @@ rule reconstruct:
 
 rule label_quality:
     input:
-        unpack(lambda wildcards: wiring.quality_inputs(PLAN.labels[wildcards.labels])),
+        unpack(of_node("labels", wiring.quality_inputs)),
     output:
-        "results/labels/{labels}.json",
+        report(
+            "results/labels/{labels}.json",
+            category="Pseudo labels",
+            labels={"of": "labels", "id": "{labels}"},
+            caption="../report/label_quality.rst",
+        ),
     log:
         "results/logs/label_quality/{labels}.log",
     benchmark:
@@ -124,27 +118,32 @@ rule label_quality:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
-        scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
-        truth=lambda wildcards, input: str(Path(input.truth[0]).parent),
+        scenes=option("--scene", "scenes"),
+        truth=option("--truth", "truth"),
     message:
         "Compare labels with the exact projections of the test sequences"
     shell:
-        "python -m selfpose3d label-quality --labels {input.labels:q} --truth {params.truth:q}"
+        "python -m selfpose3d label-quality --labels {input.labels:q} {params.truth}"
         " {params.scenes} --out {output:q} > {log:q} 2>&1"
 
 
 rule heatmap_quality:
     input:
         unpack(
-            lambda wildcards: wiring.heatmap_quality_inputs(
-                PLAN.stages[wildcards.backbone]
+            of_node(
+                "backbone", lambda stage: wiring.heatmap_quality_inputs(stage, PLAN)
             )
         ),
     output:
-        "results/labels/{backbone}.json",
+        report(
+            "results/labels/{backbone}.json",
+            category="Pseudo labels",
+            labels={"of": "learnt heatmaps", "id": "{backbone}"},
+            caption="../report/heatmap_quality.rst",
+        ),
     log:
         "results/logs/heatmap_quality/{backbone}.log",
     benchmark:
@@ -155,29 +154,30 @@ rule heatmap_quality:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(by_sizes("backbone", needs.heatmaps_memory_mb)),
+        runtime=by_sizes("backbone", needs.heatmaps_runtime_minutes),
     params:
-        parameters=lambda wildcards: PLAN.stages[wildcards.backbone].parameters_json,
-        scenes=lambda wildcards, input: wiring.repeated("--scene", input.scenes),
-        truth=lambda wildcards, input: str(Path(input.truth[0]).parent),
+        parameters=parameters_of("backbone"),
+        scenes=option("--scene", "scenes"),
+        truth=option("--truth", "truth"),
     message:
         "Compare the learnt heatmaps with the exact projections of the test sequences"
     shell:
         "python -m selfpose3d heatmap-quality --parameters {params.parameters:q}"
-        " --checkpoint {input.checkpoint:q} --labels {input.labels:q} --truth {params.truth:q}"
+        " --checkpoint {input.checkpoint:q} --labels {input.labels:q} {params.truth}"
         " {params.scenes} --out {output:q} > {log:q} 2>&1"
 
 
 rule reprojection:
     input:
-        unpack(
-            lambda wildcards: wiring.reconstructed_inputs(
-                PLAN.reconstructions[wildcards.reconstructions], wildcards.sequence
-            )
-        ),
+        unpack(of_sequence("reconstructions", wiring.reconstructed_inputs)),
     output:
-        "results/reprojection/{reconstructions}/{sequence}.json",
+        report(
+            "results/reprojection/{reconstructions}/{sequence}.json",
+            category="Footage",
+            labels={"sequence": "{sequence}", "people": "{reconstructions}"},
+            caption="../report/reprojection.rst",
+        ),
     log:
         "results/logs/reprojection/{reconstructions}/{sequence}.log",
     benchmark:
@@ -186,8 +186,8 @@ rule reprojection:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     message:
         "Report how well the 3D people reproject onto {wildcards.sequence}"
     shell:
@@ -200,25 +200,27 @@ rule reprojection:
 rule refine_cameras:
     input:
         unpack(
-            lambda wildcards: wiring.reconstructed_inputs(
-                PLAN.reconstructions[PLAN.datasets[wildcards.dataset].refined_from],
-                wildcards.sequence,
+            of_sequence(
+                "scene",
+                lambda scene, sequence: wiring.reconstructed_inputs(
+                    scene.refined_from, sequence
+                ),
             )
         ),
     output:
-        directory("data/refined/{dataset}/{sequence}"),
+        directory("data/refined/{scene}/{sequence}"),
     log:
-        "results/logs/refine_cameras/{dataset}/{sequence}.log",
+        "results/logs/refine_cameras/{scene}/{sequence}.log",
     benchmark:
-        "results/benchmarks/refine_cameras/{dataset}/{sequence}.tsv"
+        "results/benchmarks/refine_cameras/{scene}/{sequence}.tsv"
     wildcard_constraints:
-        dataset="pose2sim_demo_refined-[0-9a-f]{8}",
+        scene="[a-z0-9_]+_refined-[0-9a-f]{8}",
     conda:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     message:
         "Refit the principal points of {wildcards.sequence}"
     shell:

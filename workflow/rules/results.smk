@@ -3,11 +3,7 @@
 
 rule predict:
     input:
-        unpack(
-            lambda wildcards: wiring.prediction_inputs(
-                PLAN.experiments[wildcards.experiment]
-            )
-        ),
+        unpack(of_node("experiment", wiring.prediction_inputs)),
     output:
         "results/experiments/{experiment}/predictions.parquet",
     log:
@@ -18,9 +14,9 @@ rule predict:
         ENVIRONMENT
     threads: 1
     resources:
-        gpu=lambda wildcards: int(PLAN.experiments[wildcards.experiment].runs_networks),
-        mem_mb=4000,
-        runtime=480,
+        gpu=by_sizes("experiment", needs.prediction_gpus),
+        mem_mb=more_each_try(by_sizes("experiment", needs.prediction_memory_mb)),
+        runtime=by_sizes("experiment", needs.prediction_runtime_minutes),
     params:
         command=lambda wildcards, input: wiring.prediction_command(
             PLAN.experiments[wildcards.experiment], input
@@ -34,11 +30,14 @@ rule predict:
 rule evaluate:
     input:
         predictions="results/experiments/{experiment}/predictions.parquet",
-        truth=lambda wildcards: wiring.test_truth(
-            PLAN.experiments[wildcards.experiment].dataset
-        ),
+        truth=of_node("experiment", lambda run: wiring.truth_files(run.scenes)),
     output:
-        "results/experiments/{experiment}/metrics.json",
+        report(
+            "results/experiments/{experiment}/metrics.json",
+            category="Experiments",
+            labels={"experiment": "{experiment}"},
+            caption="../report/experiment.rst",
+        ),
     log:
         "results/logs/evaluate/{experiment}.log",
     benchmark:
@@ -47,10 +46,10 @@ rule evaluate:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
-        truth=lambda wildcards, input: wiring.repeated("--ground-truth", input.truth),
+        truth=option("--ground-truth", "truth"),
     message:
         "Evaluate {wildcards.experiment} by the published protocol"
     shell:
@@ -69,12 +68,10 @@ rule describe:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_try(500),
         runtime=10,
     params:
-        description=lambda wildcards: wiring.describe_experiment(
-            PLAN.experiments[wildcards.experiment]
-        ),
+        description=of_node("experiment", wiring.describe_experiment),
     message:
         "Write down what {wildcards.experiment} is"
     shell:
@@ -83,18 +80,22 @@ rule describe:
 
 rule table:
     input:
-        metrics=lambda wildcards: wiring.experiment_files(
-            wiring.table_experiments(PLAN, wildcards.table), "metrics.json"
+        metrics=of_table_runs("metrics.json"),
+        descriptions=of_table_runs("experiment.json"),
+        published=of_table(
+            lambda table: [
+                str(REPOSITORY / f"results/reference/{name}.csv")
+                for name in table.published
+            ]
         ),
-        descriptions=lambda wildcards: wiring.experiment_files(
-            wiring.table_experiments(PLAN, wildcards.table), "experiment.json"
-        ),
-        published=lambda wildcards: [
-            str(REPOSITORY / f"results/reference/{name}.csv")
-            for name in PARAMETERS.tables[wildcards.table].published
-        ],
     output:
-        multiext("results/tables/{table}", ".csv", ".md", ".tex"),
+        report(
+            "results/tables/{table}.csv",
+            category="Tables",
+            labels={"table": "{table}"},
+            caption="../report/table.rst",
+        ),
+        multiext("results/tables/{table}", ".md", ".tex"),
     log:
         "results/logs/table/{table}.log",
     benchmark:
@@ -103,16 +104,14 @@ rule table:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_try(1000),
         runtime=10,
     params:
-        title=lambda wildcards: PARAMETERS.tables[wildcards.table].title,
+        title=of_table(operator.attrgetter("title")),
         options=lambda wildcards: wiring.table_options(
             PARAMETERS, PLAN, wildcards.table
         ),
-        published=lambda wildcards, input: wiring.repeated(
-            "--published", input.published
-        ),
+        published=option("--published", "published"),
     message:
         "Write the table '{params.title}'"
     shell:
@@ -122,9 +121,14 @@ rule table:
 
 rule metrics:
     input:
-        wiring.experiment_files(wiring.measured(*DEFAULT), "metrics.json"),
+        wiring.experiment_files(wiring.measured(DEFAULT[1]), "metrics.json"),
     output:
-        "results/metrics.json",
+        report(
+            "results/metrics.json",
+            category="Experiments",
+            labels={"experiment": "all"},
+            caption="../report/metrics.rst",
+        ),
     log:
         "results/logs/metrics.log",
     benchmark:
@@ -133,14 +137,37 @@ rule metrics:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_try(500),
         runtime=10,
     params:
-        rows=wiring.headline_rows(*DEFAULT),
+        rows=wiring.headline_rows(DEFAULT[1]),
     message:
         "Gather the headline metrics of all experiments"
     shell:
         "python -m selfpose3d metrics {params.rows} --out {output:q} > {log:q} 2>&1"
+
+
+rule curves:
+    input:
+        wiring.curve_files(DEFAULT[1].stages),
+    output:
+        directory("results/curves"),
+    log:
+        "results/logs/curves.log",
+    benchmark:
+        "results/benchmarks/curves/curves.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        stages=wiring.curve_options(DEFAULT[1]),
+    message:
+        "Gather the training curves of all experiments"
+    shell:
+        "python -m selfpose3d curves {params.stages} --out {output:q} > {log:q} 2>&1"
 
 
 rule mlflow_store:
@@ -154,7 +181,7 @@ rule mlflow_store:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=more_each_try(1000),
         runtime=10,
     params:
         experiment=PARAMETERS.mlflow.experiment,
@@ -167,18 +194,19 @@ rule mlflow_store:
 rule record:
     input:
         "results/mlflow.ready",
-        lambda wildcards: wiring.checkpoints(
-            stage.id for stage in PLAN.experiments[wildcards.experiment].stages
+        of_node(
+            "experiment",
+            lambda run: wiring.checkpoints(stage.id for stage in run.stages),
         ),
-        lambda wildcards: wiring.known_benchmarks(
-            PLAN.experiments[wildcards.experiment]
+        of_node(
+            "experiment",
+            lambda run: wiring.curve_files(stage.id for stage in run.stages),
         ),
+        of_node("experiment", wiring.known_benchmarks),
         description="results/experiments/{experiment}/experiment.json",
         predictions="results/experiments/{experiment}/predictions.parquet",
         metrics="results/experiments/{experiment}/metrics.json",
-        scene=lambda wildcards: wiring.test_scenes(
-            PLAN.experiments[wildcards.experiment].dataset
-        )[0],
+        scene=of_node("experiment", lambda run: wiring.scene_folder(run.scenes[0])),
     output:
         "results/experiments/{experiment}/mlflow.json",
     log:
@@ -190,7 +218,7 @@ rule record:
     threads: 1
     resources:
         mlflow=1,
-        mem_mb=1000,
+        mem_mb=more_each_try(1000),
         runtime=30,
     params:
         experiment=PARAMETERS.mlflow.experiment,
@@ -204,9 +232,7 @@ rule record:
 
 rule record_table:
     input:
-        lambda wildcards: wiring.experiment_files(
-            wiring.table_experiments(PLAN, wildcards.table), "mlflow.json"
-        ),
+        of_table_runs("mlflow.json"),
     output:
         "results/tables/{table}.recorded.json",
     log:
@@ -218,7 +244,7 @@ rule record_table:
     threads: 1
     resources:
         mlflow=1,
-        mem_mb=1000,
+        mem_mb=more_each_try(1000),
         runtime=10,
     params:
         experiment=PARAMETERS.mlflow.experiment,
@@ -237,7 +263,12 @@ rule report:
     input:
         **wiring.report_inputs(*DEFAULT),
     output:
-        "results/report.html",
+        report(
+            "results/report.html",
+            category="Report",
+            labels={"report": "everything, with pictures"},
+            caption="../report/report.rst",
+        ),
     log:
         "results/logs/report.log",
     benchmark:
@@ -246,11 +277,11 @@ rule report:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
         options=lambda wildcards, input: wiring.report_options(*DEFAULT, input),
-        dataset=wiring.DATASET_TITLES[PARAMETERS.data.source],
+        dataset=SOURCES[PARAMETERS.data.source].title,
     message:
         "Write results/report.html"
     shell:

@@ -1,12 +1,14 @@
 """The published study: each table by its name, with what it needs, and all of them."""
 
-for table in wiring.study_tables(PARAMETERS):
+wiring.check_rule_names(PARAMETERS, (rule.name for rule in workflow.rules))
+
+for table in PARAMETERS.tables:
 
     rule:
         name:
             table
         input:
-            lambda wildcards, table=table: wiring.table_files(PLAN, table),
+            lambda wildcards, table=table: wiring.table_files(PARAMETERS, PLAN, table),
         localrule: True
         message:
             "The table is written, its runs are in MLflow"

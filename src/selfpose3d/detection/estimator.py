@@ -1,72 +1,64 @@
-"""2D pose estimators behind one interface, over all the images of a scene."""
+"""BlazePose over all the images of a scene, and once more where a view missed somebody."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from selfpose3d.detection.ground_truth import project_truth
-from selfpose3d.detection.keypoint_files import read_keypoint_files
+from selfpose3d.detection.filters import make_labels
+from selfpose3d.detection.given_files import not_empty
 from selfpose3d.detection.multi_person import MultiPersonBlazePose
 from selfpose3d.detection.second_look import Missed, look_for, missed_people
-from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
-from selfpose3d.parameters import Estimator
+from selfpose3d.parameters import Estimator, Parameters
 from selfpose3d.progress import track
-from selfpose3d.skeletons import COCO_17, PANOPTIC_15
+from selfpose3d.reconstruction.training_free import reconstruct_scene
+from selfpose3d.skeletons import COCO_17
 
 Image = tuple[int, str]
 """Frame id and camera name."""
 
 
-class PoseEstimator(Protocol):
-    """What finds people in one image."""
-
-    def __call__(self, image: NDArray[np.uint8]) -> People2D:
-        """COCO-17 people in an (H, W, 3) RGB image, px."""
-        ...
-
-
-def build_estimator(parameters: Estimator, weights: Path) -> PoseEstimator:
-    """The estimator that looks at images, with its weights from the folder ``weights``."""
-    if parameters.name != "blazepose":
-        raise ValueError(f"the estimator {parameters.name!r} doesn't look at images")
-    return MultiPersonBlazePose(parameters.blazepose, weights)
-
-
-def detect_scene(
-    scene: Scene, parameters: Estimator, weights: Path, workers: int = 1
+def detect_blazepose(
+    scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
 ) -> tuple[Views, tuple[str, ...]]:
-    """The people of all images of a scene.
+    """The people of all images of a scene, and those who are found where the other views say that
+    somebody was missed.
 
     Args:
         scene: whose stored frames are looked at.
-        parameters: of the estimator.
-        weights: folder of the estimator's weights.
+        parameters: of the estimator and, for the second look, of labels and reconstruction.
+        weights: folder of BlazePose's weights.
         workers: processes; the result doesn't depend on their number.
 
     Returns:
-        people by (frame, camera), frames ascending and cameras in the scene's order, and the
-        names of their joints (COCO-17; of the "ground_truth" estimator Panoptic-15).
+        COCO-17 people by (frame, camera), frames ascending and cameras in the scene's order, and
+        the names of their joints.
 
     Raises:
-        InputError: nobody was found in any image, or a file is missing or of another data set.
+        InputError: nobody was found in any image.
     """
-    if parameters.name == "ground_truth":
-        return _not_empty(project_truth(_given_files(parameters, scene), scene), scene), PANOPTIC_15
-    if parameters.name == "file":
-        views = read_keypoint_files(_given_files(parameters, scene), scene)
-        return _not_empty(views, scene), COCO_17
+    estimator = parameters.estimator
+    views = detect_once(scene, estimator, weights, workers)
+    if estimator.second_look:
+        labels = make_labels(views, parameters.labels, "soft", COCO_17)
+        people = reconstruct_scene(scene, labels, parameters.training_free)
+        views = detect_again(scene, views, people, estimator, weights, workers)
+    return views, COCO_17
+
+
+def detect_once(scene: Scene, parameters: Estimator, weights: Path, workers: int = 1) -> Views:
+    """COCO-17 people of all images of a scene by (frame, camera), each image looked at once.
+
+    Raises:
+        InputError: nobody was found in any image.
+    """
     images = [(frame, camera.name) for frame in scene.frames for camera in scene.cameras]
     tasks: list[_Task] = [(image, None, None) for image in images]
     found = _spread(_Worker(scene, parameters, weights), tasks, workers, f"{scene.name}: people")
-    return _not_empty(dict(zip(images, found, strict=True)), scene), COCO_17
+    return not_empty(dict(zip(images, found, strict=True)), scene)
 
 
 def detect_again(
@@ -79,9 +71,6 @@ def detect_again(
 ) -> Views:
     """Detections, with the people added that one view missed and others saw.
 
-    Only an estimator that looks at images can look again; the people of others are returned as
-    they are.
-
     Args:
         scene: whose stored frames are looked at.
         detections: COCO-17 people by (frame, camera).
@@ -90,8 +79,6 @@ def detect_again(
         weights: folder of the estimator's weights.
         workers: processes; the result doesn't depend on their number.
     """
-    if parameters.name != "blazepose":
-        return detections
     tasks: list[_Task] = []
     for frame in scene.frames:
         if (scene.name, frame) in people:
@@ -148,18 +135,3 @@ def _spread(
     with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(worker,)) as pool:
         results = pool.map(_work, tasks, chunksize=4)
         yield from track(results, description, total=len(tasks), unit="images")
-
-
-def _given_files(parameters: Estimator, scene: Scene) -> Path:
-    """The file of a scene; the parameters see to it that an estimator that reads one has it."""
-    return Path(str(parameters.files).replace("{sequence}", scene.name))
-
-
-def _not_empty(views: Mapping[Image, People2D], scene: Scene) -> Mapping[Image, People2D]:
-    if not any(len(people) for people in views.values()):
-        raise InputError(
-            f"{scene.folder}: no people were found in any of its {len(views)} images; look at the "
-            "frames (upright? lit? people at least 60 px high?) and at estimator.blazepose."
-            "tiles and detector_score, or at what estimator.files points to"
-        )
-    return views

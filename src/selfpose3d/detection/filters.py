@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.files.poses2d import People2D, Views
-from selfpose3d.parameters import Labels
+from selfpose3d.parameters import LabelSettings
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15, coco_to_panoptic
 
 BONE_SHARES: dict[tuple[int, int], float] = {
@@ -25,7 +25,7 @@ Motor Control of Human Movement, figure 4.1)."""
 
 def make_labels(
     detections: Views,
-    labels: Labels,
+    labels: LabelSettings,
     kind: Literal["soft", "hard"],
     joints: tuple[str, ...] = COCO_17,
 ) -> dict[tuple[int, str], People2D]:
@@ -38,7 +38,7 @@ def make_labels(
     Args:
         detections: people by (frame, camera), px of the stored frames.
         labels: the three thresholds.
-        kind: of the labels.
+        kind: kind of the labels, soft or hard.
         joints: the detections' joints, COCO-17 or already Panoptic-15.
     """
     threshold = labels.joint_score if kind == "hard" else 0.0
@@ -61,9 +61,9 @@ def with_noise(
     """Panoptic-15 people with normal noise on every joint, the same whatever is kept of them.
 
     Args:
-        people: by (frame, camera), px.
+        people: people by (frame, camera), px.
         percent: standard deviation of x and of y, in % of each person's height in the image.
-        seed: with the sequence, the frame and the camera it decides the noise.
+        seed: seed of the noise, together with the sequence, the frame and the camera.
         sequence: name of the sequence.
     """
     noisy = {}
@@ -92,7 +92,7 @@ def _as_panoptic(people: People2D, joints: tuple[str, ...]) -> People2D:
     return People2D(points, scores, people.person_scores)
 
 
-def _filtered(people: People2D, labels: Labels, joint_score: float) -> People2D:
+def _filtered(people: People2D, labels: LabelSettings, joint_score: float) -> People2D:
     scores = np.where(people.scores >= joint_score, people.scores, 0.0)
     kept = people.person_scores >= labels.person_score
     kept &= (scores > 0).sum(1) >= labels.min_joints

@@ -8,12 +8,30 @@ from pathlib import Path
 
 import numpy as np
 
-from selfpose3d.detection.projections import project_people
+from selfpose3d.detection.given_files import given_file, not_empty
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.parameters import Parameters
+from selfpose3d.reconstruction.projections import project_people
+from selfpose3d.skeletons import PANOPTIC_15
+
+
+def detect_from_truth(
+    scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
+) -> tuple[Views, tuple[str, ...]]:
+    """Panoptic-15 people of all images of a scene out of its truth, and their joints' names.
+
+    Args:
+        scene: the sequence.
+        parameters: of the estimator; its file is the truth.
+        weights: not needed.
+        workers: not needed.
+    """
+    views = project_truth(given_file(parameters.estimator, scene), scene)
+    return not_empty(views, scene), PANOPTIC_15
 
 
 def project_truth(path: Path, scene: Scene) -> dict[tuple[int, str], People2D]:

@@ -1,4 +1,4 @@
-"""2D people that another estimator has written: COCO results JSON, or a folder of OpenPose JSON.
+"""2D people written by another estimator: COCO results JSON, or a folder of OpenPose JSON.
 
 COCO results: a list of ``{"image_id" or "file_name", "keypoints": [x, y, score] * 17, "score"}``.
 ``file_name`` (or a text ``image_id``) is ``<camera>/<frame>.jpg``, as the stored frames of a
@@ -7,9 +7,9 @@ and the scene's cameras in their order within a frame.
 
 OpenPose: ``<folder>/<camera>/<anything>_<frame>_keypoints.json``, BODY_25 or COCO (18 points).
 
-Coordinates are pixels of the scene's stored frames in both. Files with coordinates of larger frames
-are refused by the joints that lie outside; coordinates of smaller ones can't be told. Images that
-no file speaks of are images without people; a camera or frame that the scene lacks is refused.
+In both, coordinates are pixels of the scene's stored frames. Coordinates of larger frames are
+refused, because joints lie outside; coordinates of smaller frames can't be recognised. Images that
+are not named have no people. A camera or frame that the scene lacks is refused.
 """
 
 import re
@@ -21,10 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfpose3d.detection.given_files import given_file, not_empty
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.scenes import Scene
+from selfpose3d.parameters import Parameters
 from selfpose3d.skeletons import COCO_17
 
 N_COCO = len(COCO_17)
@@ -32,26 +34,41 @@ COCO_OF_OPENPOSE: Mapping[int, tuple[int, ...]] = {
     25: (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11),
     18: (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10),
 }
-"""The OpenPose point that is each COCO-17 joint, by the number of points."""
+"""The OpenPose point of each COCO-17 joint, by the number of points."""
 
 CONFIDENT = 0.3
-"""Joints of lower scores are anywhere."""
+"""Lowest score of a joint whose position is checked."""
 MARGIN = 0.05
-"""Share of a frame's side: estimators place joints of people at the edge a little outside."""
+"""Fraction of a frame's side by which joints of people at the edge may lie outside."""
 MOST_OUTSIDE = 0.03
-"""Share of the confident joints that may lie farther outside than that."""
+"""Largest fraction of the confident joints that may lie farther outside."""
 
 Person = tuple[NDArray[np.float64], float]
 """(17, 3) x, y, score, and the person's score."""
 Image = tuple[int, str]
 
 
+def detect_from_files(
+    scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
+) -> tuple[Views, tuple[str, ...]]:
+    """COCO-17 people of all images of a scene out of ``estimator.files``, and their joints' names.
+
+    Args:
+        scene: the sequence.
+        parameters: of the estimator.
+        weights: not needed.
+        workers: not needed.
+    """
+    views = read_keypoint_files(given_file(parameters.estimator, scene), scene)
+    return not_empty(views, scene), COCO_17
+
+
 def read_keypoint_files(path: Path, scene: Scene) -> dict[Image, People2D]:
     """COCO-17 people of all images of a scene, from a COCO results file or an OpenPose folder.
 
     Raises:
-        InputError: there is no such file, it has another form, it speaks of cameras or frames
-            that the scene lacks, or its coordinates are not of the stored frames.
+        InputError: there is no such file, it has another form, it names cameras or frames that
+            the scene lacks, or its coordinates are not of the stored frames.
     """
     path = Path(path)
     found = _openpose_people(path, scene) if path.is_dir() else _coco_people(path, scene)

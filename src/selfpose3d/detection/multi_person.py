@@ -27,7 +27,7 @@ N_COCO = 17
 LIMBS_AND_TRUNK = list(range(5, N_COCO))
 TRUNK = [5, 6, 11, 12]
 MIN_RADIUS_PX = 6.0
-"""A smaller candidate is no use as a pose."""
+"""Radius below which a candidate is too small for a pose, px."""
 
 
 class MultiPersonBlazePose:
@@ -54,7 +54,7 @@ class MultiPersonBlazePose:
         return as_people(self._distinct_present(seconds), image.shape)
 
     def look_again(self, image: NDArray[np.uint8], roi: Roi) -> list[Body]:
-        """The person in a given region, as up to two landmark passes see it, where present."""
+        """The person in a given region, as found by up to two landmark passes; none if absent."""
         bodies: list[Body] = []
         for mirrored in (False, self._parameters.mirrored):
             body = self._landmarks(image, roi, mirrored)
@@ -91,8 +91,8 @@ def tiles(
     """Overlapping tiles (x, y, width, height) of an image, px.
 
     Args:
-        width: of the image, px.
-        height: of the image, px.
+        width: width of the image, px.
+        height: height of the image, px.
         shares: sides of square tiles over the image's longer side, no longer than the shorter
             side; 1 stands for the whole image.
         overlap: least share that neighbouring tiles have in common.
@@ -158,7 +158,7 @@ def same_body(a: Body, b: Body, distance: float) -> bool:
 
 
 def clearness(body: Body) -> float:
-    """By which of two duplicates the better is told: presence times the mean confidence."""
+    """The quality by which the better of two duplicates is kept: presence times mean confidence."""
     return body.presence * float(body.coco()[1][LIMBS_AND_TRUNK].mean())
 
 

@@ -1,4 +1,4 @@
-"""How good labels are, against exact projections: for reports only, never for training.
+"""Quality of labels against exact projections, for reports and never for training.
 
 Errors are shares of a person's height in the image, as ``projections`` defines it.
 """
@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.detection.projections import Projected, mean_gaps, project_people
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
+from selfpose3d.reconstruction.projections import Projected, mean_gaps, project_people
 from selfpose3d.skeletons import N_JOINTS, PANOPTIC_15, SWAP_SIDES
 
 MIN_JOINTS_IN_VIEW = 10
-"""A person with fewer joints in an image need not be found in it."""
+"""Fewest joints in an image of a person who should be found in it."""
 MATCH = 0.15
-"""A label is of a person when its mean joint error is less than this share of the height."""
+"""Mean joint error, relative to the height, below which a label belongs to a person."""
 APART = 0.06
-"""Sides of a joint nearer than this share of the height can't be told apart."""
+"""Distance of left and right joint, relative to the height, below which sides do not count."""
 SWAPPED_SHARE = 0.5
-"""A person is swapped when more than this share of the joints is nearer to the other side."""
+"""Fraction of joints nearer to the other side above which a person counts as swapped."""
 SCORE_BINS = (0.0, 0.3, 0.5, 0.7, 0.95, 1.0)
 
 
@@ -55,8 +55,8 @@ def label_quality(
     """Recall, false people and errors of labels over the images of scenes.
 
     Args:
-        labels: Panoptic-15, one a scene.
-        truths: 3D people by (sequence, frame), one a scene.
+        labels: Panoptic-15 labels, one file per scene.
+        truths: 3D people by (sequence, frame), one file per scene.
         scenes: their cameras.
 
     Returns:

@@ -1,15 +1,16 @@
 """Labelled or detected 2D people of a scene, as arrays in pixels of the network's input."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses2d import People2D, Views, read_poses2d
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import letterbox
-from selfpose3d.skeletons import N_JOINTS
+from selfpose3d.skeletons import N_JOINTS, PANOPTIC_15
 
 NOWHERE = -1e3
 """Coordinate of a joint that is not there; its score is 0."""
@@ -26,6 +27,27 @@ class ScenePeople:
 
     points: NDArray[np.float32]
     scores: NDArray[np.float32]
+
+
+def label_file(folder: Path, sequence: str) -> Path:
+    """Where the labels of a sequence lie in their folder."""
+    return folder / f"{sequence}.parquet"
+
+
+def read_labels(folder: Path, scene: Scene) -> Views:
+    """The labels of a scene out of a folder; labels of another scene are refused."""
+    path = label_file(folder, scene.name)
+    views, joints = read_poses2d(path)
+    if joints != PANOPTIC_15:
+        raise InputError(f"{path}: joints {joints} are not Panoptic-15; run 'selfpose3d label'")
+    known = {(frame, camera.name) for frame in scene.frames for camera in scene.cameras}
+    strange = sorted(set(views) - known)
+    if strange:
+        raise InputError(
+            f"{path}: frame and camera {strange[0]} (and {len(strange) - 1} more) are not in the "
+            f"scene {scene.folder}; these are the labels of another data set"
+        )
+    return views
 
 
 def scene_people(scene: Scene, views: Views) -> ScenePeople:

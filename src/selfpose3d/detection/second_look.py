@@ -16,21 +16,21 @@ from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.detection.blazepose import Body, Roi
 from selfpose3d.detection.multi_person import MultiPersonBlazePose, as_people, joined
-from selfpose3d.detection.projections import Projected, joint_gaps, mean_gaps, project_people
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import BlazePose
+from selfpose3d.reconstruction.projections import Projected, joint_gaps, mean_gaps, project_people
 from selfpose3d.skeletons import BONES, NECK, NOSE, ROOT, coco_to_panoptic
 
 MIN_VIEWS = 2
-"""A 3D person is looked for when this many other views show it."""
+"""Fewest other views that must show a 3D person who is looked for."""
 MIN_JOINTS = 8
-"""A person with fewer joints in the image isn't looked for."""
+"""Fewest joints in the image of a person who is looked for."""
 SEEN_DISTANCE = 0.15
-"""A detection is of a 3D person when nearer than this, mean of the joints, in heights."""
+"""Mean joint distance, relative to the height, below which a detection belongs to a 3D person."""
 LIMB, HEAD = 0.06, 0.08
-"""Width of a limb and radius of a head as painted over, in heights."""
+"""Width of a limb and radius of a head when painted over, relative to the height."""
 TRUNK = (3, 9, 12, 6)
 """Shoulders and hips, around."""
 RIM = 1.1
@@ -44,7 +44,7 @@ class Missed:
     Args:
         camera: the image's.
         everybody: all 3D people of the frame as the camera sees them.
-        wanted: which of them to look for.
+        wanted: indices of the people to look for.
     """
 
     camera: str
@@ -55,11 +55,11 @@ class Missed:
 def missed_people(
     people: People3D, cameras: Sequence[Camera], detections: Mapping[str, People2D]
 ) -> list[Missed]:
-    """The 3D people of one frame that a view should show, does not, and two others do.
+    """The 3D people of one frame whom a view should show but does not, and two other views do.
 
     Args:
         people: reconstructed from the detections.
-        cameras: of the stored frames.
+        cameras: cameras of the stored frames.
         detections: COCO-17 by camera.
     """
     views = [project_people(people, camera) for camera in cameras]
@@ -84,9 +84,9 @@ def look_for(
 ) -> People2D:
     """The detections of one image and the missed people that a second look finds.
 
-    The region is looked at as it is, and with the people in front painted over, which else draw
-    the landmark network to them. What agrees best with the projection is taken, if it agrees by
-    ``parameters.agreement``.
+    The region is looked at as it is, and with the people in front painted over, who would otherwise
+    attract the landmark network. The result that agrees best with the projection is added if its
+    error is below ``parameters.agreement``.
     """
     found = []
     for person in missed.wanted:

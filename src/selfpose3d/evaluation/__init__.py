@@ -1,4 +1,4 @@
-"""Evaluation: knows only poses. Two sets of 3D people in, metrics out."""
+"""Evaluation: metrics of predicted 3D people against true ones. It knows only poses."""
 
 from selfpose3d.evaluation.files import evaluate_files
 from selfpose3d.evaluation.metrics import Metrics, evaluate

@@ -1,4 +1,4 @@
-"""Files of predictions against files of truth: the metrics, and what their reader should know."""
+"""Metrics of files of predictions against files of truth, and remarks for their reader."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ from selfpose3d.evaluation.metrics import Metrics, evaluate
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
 
 UNITS = {1000: "metres", 100: "decimetres", 10: "centimetres"}
-"""What the smaller side may be in, if the other is in mm, by how many times it is smaller."""
+"""The unit of the smaller people if the larger ones are in mm, by the ratio of their sizes."""
 _NEAR = 1.5
-"""People of two files differ in size by less than this factor."""
+"""Factor by which people of the same unit may differ in size between two files."""
 
 
 def evaluate_files(
@@ -42,7 +42,7 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
     Args:
         predictions: people by (sequence, frame), world mm.
         truth: the same, of the ground truth.
-        metrics: what ``evaluate`` made of them.
+        metrics: result of ``evaluate`` for both.
     """
     counted = {key for key, people in truth.items() if people.valid.any()}
     missed, left_out = len(counted - set(predictions)), len(set(predictions) - counted)
@@ -51,7 +51,9 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
         f"{metrics['predictions']} predictions"
     ]
     if missed:
-        lines.append(f"{missed} of these frames are not among the predictions: all in them missed")
+        lines.append(
+            f"{missed} of these frames are not among the predictions: all their people are missed"
+        )
     if left_out:
         lines.append(f"left out {left_out} predicted frames: the truth has nobody in them")
     return lines + _wrong_unit(predictions, truth, metrics)
@@ -60,7 +62,7 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
 def _wrong_unit(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
     """A warning where nobody matches and people of the two sides differ in size by 10, 100, 1000.
 
-    Two sides in the same wrong unit match, and are not told.
+    Two sides in the same wrong unit match, so that there is no warning.
     """
     sides = {"predictions": _size(predictions), "truth": _size(truth)}
     small, large = sorted(sides, key=lambda side: sides[side])

@@ -1,7 +1,7 @@
-"""How good learnt heatmaps are against exact projections: for reports only, never for training.
+"""Quality of learnt heatmaps against exact projections, for reports and never for training.
 
-Asked of the joints that a 2D label sees too (the person found, the joint's score high), since what
-is hidden can't be read off one picture. Letters: J joints, h x w heatmap px.
+Only joints that a 2D label sees as well count (the person is found and the joint's score is high),
+since hidden joints can't be seen in one image. Letters: J joints, h x w heatmap px.
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,20 @@ from selfpose3d.geometry.people import height_in_pixels
 from selfpose3d.skeletons import LEFT, PANOPTIC_15, RIGHT, ROOT, SWAP_SIDES
 
 FOUND = 0.06
-"""A label is of a person when its median joint error is less than this share of the height."""
+"""Median joint error, relative to the height, below which a label belongs to a person."""
 SEEN = 0.5
-"""Joints whose label scores less are not asked for."""
+"""Lowest score of a label's joint that is compared."""
 APART = 0.06
-"""Sides nearer to each other than this share of the height can't be told apart."""
+"""Distance of left and right joint, relative to the height, below which sides do not count."""
 RIGHT_PLACE = 0.05
-"""A peak nearer than this share of the height counts as found (PCK)."""
+"""Error of a peak, relative to the height, below which it counts as found (PCK)."""
 MARGIN = 0.08
-"""The box that is searched for the peak: the projected person and so much of the height around."""
+"""Margin, relative to the height, around the projected person in which the peak is searched."""
 
 
 @dataclass
 class HeatmapTally:
-    """What has been compared so far: one entry a joint of a person in a view."""
+    """The comparisons made so far, one entry per joint of a person in a view."""
 
     joints: list[int] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
@@ -50,7 +50,7 @@ class HeatmapTally:
         Args:
             heatmaps: (J, h, w).
             stride: input px per heatmap px.
-            camera: of the network's input.
+            camera: camera of the network's input.
             people: the truth.
             labels: Panoptic-15 people of the view, px of the network's input.
         """

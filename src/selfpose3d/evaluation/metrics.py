@@ -22,10 +22,10 @@ from selfpose3d.skeletons import PANOPTIC_15, ROOT
 
 THRESHOLDS_MM: tuple[int, ...] = (25, 50, 75, 100, 125, 150)
 MATCH_MM = 500.0
-"""Errors below this count for recall and MPJPE."""
+"""Largest error of a prediction that counts for recall and MPJPE, mm."""
 
 _EPSILON = 1e-5
-"""Of the protocol's recall and precision: without it the digits differ."""
+"""The protocol's epsilon in recall and precision; without it the digits differ."""
 
 Metrics = dict[str, Any]
 """Plain JSON values: ``AP25`` ... ``AP150``, ``mAP`` and ``Recall@500`` in percent, ``MPJPE`` in mm
@@ -208,7 +208,7 @@ def average_precision(
     Args:
         errors: (N,) mm, of predictions in the order of falling scores.
         bodies: (N,) index of each prediction's nearest body.
-        n_bodies: how many bodies there are to be found.
+        n_bodies: number of bodies of the truth.
         threshold: a true positive's error is below it, mm.
     """
     hit = np.zeros(len(errors))

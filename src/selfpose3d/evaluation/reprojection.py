@@ -1,4 +1,4 @@
-"""How well 3D people reproject onto 2D labels: for footage that has no ground truth.
+"""Reprojection of 3D people onto 2D labels, for footage without ground truth.
 
 A small error says that people and labels agree, not that either is right. A person's height in
 an image is that of 1700 mm at the depth of the root: predictions always have one, and limbs do
@@ -22,16 +22,16 @@ from selfpose3d.geometry.people import height_in_pixels
 from selfpose3d.skeletons import PANOPTIC_15, ROOT
 
 MATCH = 0.2
-"""A label is a person's when its mean error is below this share of the person's height."""
+"""Mean error, relative to the person's height, below which a label belongs to a person."""
 CONFIDENT = 0.3
-"""Errors are taken on joints whose label scores at least this."""
+"""Lowest score of a label's joint whose error counts."""
 MIN_JOINTS_IN_VIEW = 10
-"""A person with fewer joints inside the image is not expected to have a label there."""
+"""Fewest joints inside the image of a person who is expected to have a label there."""
 
 
 @dataclass
 class _Tally:
-    """What one camera saw; errors in pixels and in shares of the person's height."""
+    """Counts and errors of one camera, in pixels and relative to the person's height."""
 
     images: int = 0
     labels: int = 0
@@ -49,7 +49,7 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
     """Compare reconstructed people with the labels of the same frames.
 
     Args:
-        scene: gives the cameras of the stored frames and the sequence's name.
+        scene: scene with the cameras of the stored frames and the sequence's name.
         labels: Panoptic-15 people by (frame, camera name), pixels of the stored frames.
         people: 3D people by (sequence, frame), world mm.
 

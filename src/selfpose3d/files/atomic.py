@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: written beside, then renamed."""
+"""Outputs appear whole or not at all: they are written under another name, then renamed."""
 
 import errno
 import json
@@ -17,10 +17,10 @@ from selfpose3d.errors import InputError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path beside ``path`` to write to; it takes ``path``'s place when all went well.
+    """Give a temporary path beside ``path``; it is renamed to ``path`` when all went well.
 
-    The temporary name keeps the suffix, so that writers which go by it work. A full disk is
-    reported with the path and nothing is left behind.
+    The temporary name keeps the suffix, for writers that choose the format by it. A full disk is
+    reported with the path, and nothing is left behind.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside ``path``; it takes ``path``'s place when all went well."""
+    """Give an empty folder beside ``path``; it is renamed to ``path`` when all went well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -60,8 +60,8 @@ def _explained(error: OSError, path: Path) -> OSError:
         return error
     return OSError(
         error.errno,
-        f"the disk is full: {path} was not written, nothing half-written was left. "
-        "Free some space and run the same command again; it goes on where it stopped",
+        f"the disk is full: {path} was not written, and no partial file was left. "
+        "Free some space and run the same command again; it resumes where it stopped",
     )
 
 
@@ -88,7 +88,7 @@ def read_json(path: Path) -> Any:
 
 
 def short(value: Any) -> str:
-    """A value of a JSON file as it stands there, cut where it is long: for messages."""
+    """A value of a JSON file as text for messages, cut off where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 100 else f"{text[:97]}..."
 

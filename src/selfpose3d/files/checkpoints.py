@@ -1,6 +1,7 @@
-"""Checkpoints: the weights of every network that a stage and those before it have trained.
+"""Checkpoints: the weights of every network that a stage and earlier stages have trained.
 
-One file of PyTorch's zip format, read with ``weights_only``: nothing in it is ever executed.
+A checkpoint is one file in PyTorch's zip format. It is read with ``weights_only``, so that nothing
+in it is executed.
 ``{"format": 1, "networks": {name: state_dict}, "facts": {...}}``
 """
 
@@ -21,7 +22,7 @@ Weights = Mapping[str, Tensor]
 
 
 def write_checkpoint(path: Path, networks: Mapping[str, Weights], facts: Mapping[str, Any]) -> None:
-    """Write weights by network name, and plain facts about how they came to be."""
+    """Write weights by network name, and plain facts about their training."""
     write_state(
         path,
         {
@@ -33,10 +34,12 @@ def write_checkpoint(path: Path, networks: Mapping[str, Weights], facts: Mapping
 
 
 def read_checkpoint(path: Path) -> dict[str, dict[str, Tensor]]:
-    """The weights by network name; what is no whole checkpoint is an ``InputError``."""
+    """Read weights by network name; any other or damaged file raises an ``InputError``."""
     state = read_state(path)
     if state.get("format") != FORMAT or not isinstance(state.get("networks"), dict):
-        raise InputError(f"{path}: not a checkpoint of this project; give one a stage wrote")
+        raise InputError(
+            f"{path}: not a checkpoint of this project; give a checkpoint that a stage wrote"
+        )
     networks: dict[str, dict[str, Tensor]] = state["networks"]
     return networks
 
@@ -56,7 +59,7 @@ def load_network(
     if name not in networks:
         raise InputError(
             f"{where}: holds no weights of {name}, only {sorted(networks)}; "
-            "give the checkpoint of a stage that comes after the one that trains it"
+            "give the checkpoint of the stage that trains it, or of a later stage"
         )
     try:
         network.load_state_dict(networks[name])
@@ -64,7 +67,7 @@ def load_network(
         reason = str(error).strip().splitlines()[-1].strip()
         raise InputError(
             f"{where}: the weights of {name} do not fit the network that the parameters "
-            f"describe ({reason}); use the 'networks' parameters it was trained with"
+            f"describe ({reason}); use the 'networks' parameters with which it was trained"
         ) from error
 
 
@@ -75,7 +78,7 @@ def write_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read what ``write_state`` wrote, onto the CPU; a damaged file is an ``InputError``."""
+    """Read the file of ``write_state`` onto the CPU; a damaged file raises an ``InputError``."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such checkpoint; run the stage that writes it")

@@ -1,11 +1,11 @@
 """2D people of one sequence: detections (COCO-17) and labels (Panoptic-15).
 
-Parquet, one row a joint, pixels of the scene's stored frames::
+Parquet, one row per joint, in pixels of the scene's stored frames::
 
     frame int, camera str, person int, joint int, x float, y float, score float,
     person_score float
 
-``person`` counts within one frame and camera. Joints a person lacks have score 0.
+``person`` counts within one frame and camera. Joints that a person lacks have score 0.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class People2D:
 
 
 Views = Mapping[tuple[int, str], People2D]
-"""People by (frame id, camera name); an image without people is there, empty."""
+"""People by (frame id, camera name); an image without people has an entry without people."""
 
 
 def write_poses2d(path: Path, views: Views, joints: tuple[str, ...]) -> None:
@@ -113,7 +113,7 @@ def _empty() -> pd.DataFrame:
 
 
 class _Columns:
-    """A table's columns as arrays; picking rows of them is much quicker than of the table."""
+    """A table's columns as arrays, from which rows are picked much faster than from the table."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.person = table["person"].to_numpy(dtype=np.int64)

@@ -1,6 +1,6 @@
 """3D people: predictions and ground truth, Panoptic-15, world mm, z up.
 
-Parquet, one row a joint::
+Parquet, one row per joint::
 
     sequence str, frame int, person int, joint int, x, y, z float (mm),
     score float (the person's), valid bool
@@ -15,7 +15,7 @@ that are supervised by design are ever given its path.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -51,7 +51,7 @@ class People3D:
         return len(self.joints)
 
     def where(self, keep: NDArray[np.bool_]) -> "People3D":
-        """Those of them that are to be kept, (P,)."""
+        """Only the people chosen by a mask (P,)."""
         return People3D(self.joints[keep], self.scores[keep], self.valid[keep], self.ids[keep])
 
     @staticmethod
@@ -61,14 +61,29 @@ class People3D:
 
     @staticmethod
     def predicted(joints: NDArray[np.float64], scores: NDArray[np.float64]) -> "People3D":
-        """People as a method gives them: (P, 15, 3) mm and (P,) scores."""
+        """The people that a method predicts, from (P, 15, 3) mm and (P,) scores."""
         joints = np.asarray(joints, dtype=np.float64).reshape(-1, N_JOINTS, 3)
         valid = np.ones(joints.shape[:2], dtype=bool)
         return People3D(joints, np.asarray(scores, dtype=float), valid, np.arange(len(joints)))
 
 
 Frames = Mapping[tuple[str, int], People3D]
-"""People by (sequence, frame id); a frame without people may be there, empty, or be left out."""
+"""People by (sequence, frame id); a frame without people may have an empty entry or none."""
+
+
+def people_file(folder: Path, sequence: str) -> Path:
+    """Where the people of a sequence lie in a folder of reconstructions."""
+    return folder / f"{sequence}.parquet"
+
+
+def read_people_of(folder: Path, sequences: Iterable[str]) -> dict[tuple[str, int], People3D]:
+    """The people of some sequences out of a folder of reconstructions."""
+    return read_all_poses3d([people_file(folder, sequence) for sequence in sequences])
+
+
+def read_all_poses3d(paths: Iterable[Path]) -> dict[tuple[str, int], People3D]:
+    """The people of several files."""
+    return {key: people for path in paths for key, people in read_poses3d(path).items()}
 
 
 def write_poses3d(path: Path, frames: Frames) -> None:
@@ -155,7 +170,7 @@ def _check_values(path: Path, table: pd.DataFrame) -> None:
 
 
 class _Columns:
-    """A table's columns as arrays; picking rows of them is much quicker than of the table."""
+    """A table's columns as arrays, from which rows are picked much faster than from the table."""
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.person = table["person"].to_numpy(dtype=np.int64)

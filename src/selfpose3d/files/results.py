@@ -54,12 +54,10 @@ class Data:
     """Sequences that an experiment learnt from or is tested on.
 
     Args:
-        id: of the data set: its name and the key of everything it depends on.
-        title: of the data set, for readers.
-        scenes: the folders of the sequences.
+        title: of the data, for readers.
+        scenes: the folders of the sequences, whose names hold the keys of all they depend on.
     """
 
-    id: str
     title: str
     scenes: tuple[Path, ...]
 

@@ -1,4 +1,4 @@
-"""A scene: one sequence in one form, whatever it came from.
+"""A scene: one sequence, in the same form for every source.
 
 Folder ``<scene>/``::
 
@@ -7,7 +7,7 @@ Folder ``<scene>/``::
     frames/<camera>/<frame>.jpg stored frames, what 2D estimators see
     network.npy                 (F, V, H, W, 3) uint8 RGB, the frames at network size
 
-The truth is not in it: see ``files.poses3d``.
+A scene does not contain the truth (see ``files.poses3d``).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from selfpose3d.files.atomic import read_json, short, write_json
 from selfpose3d.geometry.cameras import Camera, letterboxed
 
 MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
-"""Cameras of one rig stand this far apart at least, and at most."""
+"""Smallest and largest extent of a rig, between its two cameras that are farthest apart."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Scene:
     """A sequence of synchronised frames from calibrated cameras.
 
     Args:
-        folder: where it lies.
-        name: of the sequence.
-        source: what made it ("studio", "panoptic", ...).
-        cameras: at the size of the stored frames.
+        folder: folder of the scene.
+        name: name of the sequence.
+        source: origin of the data ("studio", "panoptic", ...).
+        cameras: cameras at the size of the stored frames.
         frames: ids of the frames, ascending.
-        times: of the frames, in seconds.
+        times: times of the frames, s.
     """
 
     folder: Path
@@ -171,7 +171,7 @@ def _camera(row: Any, number: int) -> Camera:
 def five_coefficients(values: Any, where: str) -> NDArray[np.float64]:
     """(5,) k1, k2, p1, p2, k3 of OpenCV's lens model, from none, four or five coefficients.
 
-    Whether four are of OpenCV's fisheye model instead can't be told from their values.
+    Their values do not tell whether four coefficients are of OpenCV's fisheye model instead.
 
     Raises:
         InputError: other than numbers, or coefficients of another model.
@@ -196,7 +196,7 @@ def _square(value: Any, where: str, meaning: str) -> NDArray[np.float64]:
 
 
 def _numbers(value: Any, where: str) -> NDArray[np.float64]:
-    """An array of plain numbers; text in their place is not taken for them."""
+    """An array of plain numbers; text that looks like numbers is refused."""
     try:
         numbers = np.array(value)
     except ValueError:
@@ -218,7 +218,7 @@ def _whole(value: Any, where: str) -> int:
 
 
 def check_rig(cameras: Sequence[Camera], where: str) -> None:
-    """Refuse a rig of fewer than two cameras, with doubled names, or in the wrong unit."""
+    """Refuse a rig with fewer than two cameras, with repeated names, or in the wrong unit."""
     names = [camera.name for camera in cameras]
     if len(cameras) < 2:
         raise InputError(f"{where}: {len(cameras)} camera(s) {names}; at least two are needed")
@@ -243,7 +243,7 @@ def write_scene(
     frames: Sequence[int],
     times: Sequence[float],
 ) -> None:
-    """Write scene.json and cameras.json; the frames are written by whoever has them."""
+    """Write scene.json and cameras.json; the caller writes the frames."""
     write_cameras(folder / "cameras.json", cameras)
     write_json(
         folder / "scene.json",

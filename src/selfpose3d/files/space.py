@@ -1,4 +1,4 @@
-"""The volume that people move in, and whether people stand in it."""
+"""The volume in which people move, and the check that people are inside it."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from selfpose3d.skeletons import ROOT
 def in_space(
     centre: Sequence[float], size: Sequence[float], points_N3: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """(N,) which points, mm, lie in the space of this centre and these sides."""
+    """(N,) whether each point, mm, lies in the space with this centre and these side lengths."""
     half = np.asarray(size, dtype=float) / 2
     inside: NDArray[np.bool_] = (np.abs(points_N3 - np.asarray(centre)) <= half).all(-1)
     return inside
@@ -22,16 +22,16 @@ def in_space(
 def check_space(
     centre: Sequence[float], size: Sequence[float], people: Frames, where: str
 ) -> float:
-    """The share of people whose mid-hip lies in the space.
+    """The fraction of people whose mid-hip lies in the space.
 
     Args:
-        centre: (3,) of the space, mm.
-        size: (3,) sides of the space, mm.
+        centre: (3,) centre of the space, mm.
+        size: (3,) side lengths of the space, mm.
         people: 3D people of some frames: a reconstruction, or the truth for evaluation.
-        where: what the message calls them.
+        where: name of these people in the message.
 
     Raises:
-        InputError: nobody is in the space; the message says where people are.
+        InputError: nobody is in the space; the message says where the people are.
     """
     roots = [p.joints[p.valid[:, ROOT], ROOT] for p in people.values()]
     roots_N3 = np.concatenate([*roots, np.zeros((0, 3))])

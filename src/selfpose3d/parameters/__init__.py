@@ -1,7 +1,8 @@
-"""The typed parameters: ``params.yaml`` and what lies over it, one module a section.
+"""The typed parameters of ``params.yaml`` and its overlays, one module per section.
 
-Everything else receives the part it needs. A stage names the parts it reads (``plan.keys``) and is
-given those and no others, so that its key covers all that its result depends on.
+All other code receives the parts that it needs. A stage names the parts that it reads
+(``plan.keys``) and is given only those, so that its key covers every parameter on which its result
+depends.
 """
 
 from selfpose3d.parameters.compute import Compute
@@ -9,68 +10,80 @@ from selfpose3d.parameters.data import Data
 from selfpose3d.parameters.estimator import BlazePose, Estimator
 from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
-from selfpose3d.parameters.labels import Labels
+from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.loading import load_parameters, merge, parse_parameters
 from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
-from selfpose3d.parameters.partial import parse_selected, partial, select
-from selfpose3d.parameters.section import NotGivenError, Section
+from selfpose3d.parameters.partial import (
+    leaves,
+    parse_selected,
+    part_of,
+    partial,
+    select,
+    unkeyed,
+)
+from selfpose3d.parameters.section import UNKEYED, NotGivenError, Section
 from selfpose3d.parameters.settings import with_settings
 from selfpose3d.parameters.space import Space
 from selfpose3d.parameters.studio import Studio
-from selfpose3d.parameters.study import Method, Table
+from selfpose3d.parameters.study import ExperimentSettings, RunSettings, TableSettings
 from selfpose3d.parameters.train import (
-    BackboneStage,
-    BodiesStage,
-    PoseStage,
-    RootStage,
-    Stage,
-    SupervisedPoseStage,
-    SupervisedRootStage,
+    BackboneSettings,
+    BodiesSettings,
+    PoseSettings,
+    RootSettings,
+    StageSettings,
+    SupervisedPoseSettings,
+    SupervisedRootSettings,
     Train,
-    TrustStage,
+    TrustSettings,
 )
 from selfpose3d.parameters.training_free import TrainingFree
 from selfpose3d.parameters.videos import Videos
 from selfpose3d.parameters.whole import Parameters
 
 __all__ = [
+    "UNKEYED",
     "Augmentation",
-    "BackboneStage",
+    "BackboneSettings",
     "BlazePose",
-    "BodiesStage",
+    "BodiesSettings",
     "Compute",
     "Data",
     "Estimator",
+    "ExperimentSettings",
     "Footage",
     "Heatmaps",
     "Inference",
-    "Labels",
-    "Method",
+    "LabelSettings",
     "Mlflow",
     "Networks",
     "NotGivenError",
     "Panoptic",
     "Parameters",
-    "PoseStage",
-    "RootStage",
+    "PoseSettings",
+    "RootSettings",
+    "RunSettings",
     "Section",
     "Space",
-    "Stage",
+    "StageSettings",
     "Studio",
-    "SupervisedPoseStage",
-    "SupervisedRootStage",
-    "Table",
+    "SupervisedPoseSettings",
+    "SupervisedRootSettings",
+    "TableSettings",
     "Train",
     "TrainingFree",
-    "TrustStage",
+    "TrustSettings",
     "Videos",
+    "leaves",
     "load_parameters",
     "merge",
     "parse_parameters",
     "parse_selected",
+    "part_of",
     "partial",
     "select",
+    "unkeyed",
     "with_settings",
 ]

@@ -1,20 +1,24 @@
 """The section ``compute``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import Count, Section
+from selfpose3d.parameters.section import UNKEYED, Count, Section
 
 
 class Compute(Section):
-    """Where and how training and inference run (Lightning Fabric's words)."""
+    """Where and how training and inference run, in Lightning Fabric's words."""
 
-    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
-    devices: Count = 1
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = Field(
+        "auto", description="kind of processor; auto: a GPU where there is one, else the CPU"
+    )
+    devices: Count = Field(1, description="number of processors that a training uses")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto",
-        description="of the networks; auto: bf16-mixed where the processor or GPU multiplies "
-        "in bfloat16, else 32-true. Geometry and losses are always in float32",
+        description="number format of the networks; auto: bf16-mixed where the processor or GPU "
+        "multiplies in bfloat16, else 32-true; geometry and losses always run in float32",
     )
-    checkpoint_every: Count = Field(100, description="iterations")
+    checkpoint_every: Annotated[Count, UNKEYED] = Field(
+        100, description="iterations between two saved states, from which a killed training resumes"
+    )

@@ -1,25 +1,33 @@
 """The section ``data``."""
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
 from selfpose3d.parameters.section import Count, Section, Size
 
 
 class Data(Section):
-    """Which data, and at what size it is kept."""
+    """Which data are used, and at what image size they are stored."""
 
-    source: Literal["studio", "panoptic", "videos"] = Field(
-        "studio", description="who made the data"
+    source: str = Field(
+        "studio",
+        description="origin of the data, one of the table of sources: studio (rendered), panoptic "
+        "(CMU Panoptic), videos (your own)",
     )
     cameras: tuple[str, ...] | None = Field(
-        None, description="cameras to use; null: all, of Panoptic those of panoptic.cameras"
+        None,
+        description="names of the cameras to use; null: all cameras, for Panoptic those of "
+        "panoptic.cameras",
     )
-    stored_size: Size = Field((960, 576), description="of stored frames, width and height, px")
-    network_size: Size = Field((480, 288), description="of the network's input, px")
-    train_every: Count = Field(1, description="take every n-th frame of a training sequence")
-    test_every: Count = Field(1, description="take every n-th frame of a test sequence")
+    stored_size: Size = Field((960, 576), description="width and height of stored frames, px")
+    network_size: Size = Field(
+        (480, 288), description="width and height of the networks' input, px; multiples of 32"
+    )
+    train_every: Count = Field(
+        1, description="step between used frames of a training sequence; n: every n-th frame"
+    )
+    test_every: Count = Field(
+        1, description="step between used frames of a test sequence; n: every n-th frame"
+    )
 
     @model_validator(mode="after")
     def _divisible(self) -> "Data":

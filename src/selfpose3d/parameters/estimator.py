@@ -1,49 +1,62 @@
 """The section ``estimator``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from selfpose3d.parameters.section import Count, Fraction, Positive, Section
 
 
 class BlazePose(Section):
-    """Tiled multi-person BlazePose: detector on overlapping tiles, landmarks in two passes."""
+    """BlazePose for many people: a detector on overlapping tiles, landmarks in two passes."""
 
     tiles: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
-        (0.6, 0.36), description="sides of square tiles over the image's longer side; 1: the image"
+        (0.6, 0.36),
+        description="sides of the square tiles, relative to the image's longer side; 1: the whole "
+        "image",
     )
-    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="of neighbouring tiles")
-    detector_score: Fraction = Field(0.4, description="least score of a candidate")
-    candidate_distance: Positive = Field(0.35, description="of two candidates, in body radii")
-    presence: Fraction = Field(0.5, description="least landmark presence of a kept person")
-    duplicate_distance: Positive = Field(0.1, description="of two people, in body extents")
-    mirrored: bool = Field(True, description="mean with the mirrored crop in the last pass")
+    overlap: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.3, description="smallest overlap of neighbouring tiles, relative to a tile's side"
+    )
+    detector_score: Fraction = Field(0.4, description="lowest score of a candidate")
+    candidate_distance: Positive = Field(
+        0.35,
+        description="distance below which two candidates count as one, relative to the smaller "
+        "one's radius",
+    )
+    presence: Fraction = Field(0.5, description="lowest landmark presence of a kept person")
+    duplicate_distance: Positive = Field(
+        0.1,
+        description="joint distance below which two people count as one, relative to the smaller "
+        "one's extent",
+    )
+    mirrored: bool = Field(
+        True, description="whether the last pass is averaged with its mirror image"
+    )
     agreement: Positive = Field(
-        0.1, description="second look: median joint distance from the other views', in heights"
+        0.1,
+        description="second look: largest median joint distance from the projected person, "
+        "relative to the person's height",
     )
-    max_people: Count = Field(20, description="candidates that get a landmark pass")
+    max_people: Count = Field(20, description="most candidates per image that get a landmark pass")
 
 
 class Estimator(Section):
     """The 2D pose estimator."""
 
-    name: Literal["blazepose", "file", "ground_truth"] = "blazepose"
+    name: str = Field(
+        "blazepose",
+        description="one of the table of estimators; file: your own 2D people; ground_truth: exact "
+        "projections of the 3D truth",
+    )
     blazepose: BlazePose = BlazePose()
     second_look: bool = Field(
-        True, description="blazepose: look for people whom a view missed where others saw them"
+        True,
+        description="whether blazepose looks again in a view for people whom only other views "
+        "found",
     )
     files: str | None = Field(
         None,
-        description="'file': COCO results JSON or OpenPose folder; 'ground_truth': the 3D truth; "
-        "{sequence} and {dataset} are filled in",
+        description="path of the people to read; file: COCO results JSON or an OpenPose folder; "
+        "ground_truth: the 3D truth; {sequence} and {dataset} are filled in",
     )
-
-    @model_validator(mode="after")
-    def _has_its_files(self) -> "Estimator":
-        if self.name != "blazepose" and not self.files:
-            raise ValueError(
-                f"files: {self.files!r}: the estimator {self.name!r} reads one; give its path, "
-                "with {sequence} in the place of the sequence's name"
-            )
-        return self

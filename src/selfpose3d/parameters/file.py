@@ -1,6 +1,7 @@
-"""``params.yaml`` written out in full: every key, its value, and what it means beside it."""
+"""Writing ``params.yaml`` in full: every key with its value and its meaning."""
 
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,47 +10,61 @@ import yaml
 from pydantic import BaseModel
 
 from selfpose3d.files.atomic import write_json, write_text
-from selfpose3d.parameters import Parameters, load_parameters
+from selfpose3d.parameters import Parameters, Train, load_parameters
 
 HEADER = """\
-# Every parameter, at the demo's values. Overlays in config/ are laid over this file:
+# Every parameter, with the values of the demo. An overlay in config/ is laid over this file:
 #   snakemake --cores all --configfile config/smoke.yaml
-# After a change of the types in selfpose3d/config.py, bring it up to date, values kept, with:
+# The types in src/selfpose3d/parameters say what each key means. After a change there, this command
+# rewrites the file and keeps its values:
 #   selfpose3d parameters
 """
 WIDTH = 100
 
 
 def update_parameters_file(path: Path, schema: Path) -> None:
-    """Rewrite ``params.yaml`` with all keys, its values kept, and the JSON schema beside it."""
+    """Rewrite ``params.yaml`` with all keys and unchanged values, and write the JSON schema."""
     write_text(path, parameters_text(load_parameters([path])))
     write_json(schema, Parameters.model_json_schema())
 
 
 def parameters_text(parameters: Parameters) -> str:
-    """YAML of all parameters, each with its description as a comment."""
+    """The YAML of all parameters, each with its description as a comment.
+
+    Of pose_l1 and finetune it holds the keys in which they do not follow pose_l2.
+    """
     return HEADER + "\n".join(_lines(parameters, 0)) + "\n"
 
 
-def _lines(section: BaseModel, depth: int) -> Iterator[str]:
+def _lines(section: BaseModel, depth: int, left_out: frozenset[str] = frozenset()) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
+        if name in left_out:
+            continue
         value = getattr(section, name)
         if depth == 0:
             yield ""
         if isinstance(value, BaseModel):
             yield from _with_comment(f"{'  ' * depth}{name}:", _about(value))
-            yield from _lines(value, depth + 1)
+            yield from _lines(value, depth + 1, _followed(section, name))
         elif isinstance(value, dict) and any(
             isinstance(item, BaseModel) for item in value.values()
         ):
-            yield f"{'  ' * depth}{name}:"
+            yield from _with_comment(f"{'  ' * depth}{name}:", field.description)
             yield from _named(value, depth + 1)
         else:
             yield from _entry(name, value, field.description, depth)
 
 
+def _followed(section: BaseModel, name: str) -> frozenset[str]:
+    """The keys in which a later pose stage is as pose_l2."""
+    if not isinstance(section, Train):
+        return frozenset()
+    keys = type(getattr(section, name)).model_fields
+    return frozenset(key for key in keys if section.follows_pose_l2(name, key))
+
+
 def _named(sections: dict[str, Any], depth: int) -> Iterator[str]:
-    """Experiments and tables: only what differs from their defaults."""
+    """The lines of experiments or tables, of which only the keys that were given are written."""
     for key, section in sections.items():
         yield f"{'  ' * depth}{key}:"
         for name in type(section).model_fields:
@@ -71,13 +86,16 @@ def _entry(name: str, value: Any, description: str | None, depth: int) -> Iterat
 
 
 def _with_comment(line: str, comment: str | None) -> Iterator[str]:
-    """The comment behind the line, or above it where there is no room."""
+    """The line with its comment behind it, or above it where the line would get too long."""
     if not comment:
         yield line
     elif len(line) + len(comment) + 4 <= WIDTH:
         yield f"{line}  # {comment}"
     else:
-        yield f"{line[: len(line) - len(line.lstrip())]}# {comment}"
+        above = f"{line[: len(line) - len(line.lstrip())]}# "
+        yield from textwrap.wrap(
+            comment, WIDTH, initial_indent=above, subsequent_indent=above, break_on_hyphens=False
+        )
         yield line
 
 
@@ -87,7 +105,7 @@ def _about(section: BaseModel) -> str | None:
 
 
 def _plain(value: Any) -> str:
-    """YAML in one line; JSON is YAML, but for numbers such as 5e-05, which it takes for text."""
+    """YAML in one line: JSON, except for numbers such as 5e-05, which YAML would read as text."""
     if isinstance(value, float):
         return yaml.safe_dump(value).splitlines()[0]
     if (

@@ -8,16 +8,26 @@ from selfpose3d.parameters.section import Count, NonNegative, Positive, Section
 class Inference(Section):
     """From images to 3D poses."""
 
-    refine: bool = Field(True, description="pull each joint to the maxima of its heatmaps")
-    refine_radius: Positive = Field(12.0, description="how far a maximum may lie, input px")
+    refine: bool = Field(
+        True,
+        description="whether joints are triangulated again from nearby maxima of their heatmaps; "
+        "paper: false",
+    )
+    refine_radius: Positive = Field(
+        12.0, description="farthest such maximum from a joint's projection, px of the input"
+    )
     prior_weight: NonNegative = Field(
-        0.1, description="of the network's joint against the views, in the last refinement"
+        0.1, description="weight of the network's joint against the views' rays in the refinement"
     )
     roots_only: bool = Field(
-        False, description="every joint at its person's proposal: to measure root_net alone"
+        False,
+        description="whether all joints stay at the person's proposed root, to measure root_net "
+        "alone",
     )
     duplicate_distance: NonNegative = Field(
-        250.0, description="people nearer than this (mean over joints, mm) are one"
+        250.0, description="mean joint distance below which two people count as one, mm"
     )
-    batch_size: Count = Field(4, description="frames at a time")
-    threads: Count = Field(1, description="of the process; part of what makes numbers repeat")
+    batch_size: Count = Field(4, description="frames per pass through the networks")
+    threads: Count = Field(
+        1, description="threads of the process; another number can change the last digits"
+    )

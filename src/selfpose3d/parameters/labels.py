@@ -5,23 +5,24 @@ from pydantic import Field
 from selfpose3d.parameters.section import Count, Fraction, NonNegative, Section, Seed
 
 
-class Labels(Section):
-    """Which detections become labels (paper section 4.2, table 16)."""
+class LabelSettings(Section):
+    """Which detections become pseudo labels (paper section 4.2, table 16)."""
 
     person_score: Fraction = Field(
         0.7,
-        description="least score of a person; paper 0.7 (a box's; BlazePose's presence is as well "
-        "a probability that somebody is there, and 0.7 keeps 98 % of the right ones)",
+        description="lowest score of a kept person; paper 0.7, of a person box. BlazePose's "
+        "presence, which stands in for it, is also a probability that somebody is there; at 0.7 "
+        "98 % of the right people are kept",
     )
     joint_score: Fraction = Field(
         0.5,
-        description="hard labels: least score of a joint; paper 0.7 (of BlazePose's joints above "
-        "0.5, 98 % are off by less than 5 % of the height)",
+        description="lowest score of a joint of the hard labels; paper 0.7. Of BlazePose's joints "
+        "above 0.5, 98 % are off by less than 5 % of the person's height",
     )
     min_joints: Count = Field(4, description="fewest joints of a kept person")
     noise: NonNegative = Field(
         0.0,
-        description="put on every joint, standard deviation of x and of y in % of a person's "
-        "height: a dose to study, 0 otherwise",
+        description="Gaussian noise added to every joint, for studies: standard deviation of x and "
+        "of y in % of the person's height",
     )
-    noise_seed: Seed = Field(0, description="of that noise")
+    noise_seed: Seed = Field(0, description="seed of that noise")

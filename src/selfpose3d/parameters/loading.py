@@ -1,4 +1,4 @@
-"""From YAML files to checked parameters; a wrong value is told by its key."""
+"""Reading YAML files into checked parameters; an error names the key of the wrong value."""
 
 import copy
 from collections.abc import Iterable, Mapping
@@ -20,13 +20,13 @@ def load_parameters(paths: Iterable[Path]) -> Parameters:
     for path in paths:
         given = read_yaml(path) or {}
         if not isinstance(given, Mapping):
-            raise InputError(f"{path}: sections with keys are expected, not {given!r}")
+            raise InputError(f"{path}: expected sections with keys, not {given!r}")
         merged = merge(merged, given)
     return parse_parameters(merged, " + ".join(str(path) for path in paths))
 
 
 def parse_parameters(values: Mapping[str, Any], where: str) -> Parameters:
-    """Check plain values; a wrong one is an ``InputError`` with its key and what is allowed."""
+    """Check plain values; a wrong one raises an ``InputError`` with its key and what is allowed."""
     try:
         return Parameters.model_validate(values)
     except ValidationError as error:
@@ -34,7 +34,7 @@ def parse_parameters(values: Mapping[str, Any], where: str) -> Parameters:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``over`` laid upon it, section by section; neither is changed."""
+    """``base`` with ``over`` laid over it, section by section; neither is changed."""
     result = copy.deepcopy(dict(base))
     for key, value in over.items():
         if isinstance(value, Mapping) and isinstance(result.get(key), Mapping):

@@ -4,26 +4,43 @@ from typing import Annotated
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import Count, Positive, Section
+from selfpose3d.parameters.section import UNKEYED, Count, Positive, Section
 
 
 class Panoptic(Section):
-    """The CMU Panoptic download (Joo et al. 2015), with the paper's split."""
+    """The download of CMU Panoptic (Joo et al. 2015); sequences and cameras are the paper's."""
 
-    url: str = "http://domedb.perception.cs.cmu.edu/webdata/dataset"
-    train: tuple[str, ...] = (
-        "160422_ultimatum1",
-        "160224_haggling1",
-        "160226_haggling1",
-        "161202_haggling1",
-        "160906_ian1",
-        "160906_ian2",
-        "160906_ian3",
-        "160906_band1",
-        "160906_band2",
+    url: str = Field(
+        "http://domedb.perception.cs.cmu.edu/webdata/dataset", description="address of the host"
     )
-    test: tuple[str, ...] = ("160906_pizza1", "160422_haggling1", "160906_ian5", "160906_band4")
-    cameras: tuple[str, ...] = ("00_03", "00_06", "00_12", "00_13", "00_23")
-    parallel: Count = Field(4, description="files fetched at a time")
-    retries: Annotated[int, Field(ge=0)] = 8
-    timeout: Positive = Field(30.0, description="seconds without a byte before a retry")
+    train: tuple[str, ...] = Field(
+        (
+            "160422_ultimatum1",
+            "160224_haggling1",
+            "160226_haggling1",
+            "161202_haggling1",
+            "160906_ian1",
+            "160906_ian2",
+            "160906_ian3",
+            "160906_band1",
+            "160906_band2",
+        ),
+        description="names of the training sequences",
+    )
+    test: tuple[str, ...] = Field(
+        ("160906_pizza1", "160422_haggling1", "160906_ian5", "160906_band4"),
+        description="names of the test sequences",
+    )
+    cameras: tuple[str, ...] = Field(
+        ("00_03", "00_06", "00_12", "00_13", "00_23"),
+        description="names of the HD cameras to fetch and use",
+    )
+    parallel: Annotated[Count, UNKEYED] = Field(
+        4, description="number of files fetched at the same time"
+    )
+    retries: Annotated[int, Field(ge=0), UNKEYED] = Field(
+        8, description="number of retries per file"
+    )
+    timeout: Annotated[Positive, UNKEYED] = Field(
+        30.0, description="time without a byte after which a file is retried, s"
+    )

@@ -1,11 +1,14 @@
-"""What every section of the parameters is: typed, checked, fixed."""
+"""The base of every section of the parameters: typed, checked and immutable."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from selfpose3d.errors import InputError
+from selfpose3d.tables import with_installed
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -16,23 +19,40 @@ Variants = Annotated[
     int,
     Field(
         ge=0,
-        description="affine variants of a frame whose frozen-backbone heatmaps are kept in memory; "
-        "0: new ones each time",
+        description="number of affine variants per frame whose frozen-backbone heatmaps are kept "
+        "in memory; 0: a new variant each time (paper)",
     ),
 ]
 GridSide = Annotated[int, Field(ge=12, multiple_of=4)]
-"""Voxels a side of a V2V's volume, halved twice. Below 12 its lowest level is narrower than
-a kernel: on some processors bfloat16 gradients of such convolutions read beyond their memory."""
+"""Voxels per side of a V2V's volume, which the V2V halves twice.
+
+Below 12 the lowest level is narrower than a kernel, and on some processors the bfloat16 gradients
+of such convolutions read beyond their memory."""
 Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
 
 
+class Mark(Enum):
+    """What a field is, beside its type: ``Annotated[..., UNKEYED]``."""
+
+    UNKEYED = "can't change a result; steps are given it, keys do not hold it"
+    CHOICE = "says whether a step runs, and nothing of how; neither steps nor keys hold it"
+
+
+UNKEYED, CHOICE = Mark.UNKEYED, Mark.CHOICE
+
+
+def marks_of(field: FieldInfo) -> set[Mark]:
+    """The marks of a field."""
+    return {mark for mark in field.metadata if isinstance(mark, Mark)}
+
+
 class NotGivenError(InputError, AttributeError):
-    """A part of the parameters is read that was not given: see ``partial``."""
+    """A step reads a part of the parameters that it was not given (see ``partial``)."""
 
 
 class Section(BaseModel):
-    """A part of the parameters: unknown keys are refused, values are fixed."""
+    """A part of the parameters; it refuses unknown keys, and its values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -47,10 +67,28 @@ class Section(BaseModel):
             return super().__getattr__(name)
 
 
+def with_installed_sections(model: type[Section], prefix: str) -> type[Section]:
+    """A section with those parts that installed packages add to it, with their defaults.
+
+    They are entry points of the group ``selfpose3d.parameters``, named by their dotted place:
+    ``train.mine = "my_package.parameters:MyStage"``.
+    """
+    fields: dict[str, Any] = {}
+    installed: dict[str, type[Section]] = with_installed("parameters", {})
+    for name, part in installed.items():
+        place, _, last = name.rpartition(".")
+        if f"{place}." == (prefix or "."):
+            fields[last] = (part, part())
+    extended: type[Section] = create_model(
+        model.__name__, __base__=model, __doc__=model.__doc__, __module__=model.__module__, **fields
+    )
+    return extended if fields else model
+
+
 def refusal(
     error: ValidationError, model: type[Section], where: str, path: Sequence[str] = ()
 ) -> InputError:
-    """What is wrong with the values of a section that lies at a path of keys."""
+    """An ``InputError`` that says what is wrong with the section at a path of keys."""
     lines = [f"{where}: wrong parameters"]
     for problem in error.errors():
         key, said = problem["loc"], problem["msg"].removeprefix("Value error, ")

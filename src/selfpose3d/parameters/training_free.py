@@ -8,16 +8,30 @@ from selfpose3d.parameters.section import Count, NonNegative, Positive, Section
 
 
 class TrainingFree(Section):
-    """Association across views and robust confidence-weighted triangulation."""
+    """Training-free reconstruction: association across views and robust triangulation."""
 
-    max_ray_distance: Positive = Field(140.0, description="of two rays of one person, mm")
-    inlier_distance: Positive = Field(100.0, description="scale of the robust weights, mm")
-    iterations: Count = Field(3, description="of reweighting")
-    min_views: Annotated[int, Field(ge=2)] = Field(2, description="of a person, and of a joint")
-    reassign_distance: Positive = Field(
-        300.0, description="of a detection from the 3D person it is given to, mm"
+    max_ray_distance: Positive = Field(
+        140.0,
+        description="largest mean distance between the rays of two detections of one person, mm",
     )
-    merge_distance: Positive = Field(300.0, description="people nearer than this are one, mm")
+    inlier_distance: Positive = Field(
+        100.0,
+        description="distance from the joint at which a ray's weight has halved, mm",
+    )
+    iterations: Count = Field(3, description="rounds of robust reweighting per triangulation")
+    min_views: Annotated[int, Field(ge=2)] = Field(
+        2, description="fewest views of a person, and fewest views that support a joint"
+    )
+    reassign_distance: Positive = Field(
+        300.0,
+        description="largest mean distance between the rays of a detection and the joints of the "
+        "3D person to whom it is assigned, mm",
+    )
+    merge_distance: Positive = Field(
+        300.0, description="mean joint distance below which two people count as one, mm"
+    )
     prior_weight: NonNegative = Field(
-        0.3, description="of a joint's position before detections are given out anew"
+        0.3,
+        description="weight of a joint's previous position when it is triangulated again after "
+        "the detections have been reassigned",
     )

@@ -2,34 +2,74 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
-from selfpose3d.training.reads import READS as TRAINING_READS
+from selfpose3d.calibrations import CALIBRATIONS
+from selfpose3d.detection import ESTIMATORS
+from selfpose3d.methods import METHODS, STAGES
+from selfpose3d.plan.code_versions import Code, code_versions
+from selfpose3d.sources import SOURCES
 
-READS: dict[str, tuple[str, ...]] = {
-    "studio": ("studio",),
-    "scenes": ("data",),
-    "panoptic": ("panoptic",),
-    "videos": ("videos",),
-    "footage": ("footage.name", "footage.every", "footage.stored_size"),
-    "detections": (
-        "estimator",
-        "labels.person_score",
-        "labels.joint_score",
-        "labels.min_joints",
-        "training_free",
-    ),
-    "labels": ("labels",),
-    "reconstructions": ("training_free",),
-    **TRAINING_READS,
+LEFT_OUT: dict[str, str] = {
+    "selfpose3d.errors": "It says what went wrong; a step that fails has no result.",
+    "selfpose3d.progress": "It only tells how far a step is.",
+    "selfpose3d.parameters": "The values that a step reads are in its key.",
+    "selfpose3d.fetch": "What it brings is checked by SHA-256, or is what the host has.",
+    "selfpose3d.tables": "It finds the code that a table names, which is a root.",
+    "selfpose3d.methods.__init__": "The table of methods; the code that it names is a root.",
+    "selfpose3d.methods.entry": "It says what is given to a method, and computes nothing.",
+    "selfpose3d.methods.joined.__init__": "An entry of the table of methods.",
+    "selfpose3d.methods.trust.__init__": "An entry of the table of methods.",
+    "selfpose3d.methods.voxels.__init__": "Entries of the table of methods.",
+    "selfpose3d.sources.__init__": "The table of sources; the code that it names is a root.",
+    "selfpose3d.sources.entry": "It says what is given to a source, and computes nothing.",
+    "selfpose3d.detection.__init__": "The table of estimators; the code that it names is a root.",
+    "selfpose3d.detection.entry": "It says what an estimator is, and computes nothing.",
+    "selfpose3d.calibrations.entry": "It says what a format is, and computes nothing.",
 }
-"""The parts of the parameters that each kind of node reads."""
-VERSIONS: dict[str, int] = {"detections": 2, "reconstructions": 2, "join": 2}
-"""Of the code behind each kind of node, 1 where nothing is said. Raised with every change of what
-the same parameters give: part of the key, so that no older result passes for a new one."""
+"""The modules that can't change a result, each with the reason. The name of a package stands for
+all in it, with ``.__init__`` for that module alone."""
+
+
+def roots() -> dict[str, tuple[str, ...]]:
+    """Where the code of each kind of node begins (``plan.closures``), out of the tables.
+
+    The version of a kind is in the lock file (``plan.code_versions``) and part of the key, so that
+    no older result passes for a new one. What installed packages add is theirs to look after.
+    """
+    readers = tuple(entry.read.place for entry in CALIBRATIONS.values())
+    found = {
+        "render_studio": ("selfpose3d.studio.bodies", "selfpose3d.studio.sequence"),
+        "refined_cameras": ("selfpose3d.pipeline:refine_scene",),
+        "labels": ("selfpose3d.pipeline:label_sequences",),
+        "reconstructions": ("selfpose3d.pipeline:reconstruct_sequences",),
+        **{f"scene_{name}": (entry.prepare.place,) for name, entry in SOURCES.items()},
+        **{f"detect_{name}": (entry.detect.place,) for name, entry in ESTIMATORS.items()},
+        **{f"train_{name}": (entry.train.place,) for name, entry in STAGES.items()},
+        **{f"predict_{name}": (entry.predict.place,) for name, entry in METHODS.items()},
+    }
+    found["scene_videos"] += readers
+    ours = {kind: tuple(filter(_is_ours, places)) for kind, places in found.items()}
+    return {kind: places for kind, places in ours.items() if places}
+
+
+def _is_ours(place: str) -> bool:
+    return place.startswith("selfpose3d.")
+
+
+def own_code() -> Code:
+    """The code of this package, and where that of each kind of node begins."""
+    return Code(Path(__file__).parents[1], roots(), LEFT_OUT)
 
 
 def node_id(kind: str, name: str, *depends_on: Any) -> str:
-    """``name`` and a key of what a node of that kind (of ``READS``) depends on."""
-    text = json.dumps([VERSIONS.get(kind, 1), *depends_on], sort_keys=True)
+    """``name`` and a key of what a node depends on, the version of its kind's code included.
+
+    Args:
+        kind: of ``roots``; a kind that the lock file doesn't have is of version 1.
+        name: readable, what the id begins with.
+        depends_on: as JSON holds it.
+    """
+    text = json.dumps([code_versions().get(kind, 1), *depends_on], sort_keys=True)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-SUPERVISED_STAGES: tuple[str, ...] = ("supervised_root", "supervised_pose")
-"""They alone are given the 3D truth of the training sequences."""
+from selfpose3d.sources.entry import Split
 
 
 @dataclass(frozen=True)
@@ -16,7 +15,7 @@ class Node:
 
     Args:
         id: readable name and key; also its folder's name.
-        parameters: the parts of the parameters it reads.
+        parameters: the parts of the parameters that its result depends on.
     """
 
     id: str
@@ -34,99 +33,98 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Dataset(Node):
-    """Sequences from one source at one size.
+class SceneNode(Node):
+    """One sequence from one source at one size.
 
     Args:
-        source: as in the parameters.
-        train: names of the training sequences.
-        test: names of the test sequences.
-        host: the studio node that renders them.
-        refined_from: id of the reconstruction that its cameras are refitted with.
+        sequence: its name.
+        split: "train" or "test"; "test" where nobody learns from it.
+        source: its name in the table of sources.
+        host: what is rendered for it, where the source renders.
+        refined_from: the reconstruction that its cameras are refitted with.
     """
 
+    sequence: str
+    split: Split
     source: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
-    host: Node | None
-    refined_from: str | None = None
+    host: Node | None = None
+    refined_from: "ReconstructionsNode | None" = None
+
+
+@dataclass(frozen=True)
+class DetectionsNode(Node):
+    """What the 2D estimator sees in a sequence."""
+
+    scene: SceneNode
+
+
+@dataclass(frozen=True)
+class LabelsNode(Node):
+    """What a filter kept of the detections in some sequences."""
+
+    kind: str
+    detections: tuple[DetectionsNode, ...]
 
     @property
-    def sequences(self) -> tuple[str, ...]:
-        """All of them, training first."""
-        return (*self.train, *self.test)
+    def scenes(self) -> tuple[SceneNode, ...]:
+        """The sequences."""
+        return tuple(each.scene for each in self.detections)
 
     @property
-    def title(self) -> str:
+    def data_title(self) -> str:
         """The source, the studio's rig, and how many cameras where not all are used."""
-        parts = [self.source]
-        if self.host:
-            parts.append(PurePath(self.host.parameters["studio"]["rig"]).stem)
-        cameras = self.parameters["data"]["cameras"]
+        scene = self.scenes[0]
+        parts = [scene.source]
+        if scene.host and "studio" in scene.host.parameters:
+            parts.append(PurePath(scene.host.parameters["studio"]["rig"]).stem)
+        cameras = scene.parameters.get("data", {}).get("cameras")
         return " ".join(parts) + (f", {len(cameras)} cameras" if cameras else "")
 
 
 @dataclass(frozen=True)
-class Detections(Node):
-    """What the 2D estimator sees in a data set."""
-
-    dataset: Dataset
-
-
-@dataclass(frozen=True)
-class Labels(Node):
-    """What a filter kept of the detections."""
-
-    kind: str
-    detections: Detections
-
-
-@dataclass(frozen=True)
-class Reconstructions(Node):
+class ReconstructionsNode(Node):
     """The training-free 3D people of labels."""
 
-    labels: Labels
+    labels: LabelsNode
 
 
 @dataclass(frozen=True)
-class Stage(Node):
+class StageNode(Node):
     """One training stage.
 
     Args:
-        stage: one of ``STAGES_OF``.
+        stage: its name in ``methods.STAGES``.
         labels: it learns from.
-        reconstructions: of the training labels: bodies to learn from, and to check the space.
+        reconstructions: of the training labels, where it is given them.
         start: ids of the stages whose checkpoints it starts from, in training order.
         threads: of its process.
+        weights: the name of the given weights that it starts from, if any.
     """
 
     stage: str
-    labels: Labels
-    reconstructions: Reconstructions | None
+    labels: LabelsNode
+    reconstructions: ReconstructionsNode | None
     start: tuple[str, ...]
     threads: int
-
-    @property
-    def supervised(self) -> bool:
-        """Whether it is given the 3D truth of the training sequences."""
-        return self.stage in SUPERVISED_STAGES
+    weights: str | None
 
 
 @dataclass(frozen=True)
-class Experiment(Node):
+class ExperimentNode(Node):
     """One experiment with one seed.
 
     Args:
         name: as in the parameters.
         seed: of its training.
         title: as printed in tables.
-        method: "selfpose3d", "voxelpose", "trust", "training_free" or "joined".
+        method: its name in the table of methods.
         settings: the dotted settings that make it.
         test_on: the dotted settings of the data that it is tested on, where they are others.
-        labels: of the tested data; what it looks at when its heatmaps come from the estimator.
-        reconstructions: of these; its predictions, where it is training-free.
+        labels: of the test sequences.
+        reconstructions: of these labels.
         stages: its training stages, in order.
         resolved: all parameters with its overrides, as it was trained.
+        has_truth: its test sequences come with 3D truth.
         parts: the experiments whose people it joins.
     """
 
@@ -136,11 +134,12 @@ class Experiment(Node):
     method: str
     settings: Mapping[str, Any]
     test_on: Mapping[str, Any]
-    labels: Labels
-    reconstructions: Reconstructions
-    stages: tuple[Stage, ...]
+    labels: LabelsNode
+    reconstructions: ReconstructionsNode
+    stages: tuple[StageNode, ...]
     resolved: Mapping[str, Any]
-    parts: tuple["Experiment", ...] = ()
+    has_truth: bool
+    parts: tuple["ExperimentNode", ...] = ()
 
     @property
     def runs_networks(self) -> bool:
@@ -148,28 +147,35 @@ class Experiment(Node):
         return bool(self.stages) and not self.parts
 
     @property
-    def dataset(self) -> Dataset:
-        """The data it is tested on; that of its stages, unless ``test_on`` names others."""
-        return self.labels.detections.dataset
+    def scenes(self) -> tuple[SceneNode, ...]:
+        """The test sequences."""
+        return self.labels.scenes
 
     @property
-    def trained_on(self) -> tuple[str, ...]:
-        """The sequences it learnt from, if it learnt."""
-        sequences = [stage.labels.detections.dataset.train for stage in self.stages]
-        return tuple(dict.fromkeys(name for names in sequences for name in names))
+    def data_key(self) -> str:
+        """Of the test sequences, to tell one experiment's data from another's."""
+        return "-".join(scene.key for scene in self.scenes)
 
 
 @dataclass
 class Plan:
-    """All nodes by id, the experiments of each name (one a seed), and each table's by row."""
+    """All nodes by id, the experiments of each name (one a seed), and each table's by row.
+
+    ``refused`` says why an experiment can't be run with these parameters and data; ``shared`` are
+    labels by what they are made of.
+    """
 
     hosts: dict[str, Node] = field(default_factory=dict)
-    datasets: dict[str, Dataset] = field(default_factory=dict)
-    detections: dict[str, Detections] = field(default_factory=dict)
-    labels: dict[str, Labels] = field(default_factory=dict)
-    reconstructions: dict[str, Reconstructions] = field(default_factory=dict)
-    stages: dict[str, Stage] = field(default_factory=dict)
-    experiments: dict[str, Experiment] = field(default_factory=dict)
-    by_name: dict[str, tuple[Experiment, ...]] = field(default_factory=dict)
-    tables: dict[str, tuple[tuple[Experiment, ...], ...]] = field(default_factory=dict)
-    footage: Reconstructions | None = None
+    scenes: dict[str, SceneNode] = field(default_factory=dict)
+    detections: dict[str, DetectionsNode] = field(default_factory=dict)
+    labels: dict[str, LabelsNode] = field(default_factory=dict)
+    reconstructions: dict[str, ReconstructionsNode] = field(default_factory=dict)
+    stages: dict[str, StageNode] = field(default_factory=dict)
+    experiments: dict[str, ExperimentNode] = field(default_factory=dict)
+    by_name: dict[str, tuple[ExperimentNode, ...]] = field(default_factory=dict)
+    tables: dict[str, tuple[tuple[ExperimentNode, ...], ...]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    footage: ReconstructionsNode | None = None
+    shared: dict[tuple[str, str, str], LabelsNode] = field(
+        default_factory=dict, repr=False, compare=False
+    )

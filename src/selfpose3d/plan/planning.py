@@ -1,158 +1,204 @@
 """From parameters to the plan: an experiment is the base parameters with named overrides; here it
-becomes its chain of nodes. Nothing here touches a file."""
+becomes its chain of nodes. Nothing here writes a file."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
-from selfpose3d.parameters import Parameters, PoseStage, select, with_settings
-from selfpose3d.parameters import Stage as StageSettings
-from selfpose3d.plan.keys import READS, node_id
+from selfpose3d.methods import Stage
+from selfpose3d.parameters import UNKEYED, Parameters, leaves, select, with_settings
+from selfpose3d.plan.keys import node_id
 from selfpose3d.plan.nodes import (
-    SUPERVISED_STAGES,
-    Dataset,
-    Detections,
-    Experiment,
-    Labels,
+    DetectionsNode,
+    ExperimentNode,
+    LabelsNode,
     Node,
     Plan,
-    Reconstructions,
-    Stage,
+    ReconstructionsNode,
+    SceneNode,
+    StageNode,
 )
+from selfpose3d.plan.study import (
+    Chosen,
+    check_names,
+    described,
+    everything,
+    method_name,
+    method_of,
+    parts_of,
+    seeds_of,
+)
+from selfpose3d.sources import SOURCES
+from selfpose3d.sources.entry import Split
+from selfpose3d.tables import known
 
-POSE_STAGES: tuple[str, ...] = ("pose_l2", "pose_l1", "finetune")
-STAGES_OF: dict[str, tuple[str, ...]] = {
-    "selfpose3d": ("backbone", "root", "bodies", *POSE_STAGES),
-    "voxelpose": ("backbone", *SUPERVISED_STAGES),
-    "trust": ("trust",),
-    "training_free": (),
+_NOT_OF_DATA = {
+    *("seed", "seeds", "space", "heatmaps", "networks", "augmentation", "train", "compute"),
+    *("inference", "mlflow", "run", "experiments", "tables"),
 }
-"""The training stages of each method, in order."""
-PREDICTION_OF: dict[str, str] = {
-    "selfpose3d": "predict",
-    "voxelpose": "predict",
-    "trust": "predict_trust",
-}
-"""The step that makes 3D people with each method's networks."""
+"""Sections that no label depends on."""
 
 
-def make_plan(parameters: Parameters) -> Plan:
-    """The graph of the experiments in the parameters.
+class UnavailableError(InputError):
+    """An experiment can't be run with these data."""
 
-    What learns from the 3D truth is left out where the data come without.
+
+def make_plan(parameters: Parameters, chosen: Chosen | None = None) -> Plan:
+    """The graph of experiments.
+
+    Args:
+        parameters: all of them.
+        chosen: which experiments and tables; none: all, but for those that these data do not
+            allow, which ``Plan.refused`` names with the reason.
 
     Raises:
-        InputError: a table names an experiment that is not there, or an override is wrong.
+        InputError: a table names an experiment that is not there, an override is wrong, or a
+            chosen experiment can't be run with these data.
     """
-    plan = Plan()
-    joined = [name for name in parameters.experiments if parameters.parts_of(name)]
-    for name in parameters.experiments:
-        if name not in joined:
-            supervised = parameters.method_of(name) == "voxelpose"
-            runs = [run for run in _runs(parameters, name) if has_truth(run) or not supervised]
-            plan.by_name[name] = tuple(_add_experiment(plan, run, name) for run in runs)
-    for name in joined:
-        plan.by_name[name] = _add_joined(plan, parameters, name)
-    for name in parameters.tables:
+    check_names(parameters)
+    _check_estimator(parameters)
+    plan, wanted = Plan(), chosen or everything(parameters)
+    joining = [name for name in wanted.experiments if parts_of(parameters, name)]
+    alone = [name for name in wanted.experiments if name not in joining]
+    for name in (*alone, *joining):
+        add = _joined_runs if name in joining else _runs
+        try:
+            seeds = seeds_of(parameters, name, wanted.tables)
+            plan.by_name[name] = tuple(add(plan, parameters, name, seeds))
+        except UnavailableError as problem:
+            if chosen:
+                raise
+            plan.refused[name] = str(problem)
+    for name in wanted.tables:
         plan.tables[name] = _table_rows(plan, parameters, name)
     if parameters.footage.name != "none":
         plan.footage = _add_footage(plan, parameters)
     return plan
 
 
-def has_truth(parameters: Parameters) -> bool:
-    """Whether there is 3D truth to measure against: own videos come without."""
-    return parameters.data.source != "videos"
+def _check_estimator(parameters: Parameters) -> None:
+    name, files = parameters.estimator.name, parameters.estimator.files
+    if known(ESTIMATORS, name, "estimator.name").reads_files and not files:
+        raise InputError(
+            f"estimator.files: {files!r}: the estimator {name!r} reads one; give its path, "
+            "with {sequence} in the place of the sequence's name"
+        )
 
 
-def _runs(parameters: Parameters, name: str) -> Iterable[Parameters]:
-    settings = parameters.described(name).set
-    for seed in parameters.seeds_of(name):
-        yield with_settings(parameters, {**settings, "seed": seed}, f"experiments.{name}")
+def _runs(
+    plan: Plan, parameters: Parameters, name: str, seeds: Iterable[int]
+) -> Iterable[ExperimentNode]:
+    settings = described(parameters, name).set
+    _refuse_unkeyed(parameters, settings, name)
+    for seed in seeds:
+        run = with_settings(parameters, {**settings, "seed": seed}, f"experiments.{name}")
+        yield _add_experiment(plan, run, name)
+
+
+def _refuse_unkeyed(parameters: Parameters, settings: Iterable[str], name: str) -> None:
+    """An experiment that sets what can't change a result would be the same one."""
+    idle = {".".join(path) for path, _, marks in leaves(parameters) if UNKEYED in marks}
+    wrong = sorted(idle & set(settings))
+    if wrong:
+        raise InputError(
+            f"experiments.{name}.set: {wrong} can't change a result; set them for all experiments"
+        )
 
 
 def _table_rows(
     plan: Plan, parameters: Parameters, name: str
-) -> tuple[tuple[Experiment, ...], ...]:
-    """A table's experiments, row by row, with the table's seeds."""
+) -> tuple[tuple[ExperimentNode, ...], ...]:
+    """A table's experiments, row by row, with the table's seeds; rows that these data do not
+    allow are left out."""
     table = parameters.tables[name]
-    unknown = [row for row in table.rows if row not in plan.by_name]
+    unknown = [row for row in table.rows if row not in parameters.experiments]
     if unknown:
         raise InputError(
-            f"tables.{name}.rows: {unknown} are no experiments; known: {sorted(plan.by_name)}"
+            f"tables.{name}.rows: {unknown} are no experiments; "
+            f"known: {sorted(parameters.experiments)}"
         )
     seeds = table.seeds or parameters.seeds
     return tuple(
         tuple(run for run in plan.by_name[row] if run.seed in seeds or not run.stages)
         for row in table.rows
+        if row in plan.by_name
     )
 
 
-def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment:
-    described, method = parameters.described(name), parameters.method_of(name)
-    tested = with_settings(parameters, described.test_on, f"experiments.{name}.test_on")
-    labels, reconstructions = _add_labelled(plan, tested)
-    enabled = _enabled_stages(parameters, method)
-    _check_sequences(parameters, tested, f"experiments.{name}" if enabled else None)
-    stages = _add_stages(plan, parameters, enabled, *_add_labelled(plan, parameters))
-    step = PREDICTION_OF.get(method, "reconstructions")
-    reads = select(tested, READS[step]) if stages else {}
+def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> ExperimentNode:
+    own, method = described(parameters, name), method_of(parameters, name)
+    tested = with_settings(parameters, own.test_on, f"experiments.{name}.test_on")
+    _check_estimator(tested)
+    enabled = method.enabled(parameters)
+    _check_data(parameters, tested, name, learns=bool(enabled), supervised=method.supervised)
+    labels = _add_labels(plan, tested, "test", "soft")
+    reconstructions = _add_reconstructions(plan, tested, labels)
+    stages = _add_stages(plan, parameters, enabled)
+    for kind in {stage.labels.kind for stage in stages}:
+        _add_labels(plan, parameters, "test", kind)  # to measure the quality of such labels
+    reads = select(tested, method.reads(tested))
     used = [stage.id for stage in stages] or [reconstructions.id]
-    experiment = Experiment(
-        id=node_id(step, f"{name}-seed{parameters.seed}", reads, used, labels.id),
+    method_id = method_name(parameters, name)
+    experiment = ExperimentNode(
+        id=node_id(f"predict_{method_id}", f"{name}-seed{parameters.seed}", reads, used, labels.id),
         parameters=reads,
         name=name,
         seed=parameters.seed,
-        title=described.title,
-        method=method,
-        settings=described.set,
-        test_on=described.test_on,
+        title=own.title,
+        method=method_id,
+        settings=own.set,
+        test_on=own.test_on,
         labels=labels,
         reconstructions=reconstructions,
         stages=stages,
-        resolved=parameters.model_dump(mode="json", exclude={"experiments", "tables", "seeds"}),
+        resolved=parameters.model_dump(
+            mode="json", exclude={"experiments", "tables", "seeds", "run"}
+        ),
+        has_truth=SOURCES[tested.data.source].has_truth,
     )
     plan.experiments[experiment.id] = experiment
     return experiment
 
 
-def _add_joined(plan: Plan, parameters: Parameters, name: str) -> tuple[Experiment, ...]:
+def _joined_runs(
+    plan: Plan, parameters: Parameters, name: str, seeds: Sequence[int]
+) -> Iterable[ExperimentNode]:
     """The runs of an experiment that joins two others, seed by seed."""
-    first, second = (plan.by_name[part] for part in parameters.parts_of(name))
-    pairs = [
-        (a, b) for a in first for b in second if a.seed == b.seed or not (a.stages and b.stages)
-    ]
-    seeds = parameters.seeds_of(name)
-    runs = [
-        _joined(parameters, name, a, b)
-        for a, b in pairs
-        if _seed_of(a, b) in seeds or not (a.stages or b.stages)
-    ]
-    plan.experiments.update({run.id: run for run in runs})
-    return tuple(runs)
+    parts = parts_of(parameters, name)
+    lacking = [part for part in parts if part not in plan.by_name]
+    if lacking:
+        raise UnavailableError(f"experiments.{name}.of: {plan.refused.get(lacking[0], lacking[0])}")
+    first, second = (plan.by_name[part] for part in parts)
+    for a, b in ((a, b) for a in first for b in second):
+        together = a.seed == b.seed or not (a.stages and b.stages)
+        if together and (_seed_of(a, b) in seeds or not (a.stages or b.stages)):
+            run = _joined(parameters, name, a, b)
+            plan.experiments[run.id] = run
+            yield run
 
 
-def _seed_of(*parts: Experiment) -> int:
+def _seed_of(*parts: ExperimentNode) -> int:
     """The seed of what was trained; of the first, where nothing was."""
     return next((part.seed for part in parts if part.stages), parts[0].seed)
 
 
-def _joined(parameters: Parameters, name: str, *parts: Experiment) -> Experiment:
-    if len({part.dataset.id for part in parts}) > 1:
+def _joined(parameters: Parameters, name: str, *parts: ExperimentNode) -> ExperimentNode:
+    if len({part.data_key for part in parts}) > 1:
         raise InputError(
             f"experiments.{name}.of: {[part.name for part in parts]} are tested on different data; "
             "join experiments that are tested on the same"
         )
-    described, seed = parameters.described(name), _seed_of(*parts)
+    seed, method = _seed_of(*parts), method_name(parameters, name)
     stages = {stage.id: stage for part in parts for stage in part.stages}
     return replace(
         parts[0],
-        id=node_id("join", f"{name}-seed{seed}", [part.id for part in parts]),
+        id=node_id(f"predict_{method}", f"{name}-seed{seed}", [part.id for part in parts]),
         parameters={},
         name=name,
         seed=seed,
-        title=described.title,
-        method="joined",
+        title=described(parameters, name).title,
+        method=method,
         settings={},
         stages=tuple(stages.values()),
         resolved={**parts[0].resolved, "seed": seed},
@@ -160,171 +206,149 @@ def _joined(parameters: Parameters, name: str, *parts: Experiment) -> Experiment
     )
 
 
-def _check_sequences(trained: Parameters, tested: Parameters, learner: str | None) -> None:
-    """Refuse an experiment without test sequences, and one that learns without training ones.
-
-    Args:
-        trained: the parameters that it learns with.
-        tested: those that it is tested with.
-        learner: what learns from the training sequences, if it does.
-    """
+def _check_data(
+    trained: Parameters, tested: Parameters, name: str, learns: bool, supervised: bool
+) -> None:
+    """Refuse an experiment without test sequences, one that learns without training ones, and one
+    that learns from a truth that is not there."""
     needs = [(tested, "test", "predictions are made of them")]
-    if learner:
-        needs.append((trained, "train", f"{learner} learns from them"))
+    if learns:
+        needs.append((trained, "train", f"experiments.{name} learns from them"))
     for parameters, split, reason in needs:
         source = parameters.data.source
-        if source != "studio" and not getattr(getattr(parameters, source), split):
-            raise InputError(
+        if not _sequences(parameters, "test" if split == "test" else "train"):
+            raise UnavailableError(
                 f"{source}.{split}: it names no sequence, and {reason}; "
                 f"name one or more there, as data.source is {source}"
             )
-
-
-def _add_labelled(plan: Plan, parameters: Parameters) -> tuple[Labels, Reconstructions]:
-    """The data with its soft labels, and what is reconstructed from them."""
-    detections = _add_detections(plan, parameters, _add_dataset(plan, parameters))
-    labels = _add_labels(plan, parameters, detections, "soft")
-    return labels, _add_reconstructions(plan, parameters, labels)
-
-
-def _add_dataset(plan: Plan, parameters: Parameters) -> Dataset:
-    source = parameters.data.source
-    reads = select(parameters, READS["scenes"])
-    if source == "studio":
-        studio = select(parameters, READS["studio"])
-        host = Node(node_id("studio", "studio", studio), studio)
-        plan.hosts[host.id] = host
-        train = _numbered("studio_train", parameters.studio.train_sequences)
-        test = _numbered("studio_test", parameters.studio.test_sequences)
-        dataset = Dataset(
-            node_id("scenes", source, reads, host.id), reads, source, train, test, host
+    if supervised and not SOURCES[trained.data.source].has_truth:
+        raise UnavailableError(
+            f"experiments.{name} learns from 3D truth, and data.source: {trained.data.source} "
+            "comes without; choose other experiments (run.experiments)"
         )
-    else:
-        reads |= select(parameters, READS[source])
-        section = getattr(parameters, source)
-        train, test = tuple(section.train), tuple(section.test)
-        dataset = Dataset(node_id("scenes", source, reads), reads, source, train, test, None)
-    plan.datasets[dataset.id] = dataset
-    return dataset
 
 
-def _numbered(name: str, count: int) -> tuple[str, ...]:
-    return tuple(f"{name}_{index:02d}" for index in range(count))
+def _sequences(parameters: Parameters, split: Split) -> Sequence[str]:
+    source = known(SOURCES, parameters.data.source, "data.source")
+    train, test = source.sequences(parameters)
+    return train if split == "train" else test
 
 
-def _add_footage(plan: Plan, parameters: Parameters) -> Reconstructions:
-    """The footage's reconstruction; once more with refitted cameras where that is asked for."""
-    reads = select(parameters, (*READS["scenes"], *READS["footage"]))
-    name = parameters.footage.name
-    dataset = Dataset(node_id("footage", name, reads), reads, name, (), (name,), None)
-    people = _add_people(plan, parameters, dataset)
-    if not parameters.footage.centre_refinement:
-        return people
-    id_ = node_id("footage", f"{name}_refined", people.id)
-    refined = Dataset(id_, reads, name, (), (name,), None, refined_from=people.id)
-    return _add_people(plan, parameters, refined)
+def _add_labels(plan: Plan, parameters: Parameters, split: Split, kind: str) -> LabelsNode:
+    """The labels of the sequences of a split; many experiments share them."""
+    known_by = (_data_of(parameters), split, kind)
+    if known_by not in plan.shared:
+        source = parameters.data.source
+        scenes = [
+            _add_scene(plan, parameters, source, sequence, split)
+            for sequence in _sequences(parameters, split)
+        ]
+        plan.shared[known_by] = _labels_of(plan, parameters, scenes, kind)
+    return plan.shared[known_by]
 
 
-def _add_people(plan: Plan, parameters: Parameters, dataset: Dataset) -> Reconstructions:
-    plan.datasets[dataset.id] = dataset
-    detections = _add_detections(plan, parameters, dataset)
-    labels = _add_labels(plan, parameters, detections, "soft")
-    return _add_reconstructions(plan, parameters, labels)
+def _data_of(parameters: Parameters) -> str:
+    """All that labels may depend on: nothing of networks and training."""
+    return parameters.model_dump_json(exclude=_NOT_OF_DATA)
 
 
-def _add_detections(plan: Plan, parameters: Parameters, dataset: Dataset) -> Detections:
-    reads = select(parameters, READS["detections"])
-    name, files = parameters.estimator.name, parameters.estimator.files
-    if files:
-        reads["estimator"]["files"] = files.replace("{dataset}", dataset.id)
-    node = Detections(node_id("detections", name, reads, dataset.id), reads, dataset)
-    plan.detections[node.id] = node
-    return node
+def _add_scene(
+    plan: Plan, parameters: Parameters, source: str, sequence: str, split: Split
+) -> SceneNode:
+    entry, host = SOURCES[source], None
+    if entry.renders:
+        rendered = select(parameters, entry.renders(parameters, sequence, split))
+        host = Node(node_id(f"render_{source}", source, rendered, sequence), rendered)
+        plan.hosts[host.id] = host
+    reads = select(parameters, entry.reads(parameters, sequence, split))
+    id_ = node_id(f"scene_{source}", source, reads, sequence, split, host.id if host else None)
+    scene = SceneNode(id_, reads, sequence, split, source, host)
+    plan.scenes[scene.id] = scene
+    return scene
 
 
-def _add_labels(plan: Plan, parameters: Parameters, detections: Detections, kind: str) -> Labels:
-    reads = select(parameters, READS["labels"])
-    node = Labels(node_id("labels", kind, reads, kind, detections.id), reads, kind, detections)
+def _labels_of(
+    plan: Plan, parameters: Parameters, scenes: Iterable[SceneNode], kind: str
+) -> LabelsNode:
+    detections = tuple(_add_detections(plan, parameters, scene) for scene in scenes)
+    noise = ("labels.noise", "labels.noise_seed") if parameters.labels.noise else ("labels.noise",)
+    hard = ("labels.joint_score",) if kind == "hard" else ()
+    reads = select(parameters, ("labels.person_score", "labels.min_joints", *noise, *hard))
+    id_ = node_id("labels", kind, reads, kind, [each.id for each in detections])
+    node = LabelsNode(id_, reads, kind, detections)
     plan.labels[node.id] = node
     return node
 
 
-def _add_reconstructions(plan: Plan, parameters: Parameters, labels: Labels) -> Reconstructions:
-    reads = select(parameters, READS["reconstructions"])
-    node = Reconstructions(
-        node_id("reconstructions", "training_free", reads, labels.id), reads, labels
-    )
+def _add_detections(plan: Plan, parameters: Parameters, scene: SceneNode) -> DetectionsNode:
+    name, files = parameters.estimator.name, parameters.estimator.files
+    reads = select(parameters, ESTIMATORS[name].reads(parameters))
+    if files and ESTIMATORS[name].reads_files:
+        reads["estimator"]["files"] = files.replace("{dataset}", scene.id)
+    node = DetectionsNode(node_id(f"detect_{name}", name, reads, scene.id), reads, scene)
+    plan.detections[node.id] = node
+    return node
+
+
+def _add_reconstructions(
+    plan: Plan, parameters: Parameters, labels: LabelsNode
+) -> ReconstructionsNode:
+    reads = select(parameters, ("training_free",))
+    id_ = node_id("reconstructions", "training_free", reads, labels.id)
+    node = ReconstructionsNode(id_, reads, labels)
     plan.reconstructions[node.id] = node
     return node
 
 
+def _add_footage(plan: Plan, parameters: Parameters) -> ReconstructionsNode:
+    """The footage's reconstruction; once more with refitted cameras where that is asked for."""
+    name = parameters.footage.name
+    _, sequences = known(SOURCES, name, "footage.name").sequences(parameters)
+    scenes = [_add_scene(plan, parameters, name, sequence, "test") for sequence in sequences]
+    people = _people_of(plan, parameters, scenes)
+    if not parameters.footage.centre_refinement:
+        return people
+    refined = [_refined(plan, scene, people) for scene in scenes]
+    return _people_of(plan, parameters, refined)
+
+
+def _refined(plan: Plan, scene: SceneNode, people: ReconstructionsNode) -> SceneNode:
+    id_ = node_id("refined_cameras", f"{scene.source}_refined", people.id, scene.sequence)
+    node = replace(scene, id=id_, refined_from=people)
+    plan.scenes[node.id] = node
+    return node
+
+
+def _people_of(
+    plan: Plan, parameters: Parameters, scenes: Iterable[SceneNode]
+) -> ReconstructionsNode:
+    labels = _labels_of(plan, parameters, scenes, "soft")
+    return _add_reconstructions(plan, parameters, labels)
+
+
 def _add_stages(
-    plan: Plan,
-    parameters: Parameters,
-    enabled: Iterable[str],
-    soft: Labels,
-    reconstructions: Reconstructions,
-) -> tuple[Stage, ...]:
-    chain: list[Stage] = []
+    plan: Plan, parameters: Parameters, enabled: Sequence[Stage]
+) -> tuple[StageNode, ...]:
+    chain: dict[str, StageNode] = {}
     for stage in enabled:
-        section = getattr(parameters.train, stage)
-        kind = section.labels if isinstance(section, PoseStage) else "soft"
-        labels = _add_labels(plan, parameters, soft.detections, kind)
-        people = reconstructions if _needs_people(stage, section, parameters, chain) else None
-        start = _start_of(stage, chain)
-        reads = select(parameters, READS[stage])
+        labels = _add_labels(plan, parameters, "train", stage.labels(parameters))
+        people = None
+        if stage.needs_people(parameters, list(chain)):
+            soft = _add_labels(plan, parameters, "train", "soft")
+            people = _add_reconstructions(plan, parameters, soft)
+        start = tuple(chain[name].id for name in stage.start(parameters, list(chain)))
+        reads = select(parameters, stage.reads(parameters))
         needed = [labels.id, people.id if people else None]
-        node = Stage(
-            id=node_id(stage, f"{stage}-{parameters.heatmaps.source}", reads, needed, start),
+        name = f"{stage.name}-{parameters.heatmaps.source}"
+        chain[stage.name] = StageNode(
+            id=node_id(f"train_{stage.name}", name, reads, needed, start),
             parameters=reads,
-            stage=stage,
+            stage=stage.name,
             labels=labels,
             reconstructions=people,
             start=start,
-            threads=section.threads,
+            threads=getattr(parameters.train, stage.name).threads,
+            weights=stage.weights(parameters),
         )
-        plan.stages[node.id] = node
-        chain.append(node)
-    return tuple(chain)
-
-
-def _needs_people(
-    stage: str, section: StageSettings, parameters: Parameters, earlier: Sequence[Stage]
-) -> bool:
-    """Root, bodies and trust check the space with the reconstructed people, or learn from them; a
-    pose stage needs them where it trains a root_net that sees whole bodies, or where pose_net
-    starts in it and is to know a person's reach."""
-    if not isinstance(section, PoseStage):
-        return stage in ("root", "bodies", "trust")
-    pose_starts = not {"bodies", *POSE_STAGES} & {node.stage for node in earlier}
-    sees_bodies = section.train_root and parameters.networks.root_input == "all"
-    return sees_bodies or (pose_starts and parameters.networks.limit_reach)
-
-
-def _enabled_stages(parameters: Parameters, method: str) -> list[str]:
-    """The stages that a method runs; there must be one for each of its networks."""
-    learnt_heatmaps = parameters.heatmaps.source == "backbone"
-    stages = [stage for stage in STAGES_OF[method] if learnt_heatmaps or stage != "backbone"]
-    enabled = [stage for stage in stages if getattr(parameters.train, stage).enabled]
-    one_of = {"bodies", *POSE_STAGES} & set(stages)
-    missing = set(stages) - one_of - set(enabled)
-    if parameters.networks.attention == "shared" and not learnt_heatmaps:
-        raise InputError(
-            "networks.attention: shared: the attention is to be a head on heatmap_net_2d, and "
-            "heatmaps.source: estimator has none; set heatmaps.source: backbone"
-        )
-    if missing or (one_of and not one_of & set(enabled)):
-        raise InputError(
-            f"train: the stages {enabled} don't make a whole network; "
-            f"enable {sorted(missing) or 'bodies or a pose stage'}"
-        )
-    return enabled
-
-
-def _start_of(stage: str, chain: list[Stage]) -> tuple[str, ...]:
-    """The pose stages by projection start from all before them, others from the backbone alone."""
-    if stage not in POSE_STAGES:
-        return tuple(earlier.id for earlier in chain if earlier.stage == "backbone")
-    if stage in ("pose_l1", "finetune") and chain[-1].stage in POSE_STAGES:
-        return (chain[-1].id,)
-    return tuple(earlier.id for earlier in chain)
+    plan.stages.update({node.id: node for node in chain.values()})
+    return tuple(chain.values())

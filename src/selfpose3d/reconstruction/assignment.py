@@ -1,4 +1,4 @@
-"""3D people against the 2D people of each view: who is who.
+"""Assignment of 3D people to the 2D people of each view.
 
 Shapes: V views, P 3D people, L 2D people, J joints.
 """
@@ -14,9 +14,9 @@ from selfpose3d.geometry.cameras import Camera, project
 from selfpose3d.geometry.people import height_in_pixels
 
 NEAREST_MM = 500.0
-"""Proposals may lie at a camera or behind it: nearer than this a body looks no larger."""
+"""Smallest depth for a body's size in the image; proposals may lie at a camera or behind it."""
 FAR = 0.4
-"""Joint distances in body heights are cut here: one wrong joint does not undo a match."""
+"""Largest joint distance that counts, in body heights; one wrong joint can't undo a match."""
 SMALL_WEIGHT = 0.02
 
 
@@ -51,7 +51,7 @@ def assign_people(
     scores: NDArray[np.floating],
     limit: float,
 ) -> NDArray[np.int64]:
-    """Which 2D person each 3D person is in each view, one to one.
+    """Assign to each 3D person at most one 2D person per view, one to one.
 
     Args:
         projected: the 3D people.

@@ -1,7 +1,7 @@
-"""Which detections of several views show the same person: rays, distances, groups.
+"""Association of detections across views, by distances between their rays.
 
-Everything is measured between rays in the world, in mm, so that neither focal lengths nor how far
-a person stands from a camera matter. Letters: N detections of all views, P people, V views,
+All distances are between rays in the world, in mm, so that neither the focal lengths nor a person's
+distance from a camera matters. Letters: N detections of all views, P people, V views,
 J joints, M pairs of detections.
 """
 
@@ -15,15 +15,15 @@ from scipy.optimize import linear_sum_assignment
 from selfpose3d.skeletons import SWAP_SIDES
 
 FARTHEST_MM = 500.0
-"""Distances are cut off here: one wrong joint says no more than that it is wrong."""
+"""Largest distance that counts, so that one wrong joint can't outweigh the others."""
 
 ABSENT = -1
-"""In an assignment: the person has no detection in the view."""
+"""The index of a person without a detection in the view, in an assignment."""
 
 _WELL_CROSSED = 0.5
-"""Sine of the angle (30 degrees) from which on two rays' distance counts in full."""
+"""Sine of the angle between two rays (30 degrees) from which their distance counts in full."""
 _BASE_WEIGHT = 0.02
-"""Of a joint that is there, whatever its confidence."""
+"""Smallest weight of a joint that is there, at any confidence."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Detections:
         view: (N,) index of the camera.
         directions: (N, J, 3) unit vectors in the world, from the camera through the joint.
         confidences: (N, J) in [0, 1].
-        centres: (V, 3) of the cameras, mm.
+        centres: (V, 3) centres of the cameras, mm.
     """
 
     view: NDArray[np.int64]
@@ -116,7 +116,7 @@ def group(distances: NDArray[np.float64], view: NDArray[np.int64], limit: float)
     Args:
         distances: (N, N) mm, infinite within one view.
         view: (N,) view of each detection.
-        limit: groups farther apart than this stay apart, mm.
+        limit: mean distance from which groups stay apart, mm.
 
     Returns:
         indices of the detections of each group; single ones are groups, too.
@@ -156,12 +156,12 @@ def assignment_of_groups(
 def distances_to_people(
     joints: NDArray[np.float64], origins: NDArray[np.float64], directions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How far 3D joints are from rays, at most ``FARTHEST_MM``.
+    """Distances of 3D joints from rays, at most ``FARTHEST_MM``.
 
     Args:
         joints: (P, J, 3) mm.
-        origins: (N, 3) where the rays of each detection start, mm.
-        directions: (S, N, J, 3) unit vectors, as many sets as wanted.
+        origins: (N, 3) origins of the rays of each detection, mm.
+        directions: (S, N, J, 3) unit vectors, in S sets.
 
     Returns:
         (S, P, N, J) mm.
@@ -190,13 +190,13 @@ def weighted_mean(
 def assign(
     costs: NDArray[np.float64], view: NDArray[np.int64], n_views: int, limit: float
 ) -> NDArray[np.int64]:
-    """Give people detections, one at most in each view, by Hungarian matching.
+    """Assign detections to people, at most one per view, by Hungarian matching.
 
     Args:
         costs: (P, N) mm.
         view: (N,).
         n_views: V.
-        limit: what costs more is not assigned, mm.
+        limit: largest cost of an assigned pair, mm.
 
     Returns:
         (P, V) indices of detections, or ``ABSENT``.

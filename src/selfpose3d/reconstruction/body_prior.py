@@ -1,4 +1,4 @@
-"""What the rest of a body says about a joint that was not seen.
+"""Joints that were not seen, inferred from the rest of the body.
 
 A missing joint hangs on its parent by the bone of the other side, mirrored at the body's median
 plane; where that is missing as well, by the bone of a person standing upright.
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from selfpose3d.skeletons import NECK, NOSE, ROOT, SWAP_SIDES
 
 PARENTS: tuple[int, ...] = (ROOT, NECK, NECK, NECK, 3, 4, ROOT, 6, 7, NECK, 9, 10, ROOT, 12, 13)
-"""Of each joint; neck and mid-hip stand in for each other."""
+"""The parent of each joint; neck and mid-hip are each other's parent."""
 
 _ORDER = (ROOT, NECK, 3, 9, 6, 12, 4, 10, 7, 13, 5, 11, 8, 14, NOSE)
 """Joints such that parents come before their children."""
@@ -98,7 +98,7 @@ def _complete_one(joints: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArr
 def _place_trunk(
     joints: NDArray[np.float64], known: NDArray[np.bool_], axes: NDArray[np.float64]
 ) -> None:
-    """Give a body without mid-hip one, from the mean of what the known joints tell of it."""
+    """Give a body without mid-hip the mean of the mid-hips that its known joints imply."""
     if known[ROOT]:
         return
     joints[ROOT] = (joints[known] - STANDING[known] @ axes).mean(axis=0)

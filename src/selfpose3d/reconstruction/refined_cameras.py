@@ -1,4 +1,4 @@
-"""A scene's principal points refitted to its own labels, for a calibration that is biased.
+"""Principal points of a scene, fitted to its own labels, for a biased calibration.
 
 It can hide a wrong calibration, so it is done only when asked for, and its gain is reported on
 frames that the fit did not see.
@@ -13,26 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.detection.projections import mean_gaps, project_people
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene, write_cameras
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.refinement import refine_centres
+from selfpose3d.reconstruction.projections import mean_gaps, project_people
 from selfpose3d.skeletons import N_JOINTS
 
 CONFIDENT = 0.5
-"""Label joints that score less are not fitted to."""
+"""Lowest score of a label's joint that is fitted to."""
 MATCH = 0.12
-"""A label is a person's when its mean gap is below this share of the height."""
+"""Mean gap, relative to the height, below which a label belongs to a person."""
 
 
 def write_refined_scene(scene: Scene, labels: Views, people: Frames, out: Path) -> None:
     """Write a copy of a scene with refitted principal points, and ``refinement.json`` in it.
 
     Args:
-        scene: as calibrated.
+        scene: scene with the cameras as calibrated.
         labels: Panoptic-15, px of the stored frames.
         people: the scene's training-free reconstruction, which tells who is who across views.
         out: folder of the new scene.

@@ -1,4 +1,4 @@
-"""People as the scale: whether a scene's calibration can be in millimetres.
+"""A check that a scene's calibration is in millimetres, by the size of its people.
 
 Cameras may stand at any distance from each other, people are of one size. Told are units that are
 wrong by a factor of three or more either way, centimetres, inches or tenths of a millimetre. Not
@@ -16,22 +16,22 @@ from selfpose3d.reconstruction.body_prior import STANDING_BONES
 from selfpose3d.skeletons import NECK, ROOT
 
 TRUNK_AND_LEGS = np.array([(NECK, ROOT), (6, 7), (7, 8), (12, 13), (13, 14)])
-"""The longest bones, so that errors of joints bear least on them."""
+"""The longest bones, on which errors of joints have the least effect."""
 STANDING_LENGTHS = np.linalg.norm(STANDING_BONES[[ROOT, 7, 8, 13, 14]], axis=-1)
-"""(5,) of these bones in a person of about 1.7 m, mm."""
+"""(5,) lengths of these bones in a person of about 1.7 m, mm."""
 NECK_TO_ANKLE_MM = float(STANDING_LENGTHS[:3].sum())
 
 SMALLEST_MM, LARGEST_MM = 500.0, 2500.0
-"""Of all people from neck to ankle, a toddler and nobody; the middle of any group lies between."""
+"""Plausible medians of people's lengths from neck to ankle, mm: a toddler's to a giant's."""
 ENOUGH = 5
-"""Fewer people may all be mistakes."""
+"""Fewest people to judge by; fewer may all be mistakes."""
 _FEWEST_BONES = 3
 
 
 def necks_to_ankles(
     joints: NDArray[np.float64], supported: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """How long people are from neck to ankle, stretched out, by their trunks and legs.
+    """Lengths of people from neck to ankle when stretched out, by their trunks and legs.
 
     Args:
         joints: (P, 15, 3) mm.
@@ -49,7 +49,7 @@ def necks_to_ankles(
 
 
 def check_stature(lengths: NDArray[np.float64], scene: Path) -> None:
-    """Refuse a scene whose people can't be people.
+    """Refuse a scene whose people are not of human size.
 
     Args:
         lengths: (N,) of everybody from neck to ankle, mm.

@@ -41,19 +41,19 @@ from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import N_JOINTS
 
 ROUNDS = 2
-"""How often detections are given out anew."""
+"""Number of times that detections are reassigned."""
 
 LIMBS = np.array([[3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14]])
-"""(2, 6) joints of arms and legs: what estimators exchange together."""
+"""(2, 6) joints of arms and of legs, which estimators exchange together."""
 
 SWAP_GAIN = 0.7
-"""Left and right are exchanged when that brings the distance below this share."""
+"""Ratio of the distances with exchanged and with given sides, below which sides are exchanged."""
 
 CERTAINTY = 2.0
-"""A ray weighs as much as its confidence to this power: errors grow faster than it falls."""
+"""Power of the confidence that gives a ray's weight; errors grow faster than confidence falls."""
 
 LEAST_SUPPORT = 0.05
-"""Below this a view says nothing on a joint."""
+"""Lowest support of a view that counts for a joint."""
 
 
 def reconstruct(
@@ -65,7 +65,7 @@ def reconstruct(
         views: people by camera name, Panoptic-15, pixels of the cameras' images. A camera that is
             not named has seen nobody.
         cameras: the rig.
-        parameters: of the method.
+        parameters: parameters of the method.
 
     Raises:
         InputError: ``views`` names a camera that is not in the rig.
@@ -78,7 +78,7 @@ def reconstruct(
     names = [camera.name for camera in cameras]
     strange = sorted(set(views) - set(names))
     if strange:
-        raise InputError(f"people of cameras {strange}, which are not in the rig {names}")
+        raise InputError(f"there are people of cameras {strange}, which are not in the rig {names}")
     seen = [(index, views.get(camera.name)) for index, camera in enumerate(cameras)]
     rays = [
         (index, ray_directions(cameras[index], people.points), people.scores)
@@ -92,7 +92,7 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
     """Reconstruct the people of every frame of a scene, showing progress.
 
     Args:
-        scene: gives the cameras, the frames and the sequence's name.
+        scene: scene with the cameras, the frames and the sequence's name.
         labels: people by (frame, camera name), Panoptic-15, pixels of the stored frames.
         parameters: see ``reconstruct``.
 
@@ -100,7 +100,7 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
         people by (sequence, frame), every frame of the scene among them.
 
     Raises:
-        InputError: the people are not of human size, so that the calibration is not in mm.
+        InputError: the people are not of human size, since the calibration is not in mm.
     """
     people: dict[tuple[str, int], People3D] = {}
     lengths = []
@@ -185,9 +185,9 @@ class Association:
 
     Args:
         joints: (P, J, 3) mm.
-        support: (V, P, J) in [0, 1], of each view for each joint.
+        support: (V, P, J) support of each view for each joint, in [0, 1].
         assignment: (P, V) indices of detections, or ``ABSENT``.
-        detections: of the frame, sides exchanged where that fits.
+        detections: detections of the frame, sides exchanged where that fits better.
     """
 
     joints: NDArray[np.float64]
@@ -214,7 +214,7 @@ class Association:
         return self.support.sum(axis=0).mean(axis=-1)
 
     def where(self, chosen: NDArray[np.int64]) -> "Association":
-        """Those people only, in that order."""
+        """Only the chosen people, in that order."""
         return replace(
             self,
             joints=self.joints[chosen],
@@ -238,8 +238,11 @@ def associate(detections: Detections, parameters: TrainingFree) -> Association:
 
 
 def completed(found: Association, joints: NDArray[np.float64], min_views: int) -> People3D:
-    """People at ``joints`` (P, J, 3), those that too few views support taken from the rest of the
-    body (step 4), with the association's scores."""
+    """People at ``joints`` (P, J, 3), with the association's scores.
+
+    Joints with fewer than ``min_views`` supporting views are inferred from the rest of the body
+    (step 4).
+    """
     return People3D.predicted(complete(joints, _n_supporting(found) >= min_views), found.scores)
 
 
@@ -273,7 +276,7 @@ def _triangulate(
 def _reassign(
     detections: Detections, joints: NDArray[np.float64], parameters: TrainingFree
 ) -> tuple[Detections, NDArray[np.int64]]:
-    """Give 3D people detections anew; limbs whose sides were exchanged come back so."""
+    """Assign detections to 3D people again, with limbs whose sides were exchanged corrected."""
     swapped = with_sides_swapped(detections)
     weights_SNJ = np.stack([joint_weights(detections), joint_weights(swapped)])
     distances_SPNJ = distances_to_people(
@@ -298,11 +301,11 @@ def _reassign(
 def _turned_limbs(
     distances_SPNJ: NDArray[np.float64], weights_SNJ: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """(P, N, J) which joints fit a person clearly better with left and right exchanged.
+    """(P, N, J) whether joints fit a person clearly better with left and right exchanged.
 
     Args:
-        distances_SPNJ: of the sides as they are and exchanged, mm.
-        weights_SNJ: of the joints, likewise.
+        distances_SPNJ: distances with the sides as they are and exchanged, mm.
+        weights_SNJ: weights of the joints, likewise.
     """
     before, after = weighted_mean(distances_SPNJ[..., LIMBS], weights_SNJ[:, None, :, LIMBS])
     result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
@@ -323,6 +326,6 @@ def _distinct(solution: Association, distance: float) -> Association:
 
 
 def _n_supporting(solution: Association) -> NDArray[np.int64]:
-    """(P, J) how many views agree with a joint."""
+    """(P, J) number of views that agree with a joint."""
     supporting: NDArray[np.int64] = (solution.support > LEAST_SUPPORT).sum(axis=0)
     return supporting

@@ -54,8 +54,8 @@ def line_chart(series: Mapping[str, Series], x_label: str, y_label: str) -> str:
 
     Args:
         series: curves by name; values that are not finite are left out.
-        x_label: what x is.
-        y_label: what y is.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
 
     Returns:
         an ``<svg>`` element.

@@ -1,6 +1,6 @@
 """Tables of measured facts, with readable names and units: pseudo labels, reprojection.
 
-What the numbers are is said where they are made: ``pseudo2d.quality``, ``evaluation.heatmaps``
+The modules that make the numbers define them: ``detection.quality``, ``evaluation.heatmap_quality``
 and ``evaluation.reprojection``.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 Format = Callable[[Any], str]
 Columns = Mapping[str, tuple[str, Format]]
-"""A fact's name as printed, and how its value is, by its key."""
+"""The printed name of each fact and the format of its value, by key."""
 
 
 def _count(value: int) -> str:
@@ -34,17 +34,17 @@ ERRORS: Columns = {
 }
 LABELS: Columns = {
     "images": ("pictures", _count),
-    "people": ("people to be found in them", _count),
-    "recall": ("of these found", _share),
+    "people": ("people in them", _count),
+    "recall": ("found people", _share),
     "false_positives": ("surplus labels", _count),
-    "duplicates": ("of these, second labels of a person", _count),
+    "duplicates": ("surplus labels of a person already labelled", _count),
     "joints": ("joints compared", _count),
     **ERRORS,
     "pck": ("PCK", _percent),
     "swapped_people": ("swapped people", _share),
     "own_side": ("limb joints on their own side", _share),
 }
-"""Of label quality and of learnt heatmaps."""
+"""The facts of label quality and of learnt heatmaps."""
 BY_JOINT: Columns = {**ERRORS, "pck": ("PCK", _percent), "own_side": ("own side", _share)}
 BY_SCORE: Columns = {"share": ("of the joints", _share), **ERRORS}
 REPROJECTION: Columns = {
@@ -61,10 +61,10 @@ REPROJECTION: Columns = {
 
 
 def label_tables(quality: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Labels and learnt heatmaps beside one another: as a whole, by the joint's score, by joint.
+    """Tables of labels and learnt heatmaps: overall, by the joint's score, and by joint.
 
     Args:
-        quality: what was measured, by title.
+        quality: measured facts by title.
 
     Returns:
         tables as ``{"name", "columns", "rows"}``, cells as text.
@@ -104,7 +104,7 @@ def _by_joint(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _side_by_side(
     name: str, parts: Mapping[str, Mapping[str, Mapping[str, Any]]], columns: Columns
 ) -> dict[str, Any]:
-    """One table of several titles' rows of the same names; a title heads each of its columns."""
+    """One table of the rows of several titles; each column is headed by its title."""
     rows: dict[str, dict[str, Any]] = {}
     headed = {}
     for title, part in parts.items():
@@ -116,7 +116,7 @@ def _side_by_side(
 
 
 def _table(name: str, rows: Mapping[str, Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
-    """A row each; of the columns those that a row knows."""
+    """A table with the given rows and those of the columns for which a row has a value."""
     known = [key for key in columns if any(key in row for row in rows.values())]
     cells = [
         [title, *("–" if row.get(key) is None else columns[key][1](row[key]) for key in known)]

@@ -1,4 +1,4 @@
-"""Figures made from result files: overlays, the 3D viewer's data, curves, where the time went.
+"""Figures made from result files: overlays, data of the 3D viewer, curves, and times.
 
 Letters: V views, P people, J joints.
 """
@@ -24,25 +24,25 @@ from selfpose3d.reporting.charts import line_chart
 from selfpose3d.skeletons import BONES, N_JOINTS
 
 PERSON_COLOURS = ("#ff5a4f", "#2fb4ff", "#ffd23f", "#3ddc84", "#c98bff", "#ff9f43", "#2ee6d6")
-"""Of people in overlays, by their number in the frame: bright, to stand on photographs."""
+"""Colours of people in overlays by their number in the frame, bright enough for photographs."""
 
 TRUTH = "ground truth"
-"""The name of the layer that holds the truth."""
+"""Name of the layer of the truth."""
 
 SHOWN_SHARE = 0.5
-"""Of a frame's best score: people who score less are not drawn."""
+"""Lowest score of a person who is drawn, relative to the frame's best."""
 SHOWN_NOTE = (
     f"Predicted people who score less than {100 * SHOWN_SHARE:.0f} % of their frame's best are not "
     "drawn; all numbers count them."
 )
-"""What must be said wherever predictions are drawn."""
+"""The note that must accompany drawn predictions."""
 OTHERS_SHARE = 0.01
-"""Of the time: rules that took less are one row."""
+"""Fraction of the time below which rules share one row."""
 JPEG_QUALITY = 78
 PICTURE_WIDTH = 960
 """Of the pictures that are kept with a run, px, at most."""
 _MARGIN = 0.3
-"""Joints further outside the image than this share of its size are not drawn."""
+"""Largest distance outside the image, relative to its size, of a joint that is drawn."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Overlay:
 
     Args:
         camera: name.
-        width: of picture and skeletons, px.
-        height: likewise.
+        width: width of picture and skeletons, px.
+        height: height of picture and skeletons, px.
         picture: data URI (JPEG).
-        layers: by name, the SVG paths of its people.
+        layers: SVG paths of the people, by the layer's name.
     """
 
     camera: str
@@ -82,7 +82,7 @@ def overlay_frame(
         scene: whose stored frames and cameras are used.
         frame: its id.
         layers: 3D people by the layer's name (methods, ``TRUTH``).
-        width: of the pictures, px.
+        width: width of the pictures, px.
     """
     overlays = []
     for camera in scene.cameras:
@@ -113,7 +113,7 @@ def visible_joints(camera: Camera, people: People3D) -> NDArray[np.float64]:
 
 
 def skeleton_svg(camera: Camera, people: People3D, truth: bool = False) -> str:
-    """The people of a frame as SVG paths in a camera's pixels, one a person."""
+    """The people of a frame as SVG paths in a camera's pixels, one path per person."""
     paths = []
     for index, joints in enumerate(visible_joints(camera, people)):
         strokes = [
@@ -128,7 +128,7 @@ def skeleton_svg(camera: Camera, people: People3D, truth: bool = False) -> str:
 
 
 def confident(frames: Frames) -> dict[tuple[str, int], People3D]:
-    """The people worth drawing: those who score at least half of the frame's best.
+    """The people who are drawn: those who score at least half of the frame's best.
 
     A method exports everybody it considers, as average precision wants it; in a picture the
     doubtful ones would hide the rest.
@@ -186,7 +186,7 @@ def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def middle_frames(scene: Scene, count: int) -> list[int]:
-    """``count`` frames spread evenly over a scene, its ends left out."""
+    """``count`` frames spread evenly over a scene, without its first and last."""
     count = min(count, len(scene.frames))
     places = (np.arange(count) + 0.5) / max(count, 1)
     return [scene.frames[int(place * len(scene.frames))] for place in places]
@@ -202,12 +202,12 @@ def jpeg_uri(image: NDArray[np.uint8]) -> str:
 def viewer_data(
     scenes: Sequence[Scene], layers: Mapping[str, Frames], max_frames: int = 200
 ) -> dict[str, Any]:
-    """What the 3D viewer plays, as JSON: cameras, and people in whole mm by frame and layer.
+    """The data of the 3D viewer, as JSON: cameras, and people in whole mm by frame and layer.
 
     Args:
         scenes: sequences to show.
         layers: 3D people by name.
-        max_frames: of a sequence; of a longer one, evenly spread frames.
+        max_frames: most frames per sequence; a longer one shows evenly spread frames.
     """
     return {
         "bones": [list(bone) for bone in BONES],
@@ -232,7 +232,7 @@ def viewer_data(
 
 
 def curves_svg(curves: pd.DataFrame, points: int = 160) -> str:
-    """Training curves as an SVG chart, each point a mean over its share of the iterations."""
+    """Training curves as an SVG chart; each point is a mean over a part of the iterations."""
     bins = np.arange(len(curves)) * points // max(len(curves), points)
     means = curves.groupby(bins).mean(numeric_only=True)
     x = means["iteration"].to_numpy(dtype=float)
@@ -241,7 +241,7 @@ def curves_svg(curves: pd.DataFrame, points: int = 160) -> str:
 
 
 def read_benchmarks(folder: Path) -> pd.DataFrame:
-    """Snakemake's benchmark files ``<rule>/<wildcards>.tsv``, one row a job.
+    """Snakemake's benchmark files ``<rule>/<wildcards>.tsv``, one row per job.
 
     Returns:
         columns ``rule, job, seconds, max_rss_mb, cpu_seconds``, NaN where Snakemake measured
@@ -299,7 +299,7 @@ def _joints(people: People3D, index: int) -> list[list[int] | None]:
 
 
 def _camera_frustum(camera: Camera, depth: float = 350.0) -> dict[str, Any]:
-    """Name, centre and the four corners of the picture ``depth`` mm before it, whole mm."""
+    """Name, centre and the four corners of the picture ``depth`` mm in front of it, in whole mm."""
     width, height = camera.width, camera.height
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
     rays = corners @ np.linalg.inv(camera.K).T * depth

@@ -1,4 +1,4 @@
-"""Where and from what results were made: the source's revision and the machine."""
+"""The origin of results: revision of the source, and machine."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ def git_revision(folder: Path | None = None) -> str:
 
 
 def machine() -> str:
-    """Processor, cores and memory of this machine, in a line."""
+    """Processor, cores and memory of this machine, in one line."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parts = [_processor(), f"{cores} cores"]
     memory = _memory_gib()

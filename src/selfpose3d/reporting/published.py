@@ -1,8 +1,9 @@
-"""Figures that others published, as they are printed beside ours.
+"""Published figures of others, to be printed beside ours.
 
-``results/reference/*.csv``: ``method, supervision``, one column a metric (empty where the source
-gives none), ``source``, and ``data`` where they are not of CMU Panoptic. All of them are of another
-data set than the studio's, and marked as such wherever they are shown.
+The files ``results/reference/*.csv`` have the columns ``method, supervision``, one column per
+metric (empty where the source gives none), ``source``, and ``data`` where the data set is not CMU
+Panoptic. All figures are of another data set than the studio, and are marked as such wherever they
+are shown.
 """
 
 from pathlib import Path
@@ -12,13 +13,13 @@ import pandas as pd
 from selfpose3d.errors import InputError
 
 PUBLISHED = "(published)"
-"""How the column ``data`` of a results table ends in published rows."""
+"""The end of the column ``data`` in published rows of a results table."""
 PUBLISHED_DATA = f"CMU Panoptic {PUBLISHED}"
-"""What it says unless their file says otherwise."""
+"""The data set of published rows whose file names none."""
 
 
 def read_published(path: Path) -> pd.DataFrame:
-    """Read published figures: one row a method, percent and mm.
+    """Read published figures: one row per method, in percent and mm.
 
     Raises:
         InputError: the file is missing, or lacks a column.

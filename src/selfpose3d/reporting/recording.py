@@ -1,11 +1,11 @@
-"""MLflow, and nothing else knows of it: what a run left in files is recorded after the fact.
+"""Recording in MLflow: what a run left in files is recorded after the fact.
 
 An experiment is a run that shows the mean over its seeds. Below it stand the runs of the seeds, and
-below each of these its training stages. Their times are those of the training itself. One process
-records at a time; what was recorded before with the same content is left as it is.
+below each of these its training stages. Their times are those of the training itself. What was
+recorded before with the same content is left unchanged.
 
-Where runs go: ``MLFLOW_TRACKING_URI``, or ``mlflow.db`` (SQLite) in the working directory.
-``import mlflow`` takes seconds, so only the functions that record pay for it.
+Runs go to ``MLFLOW_TRACKING_URI``, or to ``mlflow.db`` (SQLite) in the working directory.
+``import mlflow`` takes seconds, so only the functions that record import it.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Dataset, LoggedModel, Run
 
 DEFAULT_STORE = "mlflow.db"
-"""SQLite file in the working directory, where no server is named."""
+"""SQLite file in the working directory, where no tracking server is named."""
 VIEW = "headline"
 """The key of the saved view: ``.../runs?viewStateShareKey=headline`` opens it."""
 PARENT = "mlflow.parentRunId"
@@ -172,12 +172,12 @@ class _Results:
 
 
 def store_uri() -> str:
-    """Where runs go."""
+    """The address to which runs are recorded."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path.cwd() / DEFAULT_STORE}"
 
 
 def prepare_store(mlflow: Mlflow) -> str:
-    """Create or migrate the store and make the experiment, once, before anything is recorded.
+    """Create or migrate the store and create the experiment; needed once, before anything records.
 
     The experiment's list of runs gets a saved view, ``VIEW``, with the headline metrics as columns:
     by itself MLflow's list shows no metrics.
@@ -211,13 +211,13 @@ def record(
     """Record an experiment's folder as the run of its seed, its training stages below it.
 
     The run above it, which shows the mean over the experiment's seeds, is made or brought up to
-    date: of each seed it counts the newest run with the same parameters. A run that was broken off,
-    and an earlier one of the same folder with another content, are replaced.
+    date: of each seed it counts the newest run with the same parameters. A run that was
+    interrupted, and an earlier one of the same folder with another content, are replaced.
 
     Args:
         experiment: folder with ``experiment.json``, ``metrics.json``, ``predictions.parquet``.
-        mlflow: where in MLflow.
-        benchmarks: Snakemake's; what is not there was not measured.
+        mlflow: the MLflow experiment to record in.
+        benchmarks: folder of Snakemake's benchmarks; what is not there was not measured.
         pictures: (H, W, 3) RGB images to show with the run, by name.
 
     Returns:
@@ -242,7 +242,7 @@ def record_table(table: str, runs: Sequence[str], mlflow: Mlflow) -> None:
     Args:
         table: its name.
         runs: the ids of its rows' runs, one a seed; the runs with their means are tagged, too.
-        mlflow: where in MLflow.
+        mlflow: the MLflow experiment that they are recorded in.
 
     Raises:
         InputError: a run is not in the store.
@@ -269,7 +269,7 @@ def flat_params(described: Description) -> dict[str, str]:
 
 
 def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of ``metrics.json`` by MLflow's names, the headline first; what is None left out."""
+    """Numbers of ``metrics.json`` by MLflow's names, the headline first and without None."""
     headline = {
         recorded_name(key): float(metrics[key]) for key in HEADLINE if metrics.get(key) is not None
     }
@@ -566,17 +566,16 @@ def _dvc_revision() -> str:
 
 
 def _dataset(data: Data) -> "Dataset":
-    """Sequences of a data set as MLflow names them; its id stands for all it depends on."""
+    """Sequences as MLflow names data; their folders' names hold the keys of all they depend on."""
     from mlflow.entities import Dataset
 
-    names = [scene.name for scene in data.scenes]
-    place = os.path.commonpath(data.scenes) if data.scenes else data.id
+    folders = [scene.as_posix() for scene in data.scenes]
     return Dataset(
         name=data.title,
-        digest=_digest([data.id, names])[:8],
+        digest=_digest(folders)[:8],
         source_type="local",
-        source=json.dumps({"uri": place}),
-        profile=json.dumps({"sequences": len(names)}),
+        source=json.dumps({"uri": os.path.commonpath(folders), "folders": folders}),
+        profile=json.dumps({"sequences": len(folders)}),
     )
 
 

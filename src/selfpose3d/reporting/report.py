@@ -1,4 +1,4 @@
-"""The report: one HTML file that holds all it shows and opens offline."""
+"""The report: one HTML file that contains all it shows and opens offline."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,13 +49,13 @@ FOOTAGE_NOTES = {
         "real; a woman looks composited into all four views (about 1.35 m tall when "
         "triangulated); a bystander is seen by two cameras only. The calibration as shipped is "
         "biased against the pictures: triangulated bodies reproject with a median error of about "
-        "1 % of the pictures' width (11 to 13 px of 1088), the cause not established."
+        "1 % of the pictures' width (11 to 13 px of 1088). The cause is not known."
     )
 }
-"""What must be said wherever a footage is shown, by the scene's source."""
+"""The note that must accompany a footage wherever it is shown, by the scene's source."""
 
 OVERLAY_SCENES = 3
-"""Held-out sequences shown as overlays, at most."""
+"""Most held-out sequences that are shown as overlays."""
 
 Layers = dict[str, Frames]
 """3D people by the layer's name: an experiment's title, or ``TRUTH``."""
@@ -66,9 +66,9 @@ class Footage:
     """Real footage run through the pipeline beside the data.
 
     Args:
-        scene: its folder.
-        predictions: its 3D people.
-        method: what they were made with.
+        scene: folder of the scene.
+        predictions: file of the 3D people.
+        method: method that made the people.
         reprojection: JSON of ``reprojection_report``.
     """
 
@@ -80,19 +80,19 @@ class Footage:
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """The result files that the report shows; what is left empty is left out.
+    """The result files that the report shows; sections without files are left out.
 
     Args:
-        title: of the report.
-        dataset: the data's name, as readers know it.
+        title: heading of the report.
+        dataset: name of the data set for readers.
         tables: CSV files of ``write_table`` by title.
-        experiments: their folders. Of several seeds of an experiment, the first is drawn.
-        stages: training stages' folders, for their curves.
+        experiments: experiment folders. Of several seeds of an experiment, the first is drawn.
+        stages: folders of training stages, for their curves.
         scenes: held-out scene folders, for overlays and the 3D view.
-        truth: their 3D truth, shown beside the predictions.
+        truth: 3D truth of these scenes, shown beside the predictions.
         footage: real footage.
         label_quality: JSON files of label or heatmap quality by title.
-        benchmarks: Snakemake's, ``<rule>/<wildcards>.tsv``.
+        benchmarks: folder of Snakemake's benchmarks, ``<rule>/<wildcards>.tsv``.
     """
 
     title: str

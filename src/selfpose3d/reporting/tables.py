@@ -1,4 +1,4 @@
-"""Results tables: one row an experiment, with the published figures below, marked as such.
+"""Results tables: one row per experiment, and below them published figures, marked as such.
 
 A table is written three times from the same rows: CSV (plain numbers, what the report reads),
 Markdown and LaTeX (rounded, the best of ours in bold where it is best beyond the spread of seeds).
@@ -28,10 +28,10 @@ METRICS: tuple[str, ...] = tuple(sorted(HEADLINE, key=is_length))
 """The columns of the paper's table 1: first what is in percent, then what is in mm."""
 
 EXTENT: tuple[str, ...] = ("sequences", "frames", "people")
-"""What a row was measured on: a count each; people are counted in each frame anew."""
+"""The counts on which a row was measured; people are summed over the frames."""
 
 PAIRED = "MPJPE_paired"
-"""A row's MPJPE minus the first row's, seed by seed: what both have from the seed drops out."""
+"""A row's MPJPE minus the first row's, seed by seed, which removes what a seed does to both."""
 PAIRED_NOTE = "Paired: MPJPE minus the first row's, seed by seed."
 
 OURS_NOTE = "this run, held-out sequences"
@@ -50,10 +50,10 @@ class Row:
     """One row of a table: the same experiment with one or several seeds.
 
     Args:
-        title: as printed.
-        experiments: their folders, one a seed.
+        title: printed name.
+        experiments: their folders, one per seed.
         data: the name of the data set, and of the part of it that the row shows.
-        seeds: of them.
+        seeds: training seeds of ``metrics``.
         group: the keys of the part of ``metrics.json`` that the row shows; none: the whole.
     """
 
@@ -65,10 +65,9 @@ class Row:
 
 
 def row_of(experiments: Sequence[Path]) -> Row:
-    """The row of an experiment: its folders, one a seed.
+    """The row of an experiment, from its folders, one per seed.
 
-    Where a training stage of some seeds broke off and its last weights were kept, the title says
-    so.
+    The title says where a training stage diverged and its last weights were kept.
     """
     if not experiments:
         raise InputError("a row of a table needs at least one experiment folder")
@@ -85,10 +84,10 @@ def _diverged(described: Sequence[Description]) -> str:
 
 
 def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
-    """A row for each group of test frames: a sequence, or frames with so many people.
+    """A row for each group of test frames: a sequence, or the frames with a number of people.
 
     Args:
-        row: of the whole.
+        row: row of all test frames.
         groups: "per_sequence", "per_people".
     """
     metrics: Any = read_metrics(row.experiments[0])
@@ -102,7 +101,7 @@ def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
 def _group_title(kind: str, name: str, part: Mapping[str, Any]) -> str:
     if kind == "per_people":
         return f"{name} people in the frame"
-    return f"{name} ({part['people'] / part['frames']:.1f} people a frame)"
+    return f"{name} ({part['people'] / part['frames']:.1f} people per frame)"
 
 
 def make_table(
@@ -111,9 +110,9 @@ def make_table(
     """The table's numbers, unrounded.
 
     Args:
-        rows: in the order of the table.
-        columns: keys of ``metrics.json``, a dot before a nested one; percent, and mm for MPJPE.
-            One that only published figures have stays empty in ours.
+        rows: rows in the order of the table.
+        columns: keys of ``metrics.json``, nested keys with a dot; percent, and mm for MPJPE. A
+            column that only published figures have stays empty in ours.
         published: files of published figures, appended in their order.
 
     Returns:
@@ -147,8 +146,8 @@ def write_table(
     """Write ``<out_stem>.csv``, ``.md`` and ``.tex``.
 
     Args:
-        experiments: one row each: the experiment's folders, one a seed.
-        title: of the table.
+        experiments: for each row the experiment's folders, one per seed.
+        title: heading of the table.
         out_stem: path without suffix (``results/tables/methods``).
         columns: see ``make_table``.
         published: see ``make_table``.
@@ -165,7 +164,7 @@ def write_table(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table's CSV as ``make_table`` gave it."""
+    """Read the CSV of a table, as ``make_table`` made it."""
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -174,7 +173,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if missing:
         raise InputError(
             f"{path}: not a results table; it lacks the columns {sorted(missing)}; "
-            "remove it if it is an older one, to have it made again"
+            "if it is of an older version, delete it and run the workflow again"
         )
     return table.astype(_COUNTS)
 
@@ -191,10 +190,11 @@ def is_published(table: pd.DataFrame) -> pd.Series:
 
 
 def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
-    """(row, metric) of the best of our rows on the same data, where it is better than each other
-    by more than the larger standard deviation of the two.
+    """(row, metric) of the best of our rows on the same data.
 
-    Nothing where there is but one row, or a single seed of both: their spread is not known.
+    The best row is better than each other by more than the larger standard deviation of the two.
+
+    There is none with only one row, or with a single seed, whose spread is not known.
     """
     best = set()
     for _, ours in table[~is_published(table)].groupby("data"):
@@ -227,7 +227,7 @@ def text_of(table: pd.DataFrame, index: int, column: str) -> str:
 
 
 def header(column: str) -> str:
-    """How a metric's column is headed: with its unit where that is not percent."""
+    """The heading of a metric's column, with its unit where that is not percent."""
     if column == PAIRED:
         return "paired [mm]"
     named = column.replace(".", " ")
@@ -313,7 +313,7 @@ def _our_row(row: Row, columns: Sequence[str], foreign: Container[str]) -> dict[
 
 
 def _extent(row: Row) -> dict[str, int | None]:
-    """The counts of a row; none that its part of ``metrics.json`` does not tell."""
+    """The counts of a row; none where its part of ``metrics.json`` lacks them."""
     metrics: Any = read_metrics(row.experiments[0])
     for key in row.group:
         metrics = metrics[key]
@@ -357,7 +357,7 @@ def _published_rows(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def seeds_note(table: pd.DataFrame) -> str:
-    """What our rows were measured on, people summed over the frames, and what bold means."""
+    """The line that says on what our rows were measured and what bold means."""
     most = table["seeds"].max()
     counts = {name: table[name].max() for name in EXTENT if table[name].notna().any()}
     extent = [f"{n} {name.removesuffix('s') if n == 1 else name}" for name, n in counts.items()]

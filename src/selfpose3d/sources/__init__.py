@@ -1,1 +1,118 @@
-"""Where data come from: each source turns what it finds into scenes, and truth if there is any."""
+"""SOURCES: where data come from, by the name that ``data.source`` gives.
+
+Each source turns what it finds into scenes, and into 3D truth if there is any. Reading the table
+imports none of the sources' code.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfpose3d.sources.entry import Source, Split, kept_frames
+from selfpose3d.tables import Step, Table, extensible
+
+if TYPE_CHECKING:
+    from selfpose3d.parameters import Parameters
+
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
+"""Endings of the videos that are looked for in a folder of videos."""
+
+
+def _numbered(name: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{name}_{index:02d}" for index in range(count))
+
+
+def _studio_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+    studio = parameters.studio
+    return (
+        _numbered("studio_train", studio.train_sequences),
+        _numbered("studio_test", studio.test_sequences),
+    )
+
+
+def _studio_renders(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    own = ("rig", f"{split}_frames", "frame_interval", "people", "seed")
+    return tuple(f"studio.{name}" for name in own)
+
+
+def _studio_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    return ("data.source", *kept_frames(split))
+
+
+def _panoptic_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+    return parameters.panoptic.train, parameters.panoptic.test
+
+
+def _panoptic_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    chosen = () if parameters.data.cameras else ("panoptic.cameras",)
+    fetched = ("panoptic.url", "panoptic.parallel", "panoptic.retries", "panoptic.timeout")
+    return ("data.source", *kept_frames(split), *chosen, *fetched)
+
+
+def _video_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+    return tuple(parameters.videos.train), tuple(parameters.videos.test)
+
+
+def _video_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    return ("data.source", *kept_frames(split), f"videos.{split}.{sequence}")
+
+
+def _video_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    """The videos and the calibration, file by file; the folder itself where it is not there."""
+    from selfpose3d.calibrations import CALIBRATIONS
+
+    folder = Path({**parameters.videos.train, **parameters.videos.test}[sequence])
+    if not folder.is_dir():
+        return (str(folder),)
+    videos = [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
+    rigs = [path for entry in CALIBRATIONS.values() for path in folder.glob(entry.pattern)]
+    return sorted(str(path) for path in (*videos, *rigs)) or (str(folder),)
+
+
+def _demo_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+    return (), ("pose2sim_demo",)
+
+
+def _demo_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    return ("data.network_size", "footage.name", "footage.every", "footage.stored_size")
+
+
+SOURCES: Table[Source] = extensible(
+    "sources",
+    {
+        "studio": Source(
+            title="Studio (rendered people)",
+            sequences=_studio_sequences,
+            reads=_studio_reads,
+            prepare=Step("selfpose3d.sources.panoptic:prepare_rendered"),
+            has_truth=True,
+            renders=_studio_renders,
+        ),
+        "panoptic": Source(
+            title="CMU Panoptic",
+            sequences=_panoptic_sequences,
+            reads=_panoptic_reads,
+            prepare=Step("selfpose3d.sources.panoptic:prepare_panoptic"),
+            has_truth=True,
+            downloads=True,
+        ),
+        "videos": Source(
+            title="Own cameras",
+            sequences=_video_sequences,
+            reads=_video_reads,
+            prepare=Step("selfpose3d.sources.videos:prepare_own_videos"),
+            has_truth=False,
+            files=_video_files,
+        ),
+        "pose2sim_demo": Source(
+            title="Real footage",
+            sequences=_demo_sequences,
+            reads=_demo_reads,
+            prepare=Step("selfpose3d.sources.pose2sim_demo:prepare_demo"),
+            has_truth=False,
+            downloads=True,
+        ),
+    },
+)
+
+__all__ = ["SOURCES", "VIDEO_SUFFIXES", "Source"]

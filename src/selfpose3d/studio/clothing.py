@@ -1,4 +1,4 @@
-"""What a person looks like: build, skin, face, hair and clothes, all from one seed.
+"""The looks of a person: build, skin, face, hair and clothes, all from one seed.
 
 Clothes are shells around the body, textured from the front and from the back like a paper doll:
 a texture covers x (to the person's left) and z of the rest pose at ``TEXEL_M``, its left half
@@ -48,7 +48,7 @@ class Person:
     """Somebody with a body and clothes.
 
     Args:
-        body: at rest.
+        body: body at rest.
         layers: skin, eyes, garments, hair.
     """
 
@@ -215,7 +215,7 @@ def _covered(clothes: list[Layer]) -> Mask:
 
 
 def _touched(texels_T32: NDArray[np.float64], texture: NDArray[np.uint8]) -> Mask:
-    """Which triangles show any opaque texel, a small margin included."""
+    """Whether triangles show any opaque texel, with a small margin."""
     opaque = cv2.dilate(texture[..., 3], np.ones((9, 9), np.uint8)) > 0
     column = np.clip(np.rint(texels_T32[..., 0]), 0, texture.shape[1] - 1).astype(int)
     row = np.clip(np.rint(texels_T32[..., 1]), 0, texture.shape[0] - 1).astype(int)

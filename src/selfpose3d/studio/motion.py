@@ -1,4 +1,4 @@
-"""How people move: seeded plans of activities, walks that avoid the others, joint rotations.
+"""Motions of people: seeded plans of activities, walks that avoid others, joint rotations.
 
 Angles are in degrees. In the body frame (the person looks along -y, left is +x, up is +z) a
 limb that hangs down swings forward for a negative turn about +x.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from selfpose3d.studio.bodies import RestBody
 
 LEAST_DISTANCE_MM = 650.0
-"""Between the roots of two people."""
+"""Smallest distance between the roots of two people."""
 
 _STEP_S = 0.05
 _BLEND_S = 0.5
@@ -21,7 +21,7 @@ _BLEND_S = 0.5
 SIDES = ("L", "R")
 
 Pose = dict[str, float]
-"""Named angles in degrees; what is not named is 0 (see ``joint_rotations``)."""
+"""Named angles in degrees; angles that are not named are 0 (see ``joint_rotations``)."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Activity:
 
 @dataclass(frozen=True)
 class Track:
-    """Where a person is, how they are turned and what they do, over time.
+    """A person's place, direction and activities over time.
 
     Args:
         times: (N,) seconds.
         places: (N, 2) mm.
         headings: (N,) radians about z; 0 looks along -y.
         strides: (N,) phase of the walk in radians.
-        activities: of the whole time, in their order.
+        activities: activities in their order, over the whole time.
         habits: (12,) in [0, 1), the person's own manner.
     """
 
@@ -407,10 +407,10 @@ def plan_motion(
     """Paths and activities of people who share a floor.
 
     Args:
-        rng: what they depend on.
-        people: how many.
-        seconds: how long.
-        area: they stay within +-area in x and y, mm.
+        rng: source of all randomness.
+        people: number of people.
+        seconds: duration, s.
+        area: largest distance of people from the origin in x and in y, mm.
 
     Returns:
         one track a person; their roots stay ``LEAST_DISTANCE_MM`` apart.
@@ -554,7 +554,7 @@ def _keep_apart(walkers: Sequence[_Walker], area: float) -> None:
 
 
 def _yielding(first: _Walker, second: _Walker) -> float:
-    """Share of the way that the first makes: those who sit stay where they are."""
+    """Fraction of the way that the first person moves; those who sit stay where they are."""
     seated = [walker.activities[0].kind == "sit" for walker in (first, second)]
     if seated[0] == seated[1] or not first.history:
         return 0.5

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from selfpose3d.geometry.cameras import Camera, project
 
 SUPERSAMPLING = 1.5
-"""Images are drawn this many times larger, then averaged down, against jagged edges."""
+"""Factor by which images are drawn larger and then averaged down, against jagged edges."""
 
 _NEAR_MM = 50.0
 _ASIDE = 1.7
@@ -53,7 +53,7 @@ class Canvas:
     nearness: NDArray[np.float32]
 
     def copy(self) -> "Canvas":
-        """A canvas to draw on, this one left as it is."""
+        """A copy to draw on, which leaves this canvas unchanged."""
         return Canvas(self.colour.copy(), self.nearness.copy())
 
 
@@ -94,7 +94,7 @@ def draw(canvas: Canvas, camera: Camera, mesh: Mesh) -> None:
 
 
 def _near_image(camera: Camera, vertices: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which vertices lie in front and not so far aside that the distortion folds back."""
+    """Whether vertices lie in front, and not so far aside that the distortion folds back."""
     corner = np.hypot(camera.width / camera.K[0, 0], camera.height / camera.K[1, 1]) / 2
     x, y, z = (vertices @ camera.R.T + camera.t).T
     near: NDArray[np.bool_] = (z > _NEAR_MM) & (np.hypot(x, y) < _ASIDE * corner * z)

@@ -56,13 +56,13 @@ class RigFile(_Strict):
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Where a sequence is shot.
+    """The place where a sequence is shot.
 
     Args:
         cameras: named "00_00", "00_01", ... as Panoptic names panel and node.
-        area: people stay within +-area in x and y, mm.
+        area: largest distance of people from the origin in x and in y, mm.
         room: (3,) width (x), depth (y) and height of the room, mm, its floor's middle at 0.
-        look: which furnishing of the room.
+        look: number of the room's furnishing.
     """
 
     cameras: tuple[Camera, ...]
@@ -136,7 +136,7 @@ def looking_at(
         position: (3,) of the camera, mm.
         target: (3,) in the middle of the picture, mm.
         roll: about the optical axis, degrees.
-        name: of the camera, for the error.
+        name: name of the camera, for messages.
     """
     forward = target - position
     right = np.cross(forward, [0.0, 0.0, 1.0])

@@ -255,11 +255,11 @@ def _quad(
 
 
 def see_room(stage: Stage, seed: int) -> tuple[View, ...]:
-    """The empty room in every camera of a stage; drawn once a sequence.
+    """The empty room in every camera of a stage; drawn once per sequence.
 
     Args:
         stage: cameras and room.
-        seed: of the room's furnishing.
+        seed: seed of the room's furnishing.
     """
     meshes = _room_meshes(stage.room, stage.look, seed)
     return tuple(_view(enlarged(camera), meshes, stage) for camera in stage.cameras)

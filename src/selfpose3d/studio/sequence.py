@@ -1,6 +1,7 @@
 """A sequence: people in the room, filmed, in the layout of the CMU Panoptic host."""
 
 import json
+import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,16 +37,11 @@ from selfpose3d.studio.room import (
 
 TO_PANOPTIC = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """``x_panoptic = TO_PANOPTIC x``: from z up to Panoptic's y down."""
+_NAME = re.compile(r"studio_(train|test)_(\d+)")
 _EXTRA_JOINTS = ("left_eye", "left_ear", "right_eye", "right_ear")
 _SENSOR_NOISE = 2.2
 _JPEG_QUALITY = 92
 _STOOL_HALF_MM = 190.0
-
-
-def sequence_names(studio: Studio) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the training and of the test sequences."""
-    train = tuple(f"studio_train_{n:02d}" for n in range(studio.train_sequences))
-    return train, tuple(f"studio_test_{n:02d}" for n in range(studio.test_sequences))
 
 
 @dataclass(frozen=True)
@@ -70,9 +66,9 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
 
     Args:
         studio: the parameters.
-        sequence: one of ``sequence_names``.
+        sequence: studio_train_NN or studio_test_NN.
         rig: a rig file, see ``read_rig``.
-        bodies: what ``bake_bodies`` wrote.
+        bodies: file written by ``bake_bodies``.
         host: the folder that stands for the host's root.
     """
     index, rng, frames = _stream(studio, sequence)
@@ -93,24 +89,24 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
 
 
 def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, int]:
-    """A sequence's place in its split, its random numbers, shared with no other, and its number
+    """A sequence's place in its split, random numbers that no other sequence shares, and its number
     of frames."""
-    for split, names in enumerate(sequence_names(studio)):
-        if sequence in names:
-            frames = (studio.train_frames, studio.test_frames)[split]
-            index = names.index(sequence)
-            return index, np.random.default_rng([studio.seed, split, index]), frames
-    train, test = sequence_names(studio)
-    raise InputError(
-        f"there is no studio sequence '{sequence}'; with studio.train_sequences = "
-        f"{len(train)} and studio.test_sequences = {len(test)} they are {train[0]} to {test[-1]}"
-    )
+    named = _NAME.fullmatch(sequence)
+    if not named:
+        raise InputError(
+            f"there is no studio sequence '{sequence}'; they are called studio_train_00, ..., "
+            "studio_test_00, ..."
+        )
+    split, index = named[1], int(named[2])
+    frames = studio.train_frames if split == "train" else studio.test_frames
+    seed = [studio.seed, ("train", "test").index(split), index]
+    return index, np.random.default_rng(seed), frames
 
 
 def _cast(
     studio: Studio, index: int, rng: np.random.Generator, frames: int, stage: Stage, bodies: Path
 ) -> tuple[list[Person], tuple[Track, ...]]:
-    """The people of a sequence; their number goes round, so that each comes equally often."""
+    """The people of a sequence; their number rotates, so that each comes equally often."""
     low, high = studio.people
     if low > high:
         raise InputError(f"studio.people: {low} to {high}; the first must not exceed the second")
@@ -231,7 +227,7 @@ class _Shot:
 
 
 class _Videos:
-    """One video a camera, written frame by frame.
+    """One video per camera, written frame by frame.
 
     Motion JPEG: every frame stands for itself, so frame numbers are exact, and its quality is
     chosen here (OpenCV's own encoders offer no way to).
@@ -275,7 +271,7 @@ class _Videos:
             self._check()
 
     def _check(self) -> None:
-        """OpenCV says nothing when a disk is full: count what arrived."""
+        """Count the written frames, since OpenCV does not report a full disk."""
         for path in self.paths:
             count = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FRAME_COUNT))
             if count != self.written:
@@ -307,7 +303,7 @@ def _write_calibration(path: Path, cameras: Sequence[Camera]) -> None:
 
 
 def _write_poses(path: Path, poses: Sequence[NDArray[np.float64]], interval: float) -> None:
-    """The tar of one JSON a frame: cm, y down, confidence 1."""
+    """A tar of one JSON per frame: cm, y down, confidence 1."""
     with tarfile.open(path, "w") as archive:
         for frame, joints_P19_3 in enumerate(poses):
             bodies = [

@@ -1,1 +1,1 @@
-"""Augmentation, losses, the stages and the loop they share."""
+"""What methods share in training: devices, data, the loop and its state, augmentation, bodies."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
 from selfpose3d.files.results import forget_divergence, write_curves, write_divergence
-from selfpose3d.parameters import Stage
+from selfpose3d.parameters import StageSettings
 from selfpose3d.progress import track
 from selfpose3d.seeds import stage_rng
 from selfpose3d.training.runs import Run
@@ -54,7 +54,7 @@ def repeatable(seed: int, stage: str, threads: int) -> Iterator[None]:
         torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
 
 
-def learning_rate_factor(settings: Stage, iteration: int, iterations: int) -> float:
+def learning_rate_factor(settings: StageSettings, iteration: int, iterations: int) -> float:
     """What the base learning rate is multiplied by in an iteration."""
     share = iteration / iterations
     if settings.schedule == "step":

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from selfpose3d.errors import InputError
-from selfpose3d.parameters import Compute, Parameters, Stage
+from selfpose3d.parameters import Compute, Parameters, StageSettings
+from selfpose3d.parameters.section import marks_of
 from selfpose3d.training.data import TrainingData
 
 
@@ -31,7 +32,7 @@ class Run:
     """
 
     stage: str
-    settings: Stage
+    settings: StageSettings
     compute: Compute
     seed: int
     out: Path
@@ -50,7 +51,7 @@ class Run:
         return self.out / "resume.pt"
 
 
-def iterations_of(settings: Stage, batches_per_epoch: int, devices: int) -> int:
+def iterations_of(settings: StageSettings, batches_per_epoch: int, devices: int) -> int:
     """The length of a stage in iterations, from its iterations or its epochs."""
     if settings.iterations is not None:
         return settings.iterations
@@ -76,15 +77,18 @@ def _file_digest(path: Path) -> bytes:
 
 
 def _plain(value: Any) -> Any:
+    """Values as they are told apart; fields that can't change a result are left out."""
     if isinstance(value, BaseModel):
-        return sorted((name, _plain(part)) for name, part in value.__dict__.items())
+        fields = type(value).model_fields
+        kept = [(name, part) for name, part in value.__dict__.items() if not marks_of(fields[name])]
+        return sorted((name, _plain(part)) for name, part in kept)
     return value
 
 
 def stage_run(
     parameters: Parameters,
     stage: str,
-    settings: Stage,
+    settings: StageSettings,
     data: TrainingData,
     out: Path,
     batches_per_epoch: int,

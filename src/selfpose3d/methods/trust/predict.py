@@ -3,19 +3,18 @@
 Shapes: P people, V views, J joints.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import People3D
-from selfpose3d.files.scenes import Scene
+from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.methods.trust.trust_net import Sightings, TrustNet, mirrored, mirrored_joints
-from selfpose3d.parameters import Networks, Parameters
+from selfpose3d.parameters import Networks, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.reconstruction.training_free import (
     Association,
@@ -31,34 +30,38 @@ def build_trust_net(networks: Networks) -> TrustNet:
     return TrustNet(networks.trust_width, networks.trust_layers)
 
 
-def trust_scene(
-    parameters: Parameters, scene: Scene, labels: Views, checkpoints: Sequence[Path]
-) -> dict[tuple[str, int], People3D]:
-    """The 3D people of every frame of a scene.
+def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
+    """The 3D people of every frame of the scenes, world mm, best first, by (sequence, frame).
 
-    Args:
-        parameters: what ``training.reads.READS["predict_trust"]`` lists.
-        scene: any rig.
-        labels: people by (frame, camera name), Panoptic-15, pixels of the stored frames.
-        checkpoints: of the training stages, the latest last.
-
-    Returns:
-        People by (sequence, frame), world mm, best first. Who is there, and the score, are the
-        training-free reconstruction's; the joints are trust_net's.
+    Who is there, and the score, are the training-free reconstruction's; the joints are trust_net's.
     """
-    device = start_fabric(parameters.compute, devices=1).device
-    trust_net = build_trust_net(parameters.networks)
-    where = ", ".join(str(path) for path in checkpoints)
-    load_network(trust_net, merged_networks(checkpoints), "trust", where)
+    assert inputs.labels is not None
+    device = start_fabric(inputs.parameters.compute, devices=1).device
+    trust_net = build_trust_net(inputs.parameters.networks)
+    where = ", ".join(str(path) for path in inputs.checkpoints)
+    load_network(trust_net, merged_networks(inputs.checkpoints), "trust", where)
     trust_net.to(device).eval()
-    settings = parameters.training_free
+    people: dict[tuple[str, int], People3D] = {}
+    with torch.inference_mode():
+        for scene in map(read_scene, inputs.scenes):
+            views = read_labels(inputs.labels, scene)
+            people |= _of_scene(trust_net, scene, views, inputs.parameters.training_free, device)
+    return people
+
+
+def _of_scene(
+    trust_net: TrustNet,
+    scene: Scene,
+    labels: Views,
+    settings: TrainingFree,
+    device: torch.device,
+) -> dict[tuple[str, int], People3D]:
     people = {}
     frames = list(detections_by_frame(scene, labels).items())
-    with torch.inference_mode():
-        for frame, detections in track(frames, f"predicting {scene.name}", unit="frames"):
-            found = associate(detections, settings)
-            joints = trusted_joints(trust_net, found, device)
-            people[scene.name, frame] = completed(found, joints, settings.min_views)
+    for frame, detections in track(frames, f"predicting {scene.name}", unit="frames"):
+        found = associate(detections, settings)
+        joints = trusted_joints(trust_net, found, device)
+        people[scene.name, frame] = completed(found, joints, settings.min_views)
     return people
 
 

@@ -21,7 +21,7 @@ from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.methods.trust.predict import cameras_mean, sightings_of
 from selfpose3d.methods.trust.trust_net import Sightings, mirrored, mirrored_joints
-from selfpose3d.parameters import Parameters, TrustStage
+from selfpose3d.parameters import Parameters, TrustSettings
 from selfpose3d.progress import track
 from selfpose3d.reconstruction.training_free import associate, detections_of
 from selfpose3d.seeds import stage_rng
@@ -76,7 +76,7 @@ class TrustBatches:
         reconstructions: Sequence[Frames],
         device: torch.device,
     ) -> None:
-        self.settings: TrustStage = parameters.train.trust
+        self.settings: TrustSettings = parameters.train.trust
         self.device = device
         self.stock = _stock(parameters, data, reconstructions)
 

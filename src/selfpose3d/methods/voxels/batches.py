@@ -21,7 +21,7 @@ from selfpose3d.methods.voxels.frames import warp_image
 from selfpose3d.methods.voxels.heatmap_sources import image_heatmaps, people_heatmaps
 from selfpose3d.methods.voxels.lifting import Lifting
 from selfpose3d.methods.voxels.steps import BodyBatch, CropBatch, SyntheticRoots
-from selfpose3d.parameters import BackboneStage, BodiesStage, Parameters, RootStage
+from selfpose3d.parameters import BackboneSettings, BodiesSettings, Parameters, RootSettings
 from selfpose3d.reconstruction.assignment import project_people
 from selfpose3d.seeds import stage_rng
 from selfpose3d.skeletons import ROOT, SWAP_SIDES
@@ -67,7 +67,7 @@ class CropBatches:
 
     def __init__(self, data: TrainingData, parameters: Parameters, device: torch.device) -> None:
         self.data, self.device = data, device
-        self.settings: BackboneStage = parameters.train.backbone
+        self.settings: BackboneSettings = parameters.train.backbone
         self.augmentation = parameters.augmentation
         self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
         least = self.settings.least_score
@@ -191,7 +191,7 @@ class RootBatches:
     def __init__(
         self,
         parameters: Parameters,
-        settings: RootStage,
+        settings: RootSettings,
         data: TrainingData,
         lifting: Lifting,
         device: torch.device,
@@ -278,7 +278,7 @@ class BodyBatches:
     def __init__(
         self,
         parameters: Parameters,
-        settings: BodiesStage,
+        settings: BodiesSettings,
         data: TrainingData,
         reconstructions: Sequence[Frames],
         backbone: Backbone | None,

@@ -47,7 +47,7 @@ class FrameBatch:
     heatmaps: Tensor | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class FrameInputs:
     """Draws the variants of frames and computes, renders or remembers their heatmaps.
 

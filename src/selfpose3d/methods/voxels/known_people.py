@@ -20,7 +20,7 @@ from selfpose3d.geometry.rigs import Rig
 from selfpose3d.methods.voxels.batches import BodyBatches, FrameBatches
 from selfpose3d.methods.voxels.frames import FrameBatch, FrameInputs
 from selfpose3d.methods.voxels.steps import BodyBatch
-from selfpose3d.parameters import BodiesStage, Space
+from selfpose3d.parameters import BodiesSettings, Space
 from selfpose3d.reconstruction.assignment import assign_people, project_people
 from selfpose3d.skeletons import ROOT
 from selfpose3d.training.body_pool import MATCH_LIMIT, well_supported
@@ -40,7 +40,7 @@ class KnownBodies:
         people: of each frame; may be empty where all bodies are re-placed.
     """
 
-    settings: BodiesStage
+    settings: BodiesSettings
     replaced: BodyBatches
     inputs: FrameInputs
     frames: FrameBatches

@@ -5,7 +5,7 @@ n voxels a side of a person's cuboid.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -35,7 +35,7 @@ class Proposals(NamedTuple):
     counts: tuple[int, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Lifting:
     """The 3D half of the method; a network that a stage does not use is not there.
 
@@ -69,10 +69,13 @@ class Lifting:
         """Of (..., J, h, w) heatmaps those that root_net sees: the root's, or all."""
         return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., [ROOT], :, :]
 
-    def to_evaluation(self, device: torch.device) -> None:
-        """Both networks folded, on a device; they can't learn any more."""
-        self._root_net = folded(self.root_net).to(device)
-        self._pose_net = folded(self.pose_net).to(device)
+    def to_evaluation(self, device: torch.device) -> "Lifting":
+        """With both networks folded, on a device; they can't learn any more."""
+        return replace(
+            self,
+            _root_net=folded(self.root_net).to(device),
+            _pose_net=folded(self.pose_net).to(device),
+        )
 
     def root_evidence(self, heatmaps: Tensor, rig: Rig, affines: Tensor) -> Tensor:
         """(B, V, C, h, w) heatmaps for root_net unprojected (eq. 1): (B, C, X, Y, Z)."""
@@ -107,20 +110,27 @@ class Lifting:
 
 def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
     """The 3D half with fresh networks, those of "root" and "pose" that are named."""
-    lifting = Lifting(stride=parameters.heatmaps.stride)
-    sizes = parameters.networks
-    if "root" in networks:
+    sizes, stride = parameters.networks, parameters.heatmaps.stride
+    has_root, has_pose = "root" in networks, "pose" in networks
+    both = has_root and has_pose
+    grid = root_net = pose_net = None
+    if has_root:
         space = parameters.space
-        lifting.grid = RootGrid(space.size, sizes.root_grid, space.centre, lifting.stride)
-        lifting._root_net = RootNet(sizes.v2v_width, N_JOINTS if sizes.root_input == "all" else 1)
-    if "pose" in networks:
-        lifting._pose_net = PoseNet(
+        grid = RootGrid(space.size, sizes.root_grid, space.centre, stride)
+        root_net = RootNet(sizes.v2v_width, N_JOINTS if sizes.root_input == "all" else 1)
+    if has_pose:
+        pose_net = PoseNet(
             sizes.pose_v2v_width,
             sizes.cuboid_grid,
             sizes.cuboid_size,
             sizes.cuboid_shift,
             sizes.residual_start,
         )
-    if {"root", "pose"} <= set(networks):
-        lifting.threshold, lifting.max_people = sizes.root_threshold, sizes.max_people
-    return lifting
+    return Lifting(
+        stride,
+        grid,
+        sizes.root_threshold if both else 0.0,
+        sizes.max_people if both else 0,
+        root_net,
+        pose_net,
+    )

@@ -1,6 +1,7 @@
 """Inference: the frames of a scene to 3D people with scores."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,15 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from selfpose3d.detection.scene_people import ScenePeople, scene_people
+from selfpose3d.detection.scene_people import ScenePeople, read_labels, scene_people
 from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import People3D
-from selfpose3d.files.scenes import Scene
+from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.geometry.affines import identity_affine
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.people import distinct_people
 from selfpose3d.geometry.rigs import Rig
+from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.methods.voxels.backbone import Backbone, build_backbone
 from selfpose3d.methods.voxels.heatmap_sources import image_heatmaps, people_heatmaps
 from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
@@ -32,29 +34,27 @@ from selfpose3d.progress import track
 from selfpose3d.training.devices import Runner, runner, start_fabric
 
 
-def predict_scene(
-    parameters: Parameters,
-    scene: Scene,
-    labels: Views | None,
-    checkpoints: Sequence[Path],
-) -> dict[tuple[str, int], People3D]:
-    """The 3D people of every frame of a scene.
+def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
+    """The 3D people of every frame of the scenes, world mm, best first, by (sequence, frame).
 
-    Args:
-        parameters: what ``training.reads.READS["predict"]`` lists.
-        scene: any rig; it need not be one that the networks were trained in.
-        labels: the 2D people, needed where ``heatmaps.source`` is "estimator".
-        checkpoints: of the training stages, the latest last; together they hold every network.
-
-    Returns:
-        People by (sequence, frame), world mm, best first.
+    The rigs need not be those that the networks were trained in.
     """
+    assert inputs.labels is not None
+    people: dict[tuple[str, int], People3D] = {}
+    with ready_predictor(inputs.parameters, inputs.checkpoints) as predictor:
+        for scene in map(read_scene, inputs.scenes):
+            people |= predictor.predict(scene, read_labels(inputs.labels, scene))
+    return people
+
+
+@contextmanager
+def ready_predictor(parameters: Parameters, checkpoints: Sequence[Path]) -> Iterator["Predictor"]:
+    """The networks of checkpoints (later ones win), loaded once, with ``inference.threads``."""
     threads = torch.get_num_threads()
     torch.set_num_threads(parameters.inference.threads)
     try:
         with torch.inference_mode():
-            predictor = _load(parameters, checkpoints)
-            return predictor.predict(scene, labels)
+            yield _load(parameters, checkpoints)
     finally:
         torch.set_num_threads(threads)
 
@@ -74,21 +74,21 @@ def scene_heatmaps(
             yield image_heatmaps(backbone, batch, runner(fabric))[0].cpu().numpy()
 
 
-def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
+def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "Predictor":
     fabric = start_fabric(parameters.compute, devices=1)
     networks = merged_networks(checkpoints)
     where = ", ".join(str(path) for path in checkpoints)
     lifting = build_lifting(parameters, ("root", "pose"))
     load_network(lifting.root_net, networks, "root", where)
     load_network(lifting.pose_net, networks, "pose", where)
-    lifting.to_evaluation(fabric.device)
+    lifting = lifting.to_evaluation(fabric.device)
     backbone = None
     if parameters.heatmaps.source == "backbone":
         backbone = build_backbone(parameters.networks)
         load_network(backbone, networks, "backbone", where)
         backbone = folded(backbone).to(fabric.device)
     heatmaps = parameters.heatmaps
-    return _Predictor(
+    return Predictor(
         fabric.device,
         runner(fabric),
         lifting,
@@ -100,7 +100,9 @@ def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "_Predictor":
 
 
 @dataclass
-class _Predictor:
+class Predictor:
+    """The networks of a trained method, ready to predict the people of scenes."""
+
     device: torch.device
     run: Runner
     lifting: Lifting

@@ -1,7 +1,7 @@
 """The training stages: scenes with pseudo labels, and checkpoints of earlier stages, in; one
 checkpoint with the weights of every network so far, and the curves, out.
 
-A stage is given the parameters that ``READS`` lists for it and no others. It may be killed at
+A stage is given the parameters that its entry in the table reads and no others. It may be killed at
 any moment: started again it ends with the weights of an undisturbed run.
 """
 
@@ -18,10 +18,8 @@ from torch import Tensor
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import load_network, merged_networks
-from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames, People3D
-from selfpose3d.files.scenes import Scene
-from selfpose3d.methods.trust.stage import train_trust
+from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.attention import build_attention
 from selfpose3d.methods.voxels.backbone import Backbone, build_backbone
 from selfpose3d.methods.voxels.batches import BodyBatches, CropBatches, FrameBatches, RootBatches
@@ -37,35 +35,19 @@ from selfpose3d.methods.voxels.steps import (
     RootStep,
 )
 from selfpose3d.networks.folding import folded
-from selfpose3d.parameters import Augmentation, BodiesStage, Parameters, PoseStage
+from selfpose3d.parameters import Augmentation, BodiesSettings, Parameters, PoseSettings
 from selfpose3d.training.body_pool import ENOUGH_VIEWS, body_pool, reach_of, usual_bodies
 from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.devices import runner, start_fabric
 from selfpose3d.training.loop import repeatable, train
-from selfpose3d.training.reads import READS
 from selfpose3d.training.runs import stage_run
 
-__all__ = ["READS", "train_backbone", "train_bodies", "train_pose", "train_root", "train_trust"]
 
-
-def train_backbone(
-    parameters: Parameters,
-    scenes: Sequence[Scene],
-    labels: Sequence[Views],
-    weights: Path | None,
-    out: Path,
-) -> None:
-    """Train heatmap_net_2d on the pseudo heatmaps.
-
-    Args:
-        parameters: what ``READS["backbone"]`` lists.
-        scenes: training sequences.
-        labels: the 2D people of each.
-        weights: of the trunk, where ``train.backbone.weights`` asks for given ones.
-        out: folder of checkpoint.pt and curves.csv.
-    """
+def train_backbone(inputs: StageInputs) -> None:
+    """Train heatmap_net_2d on the pseudo heatmaps; its trunk may start from given weights."""
+    parameters, weights = inputs.parameters, inputs.weights
     settings = parameters.train.backbone
-    data = training_data(scenes, labels)
+    data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, "backbone", settings.threads):
         fabric = start_fabric(parameters.compute)
         backbone = build_backbone(parameters.networks)
@@ -74,38 +56,29 @@ def train_backbone(
         model = BackboneStep(fabric, backbone, settings)
         crops = CropBatches(data, parameters, fabric.device)
         files = [] if weights is None else [weights]
-        run = stage_run(parameters, "backbone", settings, data, out, crops.batches_per_epoch, files)
+        run = stage_run(
+            parameters, "backbone", settings, data, inputs.out, crops.batches_per_epoch, files
+        )
         train(run, model, fabric, crops.draw)
 
 
-def train_root(
-    parameters: Parameters,
-    scenes: Sequence[Scene],
-    labels: Sequence[Views],
-    start: Sequence[Path],
-    out: Path,
-    reconstructions: Sequence[Frames] = (),
-) -> None:
+def train_root(inputs: StageInputs) -> None:
     """Train root_net on synthetic roots and by consistency (eq. 2, 3).
 
-    Args:
-        parameters: what ``READS["root"]`` lists.
-        scenes: training sequences.
-        labels: the 2D people of each.
-        start: checkpoint of the backbone, if the heatmaps are its.
-        out: folder of checkpoint.pt and curves.csv.
-        reconstructions: the training-free 3D people of each, where root_net sees all joints.
+    It starts from the checkpoint of the backbone, if the heatmaps are its; the reconstructions are
+    needed where root_net sees all joints.
     """
+    parameters, start = inputs.parameters, inputs.start
     settings = parameters.train.root
-    data = training_data(scenes, labels)
+    data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, "root", settings.threads):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",))
         networks = merged_networks(start)
         backbone = frozen_backbone(parameters, networks, start, fabric)
         model = RootStep(fabric, lifting, settings)
-        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
-        pool = _root_pool(parameters, data, reconstructions)
+        pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
+        pool = _root_pool(parameters, data, inputs.reconstructions)
         roots = RootBatches(parameters, settings, data, lifting, fabric.device, pool)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
         real = FrameBatches(
@@ -116,35 +89,27 @@ def train_root(
         )
 
         def draw(number: int, rng: np.random.Generator) -> RootBatch:
-            return RootBatch(inputs.draw(real.at(number), rng), roots.draw(batches.at(number), rng))
+            return RootBatch(
+                pictures.draw(real.at(number), rng), roots.draw(batches.at(number), rng)
+            )
 
-        run = stage_run(parameters, "root", settings, data, out, batches.length, start, networks)
+        run = stage_run(
+            parameters, "root", settings, data, inputs.out, batches.length, start, networks
+        )
         train(run, model, fabric, draw)
 
 
-def train_bodies(
-    parameters: Parameters,
-    scenes: Sequence[Scene],
-    labels: Sequence[Views],
-    reconstructions: Sequence[Frames],
-    start: Sequence[Path],
-    out: Path,
-) -> None:
+def train_bodies(inputs: StageInputs) -> None:
     """Train pose_net on the people of the training-free reconstruction: re-placed, as synthetic
     bodies, and where they stood.
 
-    Args:
-        parameters: what ``READS["bodies"]`` lists.
-        scenes: training sequences.
-        labels: the 2D people of each.
-        reconstructions: the training-free 3D people of each.
-        start: checkpoint of the backbone, if the heatmaps are its; carried along.
-        out: folder of checkpoint.pt and curves.csv.
+    The checkpoint of the backbone, if the heatmaps are its, is carried along.
     """
-    data = training_data(scenes, labels)
+    parameters, reconstructions = inputs.parameters, inputs.reconstructions
+    data = training_data(inputs.scenes, inputs.labels)
     replaced_only = parameters.train.bodies.synthetic == 1
     shown = {} if replaced_only else _reconstructed(parameters, data, reconstructions)
-    train_known_bodies(parameters, "bodies", data, reconstructions, shown, start, out)
+    train_known_bodies(parameters, "bodies", data, reconstructions, shown, inputs.start, inputs.out)
 
 
 def train_known_bodies(
@@ -160,7 +125,7 @@ def train_known_bodies(
     """Train pose_net on known bodies: re-placed, and where they stood.
 
     Args:
-        parameters: what ``READS[stage]`` lists.
+        parameters: those that the stage reads.
         stage: "bodies" or "supervised_pose".
         data: the labelled training scenes.
         known: the 3D people of each.
@@ -170,7 +135,7 @@ def train_known_bodies(
         out: folder of checkpoint.pt and curves.csv.
         files: what the people were read from, beyond ``start``, for the run's fingerprint.
     """
-    settings: BodiesStage = getattr(parameters.train, stage)
+    settings: BodiesSettings = getattr(parameters.train, stage)
     with repeatable(parameters.seed, stage, settings.threads):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",))
@@ -180,11 +145,11 @@ def train_known_bodies(
         replaced = BodyBatches(parameters, settings, data, known, backbone, fabric)
         if parameters.networks.limit_reach:
             _limit_reach(lifting, replaced.pool)
-        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
         empty = frozenset(frame for frame, people in shown.items() if not len(people))
         peopled = replace(data, without=empty)
         frames = FrameBatches(peopled, settings.batch_size, parameters.seed, stage)
-        bodies = KnownBodies(settings, replaced, inputs, frames, shown)
+        bodies = KnownBodies(settings, replaced, pictures, frames, shown)
         read = (*start, *files)
         run = stage_run(parameters, stage, settings, data, out, frames.length, read, networks)
         train(run, model, fabric, bodies.draw)
@@ -204,29 +169,32 @@ def _reconstructed(
     return shown_people(data, everybody, parameters.space, ENOUGH_VIEWS)
 
 
-def train_pose(
-    parameters: Parameters,
-    stage: Literal["pose_l2", "pose_l1", "finetune"],
-    scenes: Sequence[Scene],
-    labels: Sequence[Views],
-    start: Sequence[Path],
-    out: Path,
-    reconstructions: Sequence[Frames] = (),
-) -> None:
+def train_pose_l2(inputs: StageInputs) -> None:
+    """Train pose_net by projection, heatmap loss (eq. 4)."""
+    train_pose(inputs, "pose_l2")
+
+
+def train_pose_l1(inputs: StageInputs) -> None:
+    """Train pose_net by projection, heatmap and joint loss (eq. 11)."""
+    train_pose(inputs, "pose_l1")
+
+
+def train_finetune(inputs: StageInputs) -> None:
+    """Train pose_net by projection once more, on hard labels."""
+    train_pose(inputs, "finetune")
+
+
+def train_pose(inputs: StageInputs, stage: Literal["pose_l2", "pose_l1", "finetune"]) -> None:
     """Train pose_net, and what else ``train.<stage>`` says, by projection (eq. 4 to 11).
 
-    Args:
-        parameters: what ``READS[stage]`` lists.
-        stage: "pose_l2", "pose_l1" or "finetune".
-        scenes: training sequences.
-        labels: the 2D people of each, soft or hard.
-        start: checkpoints of earlier stages, the latest last; root_net must be among them.
-        out: folder of checkpoint.pt and curves.csv.
-        reconstructions: the training-free 3D people of each, where pose_net starts here and is
-            to know a person's reach, or where a root_net that sees all joints learns too.
+    root_net must be among the checkpoints that it starts from. The reconstructions are needed where
+    pose_net starts here and is to know a person's reach, and where a root_net that sees all joints
+    learns too.
     """
-    settings: PoseStage = getattr(parameters.train, stage)
-    data = training_data(scenes, labels)
+    parameters, start = inputs.parameters, inputs.start
+    reconstructions = inputs.reconstructions
+    settings: PoseSettings = getattr(parameters.train, stage)
+    data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, stage, settings.threads):
         fabric = start_fabric(parameters.compute)
         networks = merged_networks(start)
@@ -235,13 +203,17 @@ def train_pose(
             known = _pool(data, reconstructions, "networks.limit_reach: true", "false")
             _limit_reach(model.lifting, known)
         model.to(fabric.device).eval()
-        inputs = frame_inputs(
-            parameters, data, fabric, model.backbone, settings.variants, parameters.augmentation
+        pictures = frame_inputs(
+            parameters,
+            data,
+            fabric,
+            model.backbone,
+            settings.variants,
+            image_augmentation=parameters.augmentation,
+            affine=settings.affine,
+            backbone_learns=model.backbone is not None and settings.train_backbone,
+            with_images=settings.soft_attention,
         )
-        if not settings.affine:
-            inputs.affine = (0.0, 0.0)
-        inputs.backbone_learns = model.backbone is not None and settings.train_backbone
-        inputs.with_images = settings.soft_attention
         roots = None
         if settings.train_root:
             root_settings = parameters.train.root
@@ -251,18 +223,20 @@ def train_pose(
 
         def draw(number: int, rng: np.random.Generator) -> PoseBatch:
             frames = batches.at(number)
-            drawn = inputs.draw(frames, rng)
+            drawn = pictures.draw(frames, rng)
             synthetic = None if roots is None else roots.draw(frames, rng)
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             return PoseBatch(drawn, synthetic, noise)
 
-        run = stage_run(parameters, stage, settings, data, out, batches.length, start, networks)
+        run = stage_run(
+            parameters, stage, settings, data, inputs.out, batches.length, start, networks
+        )
         train(run, model, fabric, draw)
 
 
 def _pose_step(
     parameters: Parameters,
-    settings: PoseStage,
+    settings: PoseSettings,
     networks: dict[str, dict[str, Tensor]],
     start: Sequence[Path],
     fabric: Fabric,
@@ -350,13 +324,32 @@ def frame_inputs(
     fabric: Fabric,
     backbone: Backbone | None,
     variants: int,
-    image_augmentation: Augmentation | None,
+    *,
+    image_augmentation: Augmentation | None = None,
+    affine: bool = True,
+    backbone_learns: bool = False,
+    with_images: bool = False,
 ) -> FrameInputs:
-    """What draws a stage's frames; ``variants`` of each keep a frozen backbone's heatmaps."""
+    """What draws a stage's frames.
+
+    Args:
+        parameters: those that the stage reads.
+        data: the labelled training scenes.
+        fabric: of the stage.
+        backbone: computes heatmaps; None: the labelled people are rendered.
+        variants: of each frame, for which a frozen backbone's heatmaps are kept.
+        image_augmentation: of the images of augmented variants, if any.
+        affine: false: variants are neither turned nor scaled.
+        backbone_learns: leave the heatmaps to the step.
+        with_images: a network of the step looks at the images.
+    """
+    augmentation = parameters.augmentation
     return FrameInputs(
         data=data,
-        affine=(parameters.augmentation.rotation, parameters.augmentation.scale),
+        affine=(augmentation.rotation, augmentation.scale) if affine else (0.0, 0.0),
         image_augmentation=image_augmentation,
+        backbone_learns=backbone_learns,
+        with_images=with_images,
         stride=parameters.heatmaps.stride,
         sigma=parameters.heatmaps.sigma,
         device=fabric.device,

@@ -30,7 +30,7 @@ from selfpose3d.methods.voxels.losses import (
     root_synthetic_loss,
 )
 from selfpose3d.methods.voxels.root_net import places
-from selfpose3d.parameters import BackboneStage, PoseStage, RootStage
+from selfpose3d.parameters import BackboneSettings, PoseSettings, RootSettings
 from selfpose3d.training.step import DivergedError, Step
 
 FRAMES_WITHOUT_PROPOSALS = 200
@@ -57,7 +57,7 @@ class CropBatch:
 class BackboneStep(Step):
     """heatmap_net_2d on the pseudo heatmaps: visibility-weighted MSE."""
 
-    def __init__(self, fabric: Fabric, backbone: Backbone, settings: BackboneStage) -> None:
+    def __init__(self, fabric: Fabric, backbone: Backbone, settings: BackboneSettings) -> None:
         super().__init__(fabric, {"backbone": backbone}, {})
         self.backbone, self.settings = backbone, settings
 
@@ -108,7 +108,7 @@ class RootBatch:
 class RootStep(Step):
     """root_net on synthetic roots (eq. 2) and by consistency of real frames (eq. 3)."""
 
-    def __init__(self, fabric: Fabric, lifting: Lifting, settings: RootStage) -> None:
+    def __init__(self, fabric: Fabric, lifting: Lifting, settings: RootSettings) -> None:
         super().__init__(fabric, {"root": lifting.root_net}, {})
         self.lifting, self.settings = lifting, settings
 
@@ -125,7 +125,7 @@ def root_losses(
     frames: FrameBatch,
     heatmaps: Tensor,
     synthetic: SyntheticRoots,
-    settings: RootStage,
+    settings: RootSettings,
 ) -> dict[str, Tensor]:
     """l_root_syn and l_root_C, weighted; (K, B, V, J, h, w) heatmaps of the frames."""
     evidence = [
@@ -201,8 +201,8 @@ class PoseStep(Step):
         lifting: Lifting,
         backbone: Backbone | None,
         attention: nn.Module | None,
-        settings: PoseStage,
-        root_settings: RootStage | None,
+        settings: PoseSettings,
+        root_settings: RootSettings | None,
         image_size: tuple[int, int],
         sigma: float,
     ) -> None:

@@ -1,7 +1,7 @@
 """VoxelPose (Tu et al. 2020): the same networks, trained with the 3D truth of the training scenes.
 
 It is what the self-supervised method is measured against, and by design the one part of training
-that is given the truth; ``pipeline.train_supervised`` alone may import it.
+that is given the truth; the table of methods alone may name it.
 
 Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxels.
 """
@@ -17,16 +17,15 @@ from torch import Tensor
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import merged_networks
-from selfpose3d.files.poses2d import Views
-from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
-from selfpose3d.files.scenes import Scene
+from selfpose3d.files.poses3d import Frames, People3D, read_all_poses3d
 from selfpose3d.files.space import check_space
+from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.batches import FrameBatches
 from selfpose3d.methods.voxels.known_people import Sight, one_variant, shown_people
 from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
 from selfpose3d.methods.voxels.losses import root_synthetic_loss
 from selfpose3d.methods.voxels.stages import frame_inputs, frozen_backbone, train_known_bodies
-from selfpose3d.parameters import Parameters, Space, SupervisedRootStage
+from selfpose3d.parameters import Space, SupervisedRootSettings
 from selfpose3d.skeletons import ROOT
 from selfpose3d.training.data import TrainingData, training_data
 from selfpose3d.training.devices import start_fabric, to_device
@@ -38,26 +37,11 @@ FAR_AWAY = 1e6
 """Coordinate of a root that is not there, mm."""
 
 
-def train_supervised_root(
-    parameters: Parameters,
-    scenes: Sequence[Scene],
-    labels: Sequence[Views],
-    truth: Sequence[Path],
-    start: Sequence[Path],
-    out: Path,
-) -> None:
-    """Train root_net on volumes with a Gaussian at each true mid-hip.
-
-    Args:
-        parameters: what ``READS["supervised_root"]`` lists.
-        scenes: training sequences.
-        labels: the 2D people of each.
-        truth: files with the true 3D people of all of them.
-        start: checkpoint of the backbone, if the heatmaps are its.
-        out: folder of checkpoint.pt and curves.csv.
-    """
+def train_supervised_root(inputs: StageInputs) -> None:
+    """Train root_net on volumes with a Gaussian at each true mid-hip."""
+    parameters, truth, start = inputs.parameters, inputs.truth, inputs.start
     settings = parameters.train.supervised_root
-    data = training_data(scenes, labels)
+    data = training_data(inputs.scenes, inputs.labels)
     people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
     with repeatable(parameters.seed, "supervised_root", settings.threads):
         fabric = start_fabric(parameters.compute)
@@ -65,46 +49,48 @@ def train_supervised_root(
         networks = merged_networks(start)
         backbone = frozen_backbone(parameters, networks, start, fabric)
         model = SupervisedRootStep(fabric, lifting, settings)
-        inputs = frame_inputs(parameters, data, fabric, backbone, settings.variants, None)
+        pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_root")
 
         def draw(number: int, rng: np.random.Generator) -> TrueRoots:
             frames = batches.at(number)
-            sight = one_variant(inputs.draw(frames, rng), settings.augmented, rng)
+            sight = one_variant(pictures.draw(frames, rng), settings.augmented, rng)
             roots = to_device(padded_roots([people[frame] for frame in frames]), fabric.device)
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
         files = (*start, *truth)
         run = stage_run(
-            parameters, "supervised_root", settings, data, out, batches.length, files, networks
+            parameters,
+            "supervised_root",
+            settings,
+            data,
+            inputs.out,
+            batches.length,
+            files,
+            networks,
         )
         train(run, model, fabric, draw)
 
 
-def train_supervised_pose(
-    parameters: Parameters,
-    scenes: Sequence[Scene],
-    labels: Sequence[Views],
-    truth: Sequence[Path],
-    start: Sequence[Path],
-    out: Path,
-) -> None:
+def train_supervised_pose(inputs: StageInputs) -> None:
     """Train pose_net on cuboids about the true people, and about such bodies re-placed.
 
-    Args:
-        parameters: what ``READS["supervised_pose"]`` lists.
-        scenes: training sequences.
-        labels: the 2D people of each.
-        truth: files with the true 3D people of all of them.
-        start: checkpoint of the backbone, if the heatmaps are its; carried along.
-        out: folder of checkpoint.pt and curves.csv.
+    The checkpoint of the backbone, if the heatmaps are its, is carried along.
     """
-    data = training_data(scenes, labels)
+    parameters, truth = inputs.parameters, inputs.truth
+    data = training_data(inputs.scenes, inputs.labels)
     true = read_truth(data, truth, parameters.space)
     people = shown_people(data, true, parameters.space)
     everywhere = [true] * len(data.scenes)
     train_known_bodies(
-        parameters, "supervised_pose", data, everywhere, people, start, out, files=truth
+        parameters,
+        "supervised_pose",
+        data,
+        everywhere,
+        people,
+        inputs.start,
+        inputs.out,
+        files=truth,
     )
 
 
@@ -114,8 +100,7 @@ def read_truth(data: TrainingData, paths: Sequence[Path], space: Space) -> Frame
     Raises:
         InputError: the files hold nobody of a scene, or nobody in the space.
     """
-    files = [read_poses3d(path) for path in paths]
-    people = {key: value for frames in files for key, value in frames.items()}
+    people = read_all_poses3d(paths)
     where = ", ".join(str(path) for path in paths)
     known = {sequence for sequence, _ in people}
     lacking = sorted({scene.scene.name for scene in data.scenes} - known)
@@ -139,7 +124,7 @@ class TrueRoots:
 class SupervisedRootStep(Step):
     """root_net on the volumes of true roots."""
 
-    def __init__(self, fabric: Fabric, lifting: Lifting, settings: SupervisedRootStage) -> None:
+    def __init__(self, fabric: Fabric, lifting: Lifting, settings: SupervisedRootSettings) -> None:
         super().__init__(fabric, {"root": lifting.root_net}, {})
         self.lifting, self.settings = lifting, settings
 

@@ -1,4 +1,4 @@
-"""3D people as one camera sees them, and how far 2D people are from them.
+"""Projections of 3D people into one camera, and distances of 2D people from them.
 
 A person's height in an image is that of 1700 mm at the mean depth of the valid joints (a truth may
 lack the root), with the mean of the two focal lengths. It doesn't shrink when somebody crouches.

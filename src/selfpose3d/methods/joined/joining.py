@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.methods.entry import PredictionInputs
 
 SAME_PERSON_MM = 500.0
 """Two people whose joints lie nearer than this on average can be one."""
+
+
+def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
+    """The people of the first part, and those whom the second finds besides."""
+    first, second = inputs.parts
+    return join_people(read_poses3d(first), read_poses3d(second))
 
 
 def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D]:

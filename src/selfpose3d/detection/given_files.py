@@ -1,0 +1,32 @@
+"""What estimators have in common that read files instead of looking at images."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.scenes import Scene
+from selfpose3d.parameters import Estimator
+
+Image = tuple[int, str]
+"""Frame id and camera name."""
+
+
+def given_file(parameters: Estimator, scene: Scene) -> Path:
+    """The file of a scene; the parameters see to it that an estimator that reads one has it."""
+    return Path(str(parameters.files).replace("{sequence}", scene.name))
+
+
+def not_empty(views: Mapping[Image, People2D], scene: Scene) -> Mapping[Image, People2D]:
+    """The people of all images.
+
+    Raises:
+        InputError: there is nobody in any of them.
+    """
+    if not any(len(people) for people in views.values()):
+        raise InputError(
+            f"{scene.folder}: no people were found in any of its {len(views)} images; look at the "
+            "frames (upright? lit? people at least 60 px high?) and at estimator.blazepose."
+            "tiles and detector_score, or at what estimator.files points to"
+        )
+    return views

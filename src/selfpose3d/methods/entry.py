@@ -1,0 +1,139 @@
+"""What the table of methods holds: a method, its training stages, and what these are given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfpose3d.tables import Step
+
+if TYPE_CHECKING:
+    from selfpose3d.files.poses2d import Views
+    from selfpose3d.files.poses3d import Frames
+    from selfpose3d.files.scenes import Scene
+    from selfpose3d.parameters import Parameters
+
+Reads = Callable[["Parameters"], Sequence[str]]
+"""The dotted keys of the parameters that a step reads, sections or leaves."""
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """What a training stage is given.
+
+    Args:
+        parameters: those that the stage reads, and no others.
+        scenes: training sequences.
+        labels: the 2D people of each.
+        out: folder of checkpoint.pt and curves.csv.
+        start: checkpoints of earlier stages, the latest last.
+        reconstructions: the training-free 3D people of each scene, where the stage asks for them.
+        weights: given ones to start from, where the stage asks for them.
+        truth: files with the true 3D people, of supervised stages alone.
+    """
+
+    parameters: "Parameters"
+    scenes: "Sequence[Scene]"
+    labels: "Sequence[Views]"
+    out: Path
+    start: Sequence[Path] = ()
+    reconstructions: "Sequence[Frames]" = ()
+    weights: Path | None = None
+    truth: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class PredictionInputs:
+    """What a prediction is made of; each method is given the kinds that its entry names.
+
+    Args:
+        parameters: those that the prediction reads, and no others.
+        scenes: folders of the test sequences.
+        checkpoints: of the training stages, the latest last.
+        labels: folder of the 2D people of the scenes.
+        reconstructions: folder of the training-free 3D people of the scenes.
+        parts: predictions of other experiments.
+    """
+
+    parameters: "Parameters"
+    scenes: Sequence[Path] = ()
+    checkpoints: Sequence[Path] = ()
+    labels: Path | None = None
+    reconstructions: Path | None = None
+    parts: Sequence[Path] = ()
+
+
+def nothing(parameters: "Parameters") -> Sequence[str]:
+    """No part of the parameters."""
+    return ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training stage of a method.
+
+    Args:
+        name: its settings are ``train.<name>`` of the parameters.
+        title: what it does, for the console.
+        train: ``(StageInputs) -> None``.
+        reads: the parameters that it reads.
+        start: the earlier stages that it starts from, of those that ran (names, in order).
+        labels: the kind of labels that it learns from, "soft" or "hard".
+        needs_people: whether it is given the reconstructions, by the stages that ran before it.
+        weights: the name of the weights that it starts from (``fetch-weights``), if any.
+        supervised: it is given the 3D truth of the training sequences.
+    """
+
+    name: str
+    title: str
+    train: Step
+    reads: Reads
+    start: "Callable[[Parameters, Sequence[str]], Sequence[str]]"
+    labels: "Callable[[Parameters], str]"
+    needs_people: "Callable[[Parameters, Sequence[str]], bool]"
+    weights: "Callable[[Parameters], str | None]" = lambda parameters: None
+    supervised: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way from data to 3D people.
+
+    Args:
+        stages: of its training, in order; none: it needs no training.
+        predict: ``(PredictionInputs) -> Frames``.
+        given: the kinds of ``PredictionInputs`` that it is made of.
+        reads: the parameters that the prediction reads.
+        check: refuses parameters that make no whole method, with an ``InputError``.
+        uses: which of its stages run with some parameters, beyond ``train.<stage>.enabled``.
+        joins: how many other experiments' people it puts together.
+        needs: what it asks of a scene, of "images" and "rig".
+    """
+
+    stages: tuple[Stage, ...]
+    predict: Step
+    given: tuple[str, ...]
+    reads: Reads = nothing
+    check: "Callable[[Parameters, Sequence[str]], None]" = lambda parameters, enabled: None
+    uses: "Callable[[Parameters, Stage], bool]" = lambda parameters, stage: True
+    joins: int = 0
+    needs: frozenset[str] = frozenset({"rig"})
+
+    @property
+    def supervised(self) -> bool:
+        """Whether it learns from the 3D truth of the training sequences."""
+        return any(stage.supervised for stage in self.stages)
+
+    def enabled(self, parameters: "Parameters") -> list[Stage]:
+        """The stages that run with these parameters.
+
+        Raises:
+            InputError: they make no whole method.
+        """
+        stages = [
+            stage
+            for stage in self.stages
+            if self.uses(parameters, stage) and getattr(parameters.train, stage.name).enabled
+        ]
+        self.check(parameters, [stage.name for stage in stages])
+        return stages

@@ -1,0 +1,68 @@
+"""What the table of sources holds: where sequences come from, and how they become scenes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from selfpose3d.tables import Step
+
+if TYPE_CHECKING:
+    from selfpose3d.parameters import Parameters
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class PrepareInputs:
+    """What a source makes a scene of.
+
+    Args:
+        parameters: those that the source reads for this sequence.
+        sequence: its name.
+        split: "train" or "test"; which frames are taken may differ.
+        scene: the scene folder to write.
+        truth: the file of the 3D truth to write, by a source that has it.
+        host: folder of what was rendered for the source, by a source that renders.
+        cache: folder that keeps what was fetched.
+    """
+
+    parameters: "Parameters"
+    sequence: str
+    split: Split
+    scene: Path
+    truth: Path | None = None
+    host: Path | None = None
+    cache: Path = Path("data/cache")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where sequences come from.
+
+    Args:
+        title: as readers know it.
+        sequences: the names of the training and of the test sequences.
+        reads: the parameters that a sequence's scene depends on.
+        prepare: ``(PrepareInputs) -> None``; writes the scene, and the truth where there is any.
+        has_truth: it comes with 3D truth.
+        files: the user's own files that a sequence is made of.
+        renders: the parameters that what is rendered for a sequence depends on, before its scene.
+        downloads: it fetches from the network.
+        note: what must be said wherever its pictures are shown.
+    """
+
+    title: str
+    sequences: "Callable[[Parameters], tuple[Sequence[str], Sequence[str]]]"
+    reads: "Callable[[Parameters, str, Split], Sequence[str]]"
+    prepare: Step
+    has_truth: bool
+    files: "Callable[[Parameters, str], Sequence[str]]" = lambda parameters, sequence: ()
+    renders: "Callable[[Parameters, str, Split], Sequence[str]] | None" = None
+    downloads: bool = False
+    note: str = ""
+
+
+def kept_frames(split: Split) -> tuple[str, ...]:
+    """The parameters that say which frames of a sequence are kept, and at what size."""
+    return ("data.cameras", "data.stored_size", "data.network_size", f"data.{split}_every")
