@@ -37,6 +37,10 @@ from unbroken import counted_waits, device_memory, forget_memory, read_stage  # 
 
 TOLERANCE = 1e-2
 """Of the golden curves on a card, relative; other kernels of a CPU are within 1e-2 likewise."""
+COMPARED = {"pose_images": 3}
+"""Iterations that are compared, where not all: in the fourth the second and the third highest of
+root_net's maxima are within a thousandth of each other, and the backbone before it is within two.
+Taking the third changes that iteration's l_pose_J by 0.43 of its value on a CPU as well."""
 SMALL = 1e-3
 """A loss term below this share of all terms together is compared with that share of them."""
 MOST_ITERATIONS = 20
@@ -122,7 +126,7 @@ def golden_line(
     def measured(_seconds: float) -> dict[str, Any]:
         with full_precision():
             now = golden_curves.curve(name, made, folder, device)
-        return deviation(golden_curves.golden_curve(name), now)
+        return deviation(golden_curves.golden_curve(name), now, COMPARED.get(name))
 
     return measured
 
@@ -138,18 +142,21 @@ def full_precision() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-def deviation(kept: pd.DataFrame, now: pd.DataFrame) -> dict[str, Any]:
-    """The largest relative difference of two curves' terms, where it is, and whether it may be."""
+def deviation(kept: pd.DataFrame, now: pd.DataFrame, compared: int | None = None) -> dict[str, Any]:
+    """The largest relative difference of two curves' terms, in all iterations or in the first so
+    many; where it is, and whether it may be. The largest of every iteration comes with it."""
     if list(now) != list(kept) or len(now) != len(kept):
         raise InputError(f"the curve has {list(now)}, {len(now)} rows; kept is another")
     was, is_now = (frame.drop(columns="iteration").to_numpy(float) for frame in (kept, now))
     least = SMALL * np.abs(was).sum(1, keepdims=True)
     relative = np.abs(is_now - was) / np.maximum(np.abs(was), least)
-    row, column = np.unravel_index(int(np.argmax(relative)), relative.shape)
+    judged = relative[:compared]
+    row, column = np.unravel_index(int(np.argmax(judged)), judged.shape)
     largest = float(relative[row, column])
     return {
         "largest": largest,
         "where": f"{list(kept)[column + 1]}, iteration {kept['iteration'].iloc[row]}",
+        "by iteration": relative.max(1).tolist(),
         "tolerance": TOLERANCE,
         "met": largest <= TOLERANCE,
     }

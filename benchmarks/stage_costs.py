@@ -13,10 +13,9 @@ from unittest import mock
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from selfpose3d.training.reads import READS
 
 from selfpose3d.methods.voxels import predict, stages
-from selfpose3d.parameters import Parameters, partial, select
+from selfpose3d.parameters import Parameters
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training import loop, runs, step
 from selfpose3d.training.devices import start_fabric
@@ -28,7 +27,7 @@ from settings import (
     Setting,
     write_fresh_networks,
 )
-from stage_runs import run_stage
+from stage_runs import of_prediction, run_stage
 from timing import Recorder, peak_memory, replay, seconds_of
 
 
@@ -79,7 +78,7 @@ def inference_cost(setting: Setting, threads: int | None, accelerator: str = "cp
 def _inference_cost(
     parameters: Parameters, made: Synthetic, checkpoint: Path, repeats: int
 ) -> Cost:
-    chosen = partial(select(parameters, READS["predict"]))
+    chosen = of_prediction(parameters)
     fabric = start_fabric(chosen.compute, devices=1)
     recorder, pairs = Recorder(), []
     with _threads(chosen.inference.threads), torch.inference_mode():

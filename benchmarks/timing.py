@@ -7,7 +7,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,14 @@ def interleaved(works: Mapping[str, Work], least: float, repeats: int = 3) -> di
 
 @dataclass(frozen=True)
 class Call:
-    """One pass through a network: its inputs, and in which mode it was."""
+    """One pass through a network: its inputs, and in which mode it was; ``rounded``: it was run
+    in the mixed precision, where there is one."""
 
     network: nn.Module
     inputs: tuple[Any, ...]
     training: bool
     learns: bool
+    rounded: bool
 
 
 @dataclass
@@ -96,7 +98,9 @@ class Recorder:
         depth = getattr(self._within, "depth", 0)
         if depth == 0:
             kept = tuple(_cut_off(x) for x in inputs)
-            self.calls.append(Call(module, kept, module.training, torch.is_grad_enabled()))
+            rounded = torch.is_autocast_enabled(next(module.parameters()).device.type)
+            learns = torch.is_grad_enabled()
+            self.calls.append(Call(module, kept, module.training, learns, rounded))
         self._within.depth = depth + 1
 
     def _leave(self, module: nn.Module, _inputs: Any, _output: Any) -> None:
@@ -117,7 +121,8 @@ def replay(calls: list[Call], fabric: Fabric) -> None:
         if call.network.training != call.training:
             call.network.train(call.training)
         learns = call.learns and any(p.requires_grad for p in call.network.parameters())
-        with torch.set_grad_enabled(learns), fabric.autocast():
+        precision = fabric.autocast() if call.rounded else nullcontext()
+        with torch.set_grad_enabled(learns), precision:
             output = call.network(*call.inputs)
         if learns:
             output.backward(torch.full_like(output, 1e-4))

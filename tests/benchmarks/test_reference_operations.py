@@ -41,7 +41,7 @@ def test_the_grid_of_the_space(rig: Rig, affines: torch.Tensor, channels: int) -
     volumes = grid.volume(heatmaps, rig, affines).flatten(2)
     for sample in range(2):
         expected = plain.unproject(
-            heatmaps[sample], rig.select([sample]), affines[sample], grid.points, STRIDE
+            heatmaps[sample], rig.sample(sample), affines[sample], grid.points, STRIDE
         )
         torch.testing.assert_close(volumes[sample], expected, atol=2e-4, rtol=0)
 
@@ -55,7 +55,7 @@ def test_cuboids_and_their_gradient(rig: Rig, affines: torch.Tensor) -> None:
     volumes = unproject_cuboids(fast, rig, affines, (1, 2), centres, offsets, STRIDE)
     expected = torch.stack(
         [
-            plain.unproject(slow[b], rig.select([b]), affines[b], centres[p] + offsets, STRIDE)
+            plain.unproject(slow[b], rig.sample(b), affines[b], centres[p] + offsets, STRIDE)
             for p, b in enumerate((0, 1, 1))
         ]
     )

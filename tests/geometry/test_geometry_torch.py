@@ -107,10 +107,10 @@ def test_rigs_are_selected_by_sample_and_by_view() -> None:
     rig = Rig.from_cameras([ring(4, 0.0), ring(4, 0.3)])
     points = people(np.random.default_rng(1), 2, 5)
     pixels, _ = rig.project(points)
-    swapped, _ = rig.select([1, 0]).views([3, 1]).project(points[[1, 0]])
-    torch.testing.assert_close(swapped, pixels[[1, 0]][:, [3, 1]])
+    second, _ = rig.sample(1).views([3, 1]).project(points[1:])
+    torch.testing.assert_close(second, pixels[1:, [3, 1]])
     assert rig.keys[0] != rig.keys[1] != rig.views([0]).keys[1]
-    assert len(rig.select([1])) == 1
+    assert rig.sample(1).keys == rig.keys[1:]
     assert rig.to(torch.float64).project(points.double())[0].dtype == torch.float64
 
 
@@ -303,7 +303,7 @@ def test_cached_projections_follow_the_rig() -> None:
     for sample in range(2):
         alone = unproject_cuboids(
             heatmaps[[sample]],
-            rigs.select([sample]),
+            rigs.sample(sample),
             affines[[sample]],
             (1,),
             torch.zeros(1, 3),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from selfpose3d.training.reads import READS
 
 from selfpose3d import seeds
 from selfpose3d.errors import InputError, TrainingDivergedError
@@ -23,9 +23,7 @@ from selfpose3d.parameters import Parameters, partial, select, with_settings
 from selfpose3d.skeletons import ROOT
 from selfpose3d.synthetic.scenes import make_scene, reconstruction, ring
 from selfpose3d.training import augmentation, body_pool, label_errors, loop, runs, seen_bodies
-from selfpose3d.training import step as training_step
 from selfpose3d.training.data import training_data
-from selfpose3d.training.reads import READS
 
 TINY = {
     "data.network_size": [224, 160],
@@ -117,59 +115,6 @@ def test_stages_change_the_network_they_train_and_no_other(trained):
     after = read_checkpoint(trained / "pose_l2" / "checkpoint.pt")
     assert any(not torch.equal(before[key], after["pose"][key]) for key in before)
     assert all(torch.equal(root[key], after["root"][key]) for key in root)
-
-
-WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "bincount", "_unique2", "equal"}
-"""Operations whose result the host must know before it can go on."""
-
-
-class Waits(TorchDispatchMode):
-    """Counts what would make the host wait for a device."""
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        name = operation.overloadpacket.__name__
-        masks = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
-        if name in WAITS or masks:
-            self.found.append(name)
-        return operation(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize(
-    ("stage", "allowed"), [("root", 0), ("bodies", 0), ("pose_l2", 1), ("pose_l1", 3)]
-)
-def test_an_iteration_waits_only_to_count_people_and_to_match_them(
-    given, rebuilt, trained, tmp_path, monkeypatch, stage, allowed
-):
-    waits, real = [], training_step.Step.forward
-
-    def watched(self, sealed):
-        with Waits() as mode, monkeypatch.context() as patched:
-            for name in ("tolist", "cpu"):
-                method = getattr(torch.Tensor, name)
-
-                def noted(tensor, *args, name=name, method=method):
-                    mode.found.append(name)
-                    return method(tensor, *args)
-
-                patched.setattr(torch.Tensor, name, noted)
-            result = real(self, sealed)
-        waits.append(mode.found)
-        return result
-
-    monkeypatch.setattr(training_step.Step, "forward", watched)
-    start = [trained / name / "checkpoint.pt" for name in ("root", "bodies")]
-    if stage == "root":
-        stages.train_root(parameters(stage), *given, [], tmp_path)
-    elif stage == "bodies":
-        stages.train_bodies(parameters(stage), *given, rebuilt, [], tmp_path)
-    else:
-        stages.train_pose(parameters(stage), stage, *given, start, tmp_path)
-    assert len(waits) == 3 and max(len(found) for found in waits) <= allowed, waits
-    assert allowed == 0 or all(waits)
 
 
 def test_a_stage_repeats_to_the_bit(given, rebuilt, trained, tmp_path):

@@ -89,11 +89,10 @@ class Rig:
         changed = {name: change(value) for name, value in self._tensors().items()}
         return type(self)(**changed, keys=self.keys)
 
-    def select(self, indices: Sequence[int]) -> Self:
-        """The samples of these indices, repetitions allowed."""
-        index = torch.tensor(indices, dtype=torch.long)
-        picked = {name: value[index.to(value.device)] for name, value in self._tensors().items()}
-        return type(self)(**picked, keys=tuple(self.keys[i] for i in indices))
+    def sample(self, index: int) -> Self:
+        """The rig of one sample alone; its tensors are parts of these."""
+        picked = {name: value[index : index + 1] for name, value in self._tensors().items()}
+        return type(self)(**picked, keys=(self.keys[index],))
 
     def views(self, indices: Sequence[int]) -> Self:
         """The same samples with these cameras only, in this order."""

@@ -61,7 +61,7 @@ def sample_views(heatmaps_VCHW: Tensor, pixels_VN2: Tensor, visible_VN: Tensor) 
         (N, C) in [0, 1]; 0 where no view counts.
     """
     seen = _seen(pixels_VN2[..., 0], pixels_VN2[..., 1], visible_VN)
-    plain = torch.eye(2, 3).to(pixels_VN2)
+    plain = torch.eye(2, 3, dtype=pixels_VN2.dtype, device=pixels_VN2.device)
     return _read(heatmaps_VCHW, seen, _to_sampling(plain, heatmaps_VCHW))
 
 
@@ -74,8 +74,9 @@ def _seen(x_VN: Tensor, y_VN: Tensor, visible_VN: Tensor) -> _Seen:
 
 def _to_sampling(to_heatmap_23: Tensor, heatmaps_VCHW: Tensor) -> Tensor:
     """The affine (2, 3) to ``grid_sample``'s coordinates in [-1, 1] from that to heatmap px."""
-    last = to_heatmap_23.new_tensor(heatmaps_VCHW.shape[:-3:-1]) - 1
-    scaled = to_heatmap_23 * (2 / last.clamp(min=1))[:, None]
+    height, width = heatmaps_VCHW.shape[-2:]
+    across, down = (2 / max(length - 1, 1) for length in (width, height))
+    scaled = torch.stack([to_heatmap_23[0] * across, to_heatmap_23[1] * down])
     return torch.cat([scaled[:, :2], scaled[:, 2:] - 1], dim=1)
 
 
@@ -140,7 +141,7 @@ def unproject_cuboids(
     for index, centres in enumerate(centres_P3.split(list(counts_B))):
         if len(centres):
             points = (centres[:, None] + offsets_N3).reshape(-1, 3)
-            seen = _see(rig.select([index]), points)
+            seen = _see(rig.sample(index), points)
             evidence = _unproject(heatmaps_BVJHW[index], seen, affines_B23[index], stride)
             parts.append(evidence.unflatten(0, (len(centres), -1)))
     if not parts:
@@ -171,7 +172,14 @@ class RootGrid:
         """(X*Y*Z, 3) voxel centres, mm."""
         self.step = torch.tensor(size) / (torch.tensor(bins) - 1).clamp(min=1)
         """(3,) distance of neighbouring voxels, mm."""
+        self._there: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self._projections: OrderedDict[tuple[str, torch.device], list[_Seen]] = OrderedDict()
+
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """``points`` and ``step`` on a device, brought there once: that waits for the device."""
+        if device not in self._there:
+            self._there[device] = (self.points.to(device), self.step.to(device))
+        return self._there[device]
 
     def volume(self, heatmaps_BVCHW: Tensor, rig: Rig, affines_B23: Tensor) -> Tensor:
         """Heatmaps of augmented images unprojected into the space: (B, C, X, Y, Z) in [0, 1].
@@ -193,7 +201,7 @@ class RootGrid:
         key = (rig.keys[sample], rig.R_BV33.device)
         if key not in self._projections:
             with torch.no_grad():
-                self._projections[key] = _see(rig.select([sample]), self.points.to(rig.R_BV33))
+                self._projections[key] = _see(rig.sample(sample), self.points.to(rig.R_BV33))
             if len(self._projections) > CACHED_RIGS:
                 self._projections.popitem(last=False)
         self._projections.move_to_end(key)

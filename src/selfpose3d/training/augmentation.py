@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from selfpose3d.training.devices import to_device
+from selfpose3d.training.devices import constant, to_device
 
 FACTORS = (0.5, 1.5)
 """Range of the strength of contrast, colour, sharpness and brightness; 1 changes nothing."""
@@ -99,7 +99,7 @@ def brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 def grey(images: Tensor) -> Tensor:
     """(N, 3, H, W) to (N, 1, H, W) luma."""
-    weights = images.new_tensor(_LUMA).view(1, 3, 1, 1)
+    weights = constant(_LUMA, images.device, images.dtype).view(1, 3, 1, 1)
     return (images * weights).sum(1, keepdim=True)
 
 

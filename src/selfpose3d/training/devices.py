@@ -1,7 +1,8 @@
 """Lightning Fabric as ``compute`` says: the same code on CPU and GPU."""
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -13,6 +14,8 @@ from selfpose3d.geometry.rigs import Rig
 from selfpose3d.parameters import Compute
 
 Movable = TypeVar("Movable", Tensor, Rig)
+P = ParamSpec("P")
+T = TypeVar("T")
 Runner = Callable[..., Any]
 """How a network is run on its inputs; training uses it for mixed precision."""
 
@@ -55,6 +58,28 @@ def to_device(value: Movable, device: torch.device) -> Movable:
     if device.type == "cuda":
         value = value.pin_memory()
     return value.to(device, non_blocking=True)
+
+
+def made_once(make: Callable[P, T]) -> Callable[P, T]:
+    """Keep what is made of the same arguments, a device among them, to be read and never changed.
+
+    Bringing even three numbers to a device waits for all that is queued there; so it is done once.
+    """
+
+    @lru_cache(maxsize=64)
+    def made(*args: P.args, **kwargs: P.kwargs) -> T:
+        with torch.inference_mode(False):  # what is made in it can't be used in training
+            return make(*args, **kwargs)
+
+    return made  # type: ignore[return-value]
+
+
+@made_once
+def constant(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """These numbers on a device."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def precision_of(compute: Compute) -> Literal["32-true", "bf16-mixed", "16-mixed"]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from selfpose3d.skeletons import LEFT, N_JOINTS, RIGHT, ROOT, SWAP_SIDES
+from selfpose3d.training.devices import constant
 
 ROUNDS = 2
 """The second round starts from the joints of the first."""
@@ -142,8 +143,7 @@ def body_frame(joints: Tensor) -> tuple[Tensor, Tensor]:
 
 def mirrored(sightings: Sightings) -> Sightings:
     """The mirror image at the world's x = 0, sides exchanged."""
-    sign = sightings.joints.new_tensor(_MIRROR)
-    sides = list(SWAP_SIDES)
+    sign, sides = _mirror(sightings.joints)
     return Sightings(
         sightings.centres * sign,
         sightings.directions[:, :, sides] * sign,
@@ -154,7 +154,16 @@ def mirrored(sightings: Sightings) -> Sightings:
 
 def mirrored_joints(joints: Tensor) -> Tensor:
     """(P, J, 3) joints as ``mirrored`` has them."""
-    return joints[:, list(SWAP_SIDES)] * joints.new_tensor(_MIRROR)
+    sign, sides = _mirror(joints)
+    return joints[:, sides] * sign
+
+
+def _mirror(like: Tensor) -> tuple[Tensor, Tensor]:
+    """Signs of the coordinates, and which joint takes the place of each."""
+    return (
+        constant(_MIRROR, like.device, like.dtype),
+        constant(SWAP_SIDES, like.device, torch.long),
+    )
 
 
 def _to_body(sightings: Sightings, axes: Tensor, root: Tensor) -> Sightings:

@@ -16,6 +16,7 @@ from selfpose3d.networks.mobilenet import MobileNetV2
 from selfpose3d.networks.resnet import PoseResNet
 from selfpose3d.parameters import Networks
 from selfpose3d.skeletons import LEFT, N_JOINTS, RIGHT
+from selfpose3d.training.devices import made_once
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -30,11 +31,17 @@ _MERGED = _CENTRAL + len(LEFT)
 
 def normalise(images: Tensor) -> Tensor:
     """uint8 RGB (..., H, W, 3) to float32 (..., 3, H, W) with ImageNet's mean and spread."""
-    width = images.shape[-2]
-    scale = (1 / (255 * torch.tensor(STD))).repeat(width).to(images.device)
-    shift = (torch.tensor(MEAN) / torch.tensor(STD)).repeat(width).to(images.device)
+    scale, shift = _of_rows(images.shape[-2], images.device)
     rows = images.flatten(-2).to(torch.float32)  # whole rows at a time, not three numbers
     return rows.mul_(scale).sub_(shift).view(images.shape).movedim(-1, -3)
+
+
+@made_once
+def _of_rows(width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What a row of so many pixels is multiplied by, and what is then subtracted."""
+    mean, std = torch.tensor(MEAN), torch.tensor(STD)
+    scale, shift = 1 / (255 * std), mean / std
+    return scale.repeat(width).to(device), shift.repeat(width).to(device)
 
 
 class Backbone(nn.Module):
@@ -84,8 +91,8 @@ class Backbone(nn.Module):
         """
         if not self.side_aware:
             return _squared_error(raw, targets, positive_weight)
-        left, right = targets[:, list(LEFT)], targets[:, list(RIGHT)]
-        merged = torch.cat([targets[:, :_CENTRAL], torch.maximum(left, right)], dim=1)
+        central, left, right = targets.split([_CENTRAL, len(LEFT), len(RIGHT)], dim=1)
+        merged = torch.cat([central, torch.maximum(left, right)], dim=1)
         sides = F.binary_cross_entropy_with_logits(
             raw[:, _MERGED:], (left > right).to(raw.dtype), reduction="none"
         )

@@ -113,9 +113,12 @@ class Sight(NamedTuple):
 def one_variant(frames: FrameBatch, augmented: float, rng: np.random.Generator) -> Sight:
     """Each frame as it is, or with a probability of ``augmented`` its first affine variant."""
     assert frames.heatmaps is not None
-    sample = torch.arange(len(frames.points))
-    variant = torch.from_numpy((rng.random(len(sample)) < augmented).astype(np.int64))
-    return Sight(frames.rig, frames.affines[variant, sample], frames.heatmaps[variant, sample])
+    variants = (rng.random(len(frames.points)) < augmented).astype(int).tolist()
+    affines, heatmaps = (
+        torch.stack([of_all[variant, b] for b, variant in enumerate(variants)])
+        for of_all in (frames.affines, frames.heatmaps)
+    )
+    return Sight(frames.rig, affines, heatmaps)
 
 
 def frame_bodies(

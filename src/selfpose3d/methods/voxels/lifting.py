@@ -67,7 +67,7 @@ class Lifting:
 
     def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
         """Of (..., J, h, w) heatmaps those that root_net sees: the root's, or all."""
-        return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., [ROOT], :, :]
+        return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., ROOT : ROOT + 1, :, :]
 
     def to_evaluation(self, device: torch.device) -> "Lifting":
         """With both networks folded, on a device; they can't learn any more."""
@@ -85,7 +85,7 @@ class Lifting:
     def root_target(self, roots: Tensor, sigma: float) -> Tensor:
         """Volumes with a 3D Gaussian of ``sigma`` mm at each root: (B, P, 3) to (B, X, Y, Z)."""
         assert self.grid is not None
-        points = self.grid.points.to(roots.device)
+        points, _ = self.grid.on(roots.device)
         squared = torch.cdist(roots, points.expand(len(roots), -1, -1)) ** 2
         return torch.exp(-squared / (2 * sigma**2)).amax(1).unflatten(1, self.grid.bins)
 

@@ -14,6 +14,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
+from selfpose3d.training.devices import to_device
+
 NEVER = 1e4
 """Matching cost of a label that has no visible joint."""
 
@@ -162,7 +164,7 @@ def _sample_joint_loss(
 ) -> Tensor:
     if len(matches.view) == 0:
         return projected.sum() * 0
-    view, person, label = (torch.from_numpy(part).to(projected.device) for part in matches)
+    view, person, label = to_device(torch.from_numpy(np.stack(matches)), projected.device)
     errors = joint_errors(projected[view, person], labels[view, label], visible[view, label])
     views = errors.split(np.unique(matches.view, return_counts=True)[1].tolist())
     per_view = torch.stack([of_view.mean() for of_view in views])

@@ -15,7 +15,6 @@ from selfpose3d.files.checkpoints import load_network, merged_networks
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene, read_scene
-from selfpose3d.geometry.affines import identity_affine
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.people import distinct_people
 from selfpose3d.geometry.rigs import Rig
@@ -31,7 +30,7 @@ from selfpose3d.methods.voxels.refine import (
 from selfpose3d.networks.folding import folded
 from selfpose3d.parameters import Inference, Parameters
 from selfpose3d.progress import track
-from selfpose3d.training.devices import Runner, runner, start_fabric
+from selfpose3d.training.devices import Runner, runner, start_fabric, to_device
 
 
 def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
@@ -137,7 +136,7 @@ class Predictor:
         numbers: list[int],
     ) -> list[People3D]:
         rig = Rig.joined([of_frame] * len(numbers))
-        affines = torch.from_numpy(identity_affine()).expand(len(numbers), 2, 3).to(self.device)
+        affines = torch.eye(2, 3, device=self.device).expand(len(numbers), 2, 3)
         heatmaps = self._heatmaps(scene, people, numbers)
         proposals = self.lifting.find_roots(heatmaps, rig, affines, self.run)
         joints = proposals.centres[:, None].expand(-1, heatmaps.shape[2], -1)
@@ -164,11 +163,11 @@ class Predictor:
         """(B, V, J, h, w)."""
         if self.backbone is not None:
             images = torch.from_numpy(np.array(scene.network_frames[numbers]))
-            return image_heatmaps(self.backbone, images.to(self.device), self.run)
+            return image_heatmaps(self.backbone, to_device(images, self.device), self.run)
         assert people is not None
         height, width = scene.network_frames.shape[2:4]
-        points = torch.from_numpy(people.points[numbers]).to(self.device)
-        scores = torch.from_numpy(people.scores[numbers]).to(self.device)
+        points = to_device(torch.from_numpy(people.points[numbers]), self.device)
+        scores = to_device(torch.from_numpy(people.scores[numbers]), self.device)
         return people_heatmaps(points, scores, None, (width, height), self.stride, self.sigma)
 
     def _finish(

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from selfpose3d.geometry.voxels import RootGrid
 from selfpose3d.networks.layout import channels_last_3d
 from selfpose3d.networks.v2v import V2V
+from selfpose3d.training.devices import to_device
 
 
 class RootNet(nn.Module):
@@ -52,20 +53,19 @@ def proposals(
     peaks = torch.where((volume == pooled) & (volume > threshold), volume, -torch.inf).flatten(1)
     scores, voxels = peaks.topk(min(max_people, peaks.shape[1]), dim=1)
     counts = tuple(torch.isfinite(scores).sum(1).tolist())  # the wait for the device
-    sample, rank = (part.to(volume.device) for part in places(counts))
+    sample, rank = places(counts, volume.device)
     voxels = voxels[sample, rank]
-    centres = grid.points.to(volume)[voxels] + _sub_voxel(volume, sample, voxels) * grid.step.to(
-        volume
-    )
+    points, step = grid.on(volume.device)
+    centres = points[voxels] + _sub_voxel(volume, sample, voxels) * step
     return centres, scores[sample, rank], counts
 
 
-def places(counts: Sequence[int]) -> tuple[Tensor, Tensor]:
+def places(counts: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
     """Of people sorted by sample, so many in each: (P,) their samples and (P,) their numbers in
-    them."""
-    sample = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts, dtype=torch.long))
-    rank = torch.cat([torch.arange(0), *(torch.arange(count) for count in counts)])
-    return sample, rank
+    them, on a device."""
+    pairs = [(sample, rank) for sample, count in enumerate(counts) for rank in range(count)]
+    both = to_device(torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T.contiguous(), device)
+    return both[0], both[1]
 
 
 def _sub_voxel(volume_BXYZ: Tensor, sample_P: Tensor, voxels_P: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ from selfpose3d.methods.voxels.losses import (
 )
 from selfpose3d.methods.voxels.root_net import places
 from selfpose3d.parameters import BackboneSettings, PoseSettings, RootSettings
+from selfpose3d.training.devices import constant, to_device
 from selfpose3d.training.step import DivergedError, Step
 
 FRAMES_WITHOUT_PROPOSALS = 200
@@ -299,7 +300,8 @@ class PoseStep(Step):
         """(P, J, 3) joints from the heatmaps (B, V, J, h, w) of one variant."""
         frames = batch.frames
         noise = torch.randn(proposals.centres.shape, generator=batch.centre_noise)
-        centres = proposals.centres + self.settings.root_noise * noise.to(proposals.centres.device)
+        noise = to_device(noise, proposals.centres.device)
+        centres = proposals.centres + self.settings.root_noise * noise
         volumes = self.lifting.body_evidence(
             heatmaps, frames.rig, frames.affines[variant], proposals.counts, centres
         )
@@ -325,13 +327,13 @@ class PoseStep(Step):
         maps = pose_heatmap_loss(rendered, wanted, weights)
         if self.settings.joint_weight == 0:
             return maps, maps.new_zeros(())
-        size = pixels.new_tensor(self.image_size)
+        size = constant(self.image_size, pixels.device, pixels.dtype)
         keep = [b for b, count in enumerate(proposals.counts) if count]
         people = [pixels[b, :, : proposals.counts[b]] / size for b in keep]
         errors = pose_joint_loss(
             people,
-            labels[keep] / size,
-            present[keep],
+            torch.stack([labels[b] for b in keep]) / size,
+            torch.stack([present[b] for b in keep]),
             self.settings.hard_attention,
             self.settings.match_distance,
         )
@@ -349,10 +351,9 @@ def _project_by_sample(rig: Rig, joints: Tensor, counts: Sequence[int]) -> tuple
     """Project people (P, J, 3), so many of each sample, into their sample's views: (B, V, p, J, 2)
     px, padded, and which of these joints are in the image (B, V, p, J)."""
     n_samples, n_joints, most = len(counts), joints.shape[1], max(counts)
-    place = tuple(part.to(joints.device) for part in places(counts))
+    place = places(counts, joints.device)
     padded = joints.new_zeros(n_samples, most, n_joints, 3).index_put(place, joints)
-    filled = torch.arange(most) < torch.tensor(counts)[:, None]
-    filled = filled.to(joints.device)
+    filled = to_device(torch.arange(most) < torch.tensor(counts)[:, None], joints.device)
     pixels, depth = rig.project(padded.flatten(1, 2))
     seen = rig.visible(pixels, depth).unflatten(2, (most, n_joints)) & filled[:, None, :, None]
     pixels = pixels.unflatten(2, (most, n_joints))
