@@ -21,7 +21,7 @@ SUPERVISED = {"supervised": {"title": "VoxelPose", "method": "voxelpose"}}
 """Laid over params.yaml, so that every method's stages are in the plan."""
 ONE_VALUE = ("heatmaps.stride",)
 """Leaves that have one value only."""
-NO_NODES = ("seeds", "run", "experiments", "tables", "tracking", "mlflow")
+NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 """Sections that say which nodes there are, or what is done with results afterwards."""
 SOURCE_OF: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
