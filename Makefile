@@ -8,6 +8,9 @@ CORES ?= all
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
 
+# MLflow's list of runs, in the saved view that shows the headline metrics.
+RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=headline
+
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
@@ -45,8 +48,9 @@ format: $(INSTALLED_DEV) ## put everything into form
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt workflow
 
-mlflow: $(INSTALLED) ## compare the runs on http://127.0.0.1:5000/#/experiments/1/runs
-	@echo "Open http://127.0.0.1:5000/#/experiments/1/runs, tick runs, press Compare"
+mlflow: $(INSTALLED) ## compare the runs in MLflow's pages on this machine
+	@echo "Open this page, tick runs, press Compare:"
+	@echo "$(RUNS)"
 	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
 	  --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 

@@ -19,12 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, write_text
+from selfpose3d.files.atomic import write_text
+from selfpose3d.files.results import (
+    read_benchmark,
+    read_curves,
+    read_description,
+    read_metrics,
+    training_benchmark,
+)
 from selfpose3d.reporting.charts import line_chart
-from selfpose3d.reporting.figures import read_curves
 
 RECIPES: Mapping[str, Sequence[str]] = {
     "default": ("default_16th", "default_8th", "default_4th", "default_half", "images"),
@@ -100,16 +105,16 @@ def read_run(arguments: argparse.Namespace, experiment: str) -> Run | None:
     )
     if not found:
         return None
-    metrics = read_json(found[-1])
-    description = read_json(found[-1].with_name("experiment.json"))
-    stages = [Path(stage["folder"]).name for stage in description["stages"]]
+    folder = found[-1].parent
+    metrics, description = read_metrics(folder), read_description(folder)
+    stages = [stage.folder.name for stage in description.stages]
     if not stages:
-        raise InputError(f"{found[-1].parent}: has no training stages")
+        raise InputError(f"{folder}: has no training stages")
     taken = processor_seconds if arguments.cpu_time else clock_seconds
     seconds = sum(taken(results, stage) for stage in stages)
     recall = float(metrics["Recall@500"])
     error = float(metrics["MPJPE"]) if recall >= FOUND else float("inf")
-    return Run(str(description["title"]), seconds, error, recall)
+    return Run(description.title, seconds, error, recall)
 
 
 def clock_seconds(results: Path, stage: str) -> float:
@@ -120,9 +125,8 @@ def clock_seconds(results: Path, stage: str) -> float:
 def processor_seconds(results: Path, stage: str) -> float:
     """Of a stage's whole job on all processors, as Snakemake measured it: with its start, and, of a
     job that was killed and went on, the last part alone."""
-    name, variant = stage.split("-", 1)
-    measured = pd.read_csv(results / f"benchmarks/train_{name}/{variant}.tsv", sep="\t")
-    return float(measured["cpu_time"].iloc[-1])
+    measured = read_benchmark(results / "benchmarks" / training_benchmark(stage))
+    return float(measured["cpu_seconds"].iloc[-1])
 
 
 def reached_sooner(default: Sequence[Run], published: Sequence[Run], clock: str) -> str:

@@ -1,12 +1,23 @@
 """Result files with invented but plausible content, for the tests of what reads them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from selfpose3d.files.atomic import write_json, write_text
+from selfpose3d.files.checkpoints import write_checkpoint
 from selfpose3d.files.poses3d import Frames, People3D, write_poses3d
+from selfpose3d.files.results import (
+    Data,
+    Description,
+    TrainedStage,
+    write_curves,
+    write_description,
+    write_metrics,
+)
 from selfpose3d.files.scenes import Scene, read_scene, write_image, write_scene
 from selfpose3d.geometry.cameras import Camera
 
@@ -80,6 +91,37 @@ def write_truth(path: Path, scene: Scene) -> Frames:
     return people
 
 
+def invented_description(
+    folder: Path, title: str, seed: int = 0, settings: Mapping[str, object] | None = None
+) -> Description:
+    """What an experiment in a folder ``<name>`` or ``<name>-seed<seed>`` may be."""
+    settings = settings or {}
+    stage = TrainedStage("pose_l2", folder.parent / "stages/pose_l2-12ab")
+    return Description(
+        id=folder.name,
+        name=folder.name.split("-seed")[0],
+        seed=seed,
+        title=title,
+        method="selfpose3d",
+        settings=settings,
+        test_on={},
+        parameters={
+            "seed": seed,
+            "data": {"source": "studio", "network_size": [480, 288]},
+            "labels": {"person_score": 0.7, **settings},
+            "train": {"pose_l2": {"iterations": 40, "learning_rate": 1e-3}},
+        },
+        stages=(stage,),
+        trained_on=(invented_data("studio_train_00"),),
+        tested_on=invented_data("studio_test_00"),
+    )
+
+
+def invented_data(sequence: str) -> Data:
+    """A sequence of an invented data set."""
+    return Data("studio ring5", (Path("data/scenes/studio-12ab") / sequence,))
+
+
 def write_experiment(
     folder: Path, title: str, truth: Frames, mpjpe: float, seed: int = 0, **settings: object
 ) -> Path:
@@ -92,28 +134,10 @@ def write_experiment(
         for key, people in truth.items()
     }
     write_poses3d(folder / "predictions.parquet", predicted)
-    write_json(
-        folder / "experiment.json",
-        {
-            "name": folder.name.split("-seed")[0],
-            "seed": seed,
-            "title": title,
-            "method": "selfpose3d",
-            "tables": ["methods"],
-            "data": "studio ring5",
-            "settings": settings,
-            "test_on": {},
-            "parameters": {
-                "seed": seed,
-                "data": {"source": "studio", "network_size": [480, 288]},
-                "labels": {"person_score": 0.7, **settings},
-                "train": {"pose_l2": {"iterations": 40, "learning_rate": 1e-3}},
-            },
-            "stages": [{"stage": "pose_l2", "folder": str(folder.parent / "stages/pose_l2-12ab")}],
-            "sequences": {"train": ["studio_train_00"], "test": ["studio_test_00"]},
-        },
+    write_description(
+        folder / "experiment.json", invented_description(folder, title, seed, settings)
     )
-    write_json(
+    write_metrics(
         folder / "metrics.json",
         {
             "AP25": 2.0 + seed,
@@ -139,13 +163,15 @@ def group(mpjpe: float, frames: int) -> dict[str, float]:
 
 
 def write_stage(folder: Path, rows: int = 40) -> Path:
-    """A training stage's folder with falling losses."""
+    """A training stage's folder with falling losses, two iterations a second."""
     rng = np.random.default_rng(0)
-    lines = ["iteration,seconds,loss,attention,unused"]
+    curves = []
     for i in range(1, rows + 1):
         loss = 0.4 * np.exp(-i / 9) + 0.004 * (1 + rng.random())
-        lines.append(f"{i},{0.5 * i},{loss:.6f},{0.1 * loss + 0.002:.6f},0.0")
-    write_text(folder / "curves.csv", "\n".join(lines) + "\n")
+        terms = {"loss": round(loss, 6), "attention": round(0.1 * loss + 0.002, 6), "unused": 0.0}
+        curves.append({"iteration": i, "seconds": 0.5 * i, **terms})
+    write_curves(folder, curves)
+    write_checkpoint(folder / "checkpoint.pt", {"pose_net": {"weight": torch.ones(3)}}, {})
     return folder
 
 

@@ -16,6 +16,15 @@ from snakemake.exceptions import WorkflowError
 
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
+from selfpose3d.files.results import (
+    CURVES,
+    Data,
+    Description,
+    TrainedStage,
+    description_text,
+    prediction_benchmark,
+    training_benchmark,
+)
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.parameters import Parameters, parse_parameters, unkeyed
 from selfpose3d.plan.nodes import (
@@ -161,6 +170,11 @@ def people_folder(people: ReconstructionsNode) -> str:
 def checkpoints(stages: Iterable[str]) -> list[str]:
     """The checkpoints of stages by their ids."""
     return [f"results/stages/{stage}/checkpoint.pt" for stage in stages]
+
+
+def curve_files(stages: Iterable[str]) -> list[str]:
+    """The training curves of stages by their ids."""
+    return [f"{folder}/{CURVES}" for folder in stage_folders(stages)]
 
 
 def stage_folders(stages: Iterable[str]) -> list[str]:
@@ -380,36 +394,52 @@ def prediction_command(experiment: ExperimentNode, given: Any) -> str:
     )
 
 
-def describe_experiment(experiment: ExperimentNode, parameters: Parameters) -> str:
+def describe_experiment(experiment: ExperimentNode) -> str:
     """One line of JSON on an experiment, for the report and MLflow."""
-    stages = [
-        {"stage": stage.stage, "folder": folder}
-        for stage in experiment.stages
-        for folder in stage_folders([stage.id])
-    ]
-    return json.dumps(
-        {
-            "id": experiment.id,
-            "name": experiment.name,
-            "seed": experiment.seed,
-            "title": experiment.title,
-            "method": experiment.method,
-            "tables": [
-                name for name, table in parameters.tables.items() if experiment.name in table.rows
-            ],
-            "dataset": experiment.data_key,
-            "data": experiment.data_title,
-            "settings": experiment.settings,
-            "test_on": experiment.test_on,
-            "parameters": experiment.resolved,
-            "stages": stages,
-            "sequences": {
-                "train": experiment.trained_on,
-                "test": [scene.sequence for scene in experiment.scenes],
-            },
-        },
-        sort_keys=True,
+    learnt = dict.fromkeys(_data(stage.labels) for stage in experiment.stages)
+    return description_text(
+        Description(
+            id=experiment.id,
+            name=experiment.name,
+            seed=experiment.seed,
+            title=experiment.title,
+            method=experiment.method,
+            settings=experiment.settings,
+            test_on=experiment.test_on,
+            parameters=experiment.resolved,
+            stages=tuple(
+                TrainedStage(stage.stage, Path(folder))
+                for stage in experiment.stages
+                for folder in stage_folders([stage.id])
+            ),
+            trained_on=tuple(learnt),
+            tested_on=_data(experiment.labels),
+        )
     )
+
+
+def _data(labels: LabelsNode) -> Data:
+    return Data(labels.data_title, tuple(map(Path, scene_folders(labels.scenes))))
+
+
+def known_benchmarks(experiment: ExperimentNode) -> list[str]:
+    """What Snakemake measured, or will, of an experiment's training and prediction.
+
+    Results that came from elsewhere (``dvc pull``) have no measurement, and none is asked for: it
+    would train again.
+    """
+    made = {
+        f"results/experiments/{experiment.id}/predictions.parquet": (
+            prediction_benchmark(experiment.id)
+        ),
+        **{checkpoints([s.id])[0]: training_benchmark(s.id) for s in experiment.stages},
+    }
+    measures = {result: f"results/benchmarks/{path}" for result, path in made.items()}
+    return [
+        path
+        for result, path in measures.items()
+        if Path(path).exists() or not Path(result).exists()
+    ]
 
 
 def table_experiments(plan: Plan, table: str) -> list[ExperimentNode]:
@@ -464,8 +494,7 @@ def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
             "vary does not exist in these data, or an overlay sets it for both; lay other settings "
             f"over experiments, or other rows over tables.{table}"
         )
-    runs = experiment_files(table_experiments(plan, table), "mlflow.json")
-    return [f"results/tables/{table}.csv", *dict.fromkeys(runs)]
+    return [f"results/tables/{table}.csv", f"results/tables/{table}.recorded.json"]
 
 
 def study_tables(parameters: Parameters) -> list[str]:
@@ -512,6 +541,11 @@ def tables(parameters: Parameters) -> list[str]:
     return [f"results/tables/{name}.csv" for name in parameters.tables]
 
 
+def recorded_tables(parameters: Parameters) -> list[str]:
+    """What says that the runs of the tables are tagged in MLflow."""
+    return [path.replace(".csv", ".recorded.json") for path in tables(parameters)]
+
+
 def final_files(parameters: Parameters, plan: Plan) -> list[str]:
     """What a whole run makes; without truth, the report is on the predictions alone."""
     return [
@@ -519,6 +553,7 @@ def final_files(parameters: Parameters, plan: Plan) -> list[str]:
         "results/metrics.json",
         "results/curves",
         *tables(parameters),
+        *recorded_tables(parameters),
         *experiment_files(measured(plan), "mlflow.json"),
     ]
 

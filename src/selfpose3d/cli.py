@@ -288,6 +288,17 @@ def join(
     predict_people("joined", PredictionInputs(parse_selected("{}"), parts=(first, second)), out)
 
 
+@command("describe")
+def describe(
+    description: Annotated[str, typer.Argument(help="what the experiment is, as one line of JSON")],
+    out: OutOption,
+) -> None:
+    """Write down what an experiment is: experiment.json."""
+    from selfpose3d.files.results import parse_description, write_description
+
+    write_description(out, parse_description(description, "describe"))
+
+
 @command("evaluate")
 def evaluate(
     predictions: Annotated[
@@ -300,11 +311,11 @@ def evaluate(
 ) -> None:
     """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
     from selfpose3d.evaluation import evaluate_files
-    from selfpose3d.files.atomic import write_json
+    from selfpose3d.files.results import write_metrics
     from selfpose3d.reporting.tables import METRICS
 
     metrics, remarks = evaluate_files(predictions, ground_truth)
-    write_json(out, metrics)
+    write_metrics(out, metrics)
     values = {key: metrics[key] for key in METRICS}
     told = [f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in values.items()]
     typer.echo("\n".join(["  ".join(told), *remarks]))
@@ -416,26 +427,42 @@ def _titled(pairs: list[str]) -> dict[str, Path]:
 ExperimentName = Annotated[str, typer.Option("--experiment", help="name of the MLflow experiment")]
 
 
-@command("track-prepare")
-def track_prepare(name: ExperimentName = "selfpose3d") -> None:
+@command("record-prepare")
+def record_prepare(name: ExperimentName = "selfpose3d") -> None:
     """Create or migrate the MLflow store; it is needed once, before anything is recorded."""
-    from selfpose3d.parameters import Tracking
+    from selfpose3d.parameters import Mlflow
     from selfpose3d.reporting.recording import prepare_store
 
-    prepare_store(Tracking(experiment=name))
+    prepare_store(Mlflow(experiment=name))
 
 
-@command("track")
-def track_experiment(
+@command("record")
+def record(
     folder: Annotated[Path, typer.Argument(help="folder of an experiment")],
     scene: Annotated[Path, typer.Option(help="held-out scene for the pictures")],
     out: OutOption,
+    benchmarks: Annotated[Path, typer.Option(help="Snakemake's; what is missing is left out")],
     name: ExperimentName = "selfpose3d",
 ) -> None:
-    """Record an experiment in MLflow, with its stages as child runs."""
+    """Record an experiment in MLflow, its stages below it, the mean over its seeds above."""
     from selfpose3d.pipeline import record_experiment
 
-    record_experiment(folder, scene, name, out)
+    record_experiment(folder, scene, benchmarks, name, out)
+
+
+@command("record-table")
+def record_table(
+    table: Annotated[str, typer.Argument(help="its name: the tag that finds its runs")],
+    experiment: Annotated[
+        list[Path], typer.Option("--run", help="folder of a recorded experiment")
+    ],
+    out: OutOption,
+    name: ExperimentName = "selfpose3d",
+) -> None:
+    """Tag the runs that a table shows in MLflow, and no others."""
+    from selfpose3d import pipeline
+
+    pipeline.record_table(table, experiment, name, out)
 
 
 @command("parameters")

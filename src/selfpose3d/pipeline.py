@@ -5,7 +5,6 @@ Only stages and estimators that the tables mark as given the truth are handed a 
 ``measure_labels``, ``measure_heatmaps`` and ``evaluate``.
 """
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
@@ -13,7 +12,7 @@ from typing import Literal, cast
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, whole_folder, write_json
+from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import (
     Frames,
@@ -22,6 +21,14 @@ from selfpose3d.files.poses3d import (
     read_people_of,
     read_poses3d,
     write_poses3d,
+)
+from selfpose3d.files.results import (
+    HEADLINE,
+    curve_terms,
+    read_curves,
+    read_metrics,
+    read_recorded,
+    write_recorded,
 )
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.files.space import check_space
@@ -33,9 +40,6 @@ from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.tables import known
-
-HEADLINE: tuple[str, ...] = ("MPJPE", "AP25", "AP50", "AP100", "AP150", "Recall@500")
-"""The metrics that tables and MLflow show first."""
 
 
 def prepare_scene(source: str, inputs: PrepareInputs) -> None:
@@ -194,7 +198,7 @@ def gather_metrics(rows: Mapping[str, Sequence[Path]], out: Path) -> None:
     """
     gathered = {}
     for name, folders in rows.items():
-        metrics = [read_json(folder / "metrics.json") for folder in folders]
+        metrics = [read_metrics(folder) for folder in folders]
         gathered[name] = {
             key: _mean([row[key] for row in metrics]) for key in HEADLINE if key in metrics[0]
         }
@@ -215,8 +219,6 @@ def gather_curves(stages: Mapping[str, Path], out: Path) -> None:
         out: folder of CSV files: ``iteration``, ``total`` (the sum of the terms, which are weighted
             as they are minimised), and each term.
     """
-    from selfpose3d.reporting.figures import curve_terms, read_curves
-
     with whole_folder(out) as folder:
         for name, stage in stages.items():
             curves = read_curves(stage)
@@ -226,15 +228,22 @@ def gather_curves(stages: Mapping[str, Path], out: Path) -> None:
             terms.to_csv(folder / f"{name}.csv", index=False)
 
 
-def record_experiment(folder: Path, scene: Path, name: str, out: Path) -> None:
+def record_experiment(folder: Path, scene: Path, benchmarks: Path, name: str, out: Path) -> None:
     """Record an experiment's folder in MLflow with pictures of its people on a held-out scene."""
-    from selfpose3d.parameters import Tracking
-    from selfpose3d.reporting.figures import confident, write_pictures
-    from selfpose3d.reporting.recording import log_experiment
+    from selfpose3d.parameters import Mlflow
+    from selfpose3d.reporting.figures import confident, pictures
+    from selfpose3d.reporting.recording import record
 
-    stages = [Path(stage["folder"]) for stage in read_json(folder / "experiment.json")["stages"]]
-    with tempfile.TemporaryDirectory() as temporary:
-        people = confident(read_poses3d(folder / "predictions.parquet"))
-        pictures = write_pictures(folder, stages, read_scene(scene), people, Path(temporary))
-        run = log_experiment(folder, stages, Tracking(experiment=name), pictures)
-    write_json(out, {"run_id": run})
+    people = confident(read_poses3d(folder / "predictions.parquet"))
+    shown = pictures(read_scene(scene), people)
+    write_recorded(out, record(folder, Mlflow(experiment=name), benchmarks, shown))
+
+
+def record_table(table: str, experiments: Sequence[Path], name: str, out: Path) -> None:
+    """Tag the recorded runs of a table by its name in MLflow, and no others."""
+    from selfpose3d.parameters import Mlflow
+    from selfpose3d.reporting import recording
+
+    runs = [read_recorded(folder) for folder in experiments]
+    recording.record_table(table, runs, Mlflow(experiment=name))
+    write_json(out, {"run_ids": runs})

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from conftest import REPOSITORY
+from invented_results import invented_description
 from selfpose3d.errors import InputError
+from selfpose3d.files.results import TrainedStage, write_description
 
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
@@ -76,9 +79,11 @@ def trained(
     folder = results / "experiments" / f"{name}-seed0-0123abcd"
     folder.mkdir(parents=True)
     (folder / "metrics.json").write_text(json.dumps({"MPJPE": error, "Recall@500": recall}))
-    stages = [{"folder": f"results/stages/{stage}-{name}"} for stage in ("root", "pose_l2")]
-    described = {"title": name, "stages": stages}
-    (folder / "experiment.json").write_text(json.dumps(described))
+    stages = tuple(
+        TrainedStage(stage, Path(f"results/stages/{stage}-{name}")) for stage in ("root", "pose_l2")
+    )
+    described = replace(invented_description(folder, name), stages=stages)
+    write_description(folder / "experiment.json", described)
 
 
 @pytest.mark.parametrize(

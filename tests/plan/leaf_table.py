@@ -21,7 +21,7 @@ SUPERVISED = {"supervised": {"title": "VoxelPose", "method": "voxelpose"}}
 """Laid over params.yaml, so that every method's stages are in the plan."""
 ONE_VALUE = ("heatmaps.stride",)
 """Leaves that have one value only."""
-NO_NODES = ("seeds", "run", "experiments", "tables", "tracking", "mlflow")
+NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 """Sections that say which nodes there are, or what is done with results afterwards."""
 SOURCE_OF: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
@@ -173,8 +173,8 @@ def table(progress: Callable[[str], None] = lambda leaf: None) -> str:
         "",
         "Made by `tests/plan/leaf_table.py`: each leaf of `params.yaml` is changed alone. A cell",
         "names the results that get another key, all that follow from them included; an empty cell",
-        'means that they are kept, and "refused" that no whole method is left. Leaves of `panoptic`',
-        "and `videos` are changed with these data chosen.",
+        'means that they are kept, "refused" that no whole method is left. Leaves of `panoptic` and',
+        "`videos` are changed with these data chosen.",
         "",
         "| leaf | " + " | ".join(COLUMNS) + " |",
         "|---" * (1 + len(COLUMNS)) + "|",

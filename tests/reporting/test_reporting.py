@@ -26,6 +26,7 @@ from invented_results import (
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.poses3d import read_poses3d
+from selfpose3d.files.results import read_curves, write_divergence
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.pipeline import gather_curves
@@ -34,12 +35,11 @@ from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
     curves_svg,
     draw_people,
+    pictures,
     read_benchmarks,
-    read_curves,
     skeleton_svg,
     time_by_rule,
     visible_joints,
-    write_pictures,
 )
 from selfpose3d.reporting.published import PUBLISHED_DATA, read_published
 from selfpose3d.reporting.report import (
@@ -226,7 +226,7 @@ def test_a_row_says_that_a_stage_diverged(results: Path, tmp_path: Path) -> None
         for seed in (0, 1)
     ]
     assert row_of(folders).title == "Sigma 0.01"
-    write_json(tmp_path / "1" / "stages/pose_l2-12ab/diverged.json", {"iteration": 7, "seen": ""})
+    write_divergence(tmp_path / "1" / "stages/pose_l2-12ab", 7, "")
     assert row_of(folders).title == "Sigma 0.01 (pose_l2 diverged, 1 of 2 seeds)"
 
 
@@ -316,13 +316,15 @@ def test_charts_are_titled_by_stage_and_experiments(results: Path) -> None:
     assert stage_titles([stage], [*one, results / "net-seed1"]) == [f"{users} (seed 0, 1)"]
 
 
-def test_pictures_of_an_experiment(results: Path, tmp_path: Path) -> None:
+def test_pictures_of_an_experiment(results: Path) -> None:
     scene = read_scene(results / "scenes" / "studio_test_00")
     frames = read_poses3d(results / "free" / "predictions.parquet")
-    stage = results / "stages" / "pose_l2-12ab"
-    pictures = write_pictures(results / "free", [stage], scene, frames, tmp_path)
-    assert {path.suffix for path in pictures} == {".jpg", ".svg"}
-    assert all(path.stat().st_size > 0 for path in pictures)
+    drawn = pictures(scene, frames)
+    assert list(drawn) == [f"studio_test_00 {camera.name}" for camera in scene.cameras]
+    for camera in scene.cameras:
+        plain = scene.read_image(camera.name, scene.frames[len(scene.frames) // 2])
+        assert drawn[f"studio_test_00 {camera.name}"].shape == plain.shape
+        assert (drawn[f"studio_test_00 {camera.name}"] != plain).any()
 
 
 def test_report_leaves_out_what_is_not_given() -> None:

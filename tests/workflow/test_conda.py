@@ -95,7 +95,7 @@ def test_with_conda_rules_run_in_their_environment(
     (environment,) = [
         path for path in (workdir / ".snakemake" / "conda").iterdir() if path.is_dir()
     ]
-    assert "track-prepare" in (environment / PYTHON_LOG).read_text()
+    assert "record-prepare" in (environment / PYTHON_LOG).read_text()
     installed = {
         path.stem.rsplit("-", 2)[0] for path in (environment / "conda-meta").glob("*.json")
     }

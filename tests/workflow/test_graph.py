@@ -1,6 +1,5 @@
 """The graph of jobs: what runs for which parameters, and that the truth goes to measuring alone."""
 
-import json
 import re
 import sys
 from collections import Counter
@@ -11,6 +10,7 @@ import yaml
 
 from conftest import REPOSITORY, run_snakemake
 from selfpose3d.detection import ESTIMATORS
+from selfpose3d.files.results import parse_description
 from selfpose3d.methods import STAGES
 from selfpose3d.parameters import Parameters, load_parameters, parse_parameters
 from selfpose3d.plan.nodes import DetectionsNode, Plan
@@ -21,7 +21,7 @@ sys.path.insert(0, str(REPOSITORY / "workflow"))
 import wiring
 
 FOOTAGE = ("prepare_pose2sim_demo", "reprojection")
-MEASURING = ("evaluate", "label_quality", "table", "track")
+MEASURING = ("evaluate", "label_quality", "table", "record", "record_table")
 
 
 def planned(workdir: Path, *arguments: str) -> Counter[str]:
@@ -64,7 +64,7 @@ def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], tmp_pat
     assert_a_job_for_each_node(counts, *demo)
     assert all(counts[rule] for rule in (*FOOTAGE, *MEASURING))
     assert counts["table"] == len(demo[0].tables)
-    assert counts["track"] == counts["evaluate"] == len(demo[1].experiments)
+    assert counts["record"] == counts["evaluate"] == len(demo[1].experiments)
 
 
 def test_a_table_of_the_study_is_made_by_its_name(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_table_of_the_study_is_made_by_its_name(tmp_path: Path) -> None:
 
     trained = {name: count for name, count in counts.items() if name.startswith("train_")}
     assert trained == {"train_root": 3, "train_pose_l2": 9}
-    assert counts["predict"] == counts["evaluate"] == counts["track"] == 9
+    assert counts["predict"] == counts["evaluate"] == counts["record"] == 9
     assert counts["studio_render"] == counts["prepare_studio"] == counts["detect"] == 3
     assert counts["label"] == 2  # of the training and of the test sequences
     assert counts["reconstruct"] == counts["table"] == counts["table_4"] == 1
@@ -92,7 +92,7 @@ def test_all_tables_of_the_study_are_made_together(tmp_path: Path) -> None:
     assert {f"table_{n}" for n in (1, *range(3, 17))} | {"beyond"} == set(names)
     assert counts["table"] == len(names) and counts["ablations"] == 1
     runs = {run.id: run for name in names for run in wiring.table_experiments(plan, name)}
-    assert counts["predict"] == counts["track"] == len(runs)
+    assert counts["predict"] == counts["record"] == len(runs)
     stages = {stage.id: stage.stage for run in runs.values() for stage in run.stages}
     expected = Counter(f"train_{stage}" for stage in stages.values())
     assert {name: count for name, count in counts.items() if name[:6] == "train_"} == expected
@@ -121,19 +121,35 @@ def test_the_study_renders_each_rig_it_names() -> None:
     assert all((REPOSITORY / rig).is_file() for rig in rigs)
 
 
-def test_an_experiment_tells_of_its_tables_and_of_the_data_it_is_tested_on() -> None:
+def test_an_experiment_tells_of_the_data_it_learns_from_and_is_tested_on() -> None:
     files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml"]
-    parameters = load_parameters(files)
-    plan = make_plan(parameters)
+    plan = make_plan(load_parameters(files))
 
-    told = json.loads(wiring.describe_experiment(plan.by_name["ring_to_hall"][0], parameters))
+    text = wiring.describe_experiment(plan.by_name["ring_to_hall"][0])
+    told = parse_description(text, "the plan")
 
-    assert told["tables"] == ["table_9"]
-    assert told["data"] == "studio hall5"
-    assert told["test_on"] == {"studio.rig": "config/rigs/hall5.yaml"}
-    assert told["settings"]["train.bodies.enabled"] is False
-    assert told["parameters"]["studio"]["rig"] == "config/rigs/ring5.yaml"
-    assert told["sequences"]["train"][0] == "studio_train_00"
+    assert told.test_on == {"studio.rig": "config/rigs/hall5.yaml"}
+    assert told.settings["train.bodies.enabled"] is False
+    assert told.parameters["studio"]["rig"] == "config/rigs/ring5.yaml"
+    (learnt,) = told.trained_on
+    assert (learnt.title, told.tested_on.title) == ("studio ring5", "studio hall5")
+    assert str(learnt.scenes[0]) in wiring.source_scenes(plan)
+    assert learnt.scenes[0].name == "studio_train_00"
+    assert told.tested_on.scenes[0].name == "studio_test_00"
+
+
+def test_measures_are_asked_for_unless_results_came_without(
+    demo: tuple[Parameters, Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = next(each for each in demo[1].experiments.values() if each.stages)
+    measures = wiring.known_benchmarks(run)
+    assert f"results/benchmarks/predict/{run.id}.tsv" in measures
+    assert len(measures) == len(run.stages) + 1
+    pulled = Path(wiring.checkpoints([run.stages[0].id])[0])
+    pulled.parent.mkdir(parents=True)
+    pulled.touch()
+    assert len(wiring.known_benchmarks(run)) == len(run.stages)
 
 
 @pytest.mark.parametrize("overlay", ["smoke", "cpu", "paper"])
@@ -288,7 +304,7 @@ def test_a_table_may_have_capital_letters_and_digits_in_its_name(tmp_path: Path)
 
     counts = planned(tmp_path, "--config", tables, "footage={name: none}", "--", "Mine_2")
 
-    assert counts["Mine_2"] == counts["table"] == counts["predict"] == counts["track"] == 1
+    assert counts["Mine_2"] == counts["table"] == counts["predict"] == counts["record"] == 1
 
 
 def test_what_can_not_change_a_result_is_given_to_jobs_and_repeats_none() -> None:

@@ -71,13 +71,11 @@ rule describe:
         mem_mb=more_each_try(500),
         runtime=10,
     params:
-        description=of_node(
-            "experiment", lambda run: wiring.describe_experiment(run, PARAMETERS)
-        ),
+        description=of_node("experiment", wiring.describe_experiment),
     message:
         "Write down what {wildcards.experiment} is"
     shell:
-        "printf '%s\\n' {params.description:q} > {output:q} 2> {log:q}"
+        "python -m selfpose3d describe {params.description:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule table:
@@ -151,7 +149,7 @@ rule metrics:
 
 rule curves:
     input:
-        wiring.checkpoints(DEFAULT[1].stages),
+        wiring.curve_files(DEFAULT[1].stages),
     output:
         directory("results/curves"),
     log:
@@ -186,20 +184,25 @@ rule mlflow_store:
         mem_mb=more_each_try(1000),
         runtime=10,
     params:
-        tracking=PARAMETERS.tracking.experiment,
+        experiment=PARAMETERS.mlflow.experiment,
     message:
         "Create or migrate the MLflow store"
     shell:
-        "python -m selfpose3d track-prepare --experiment {params.tracking:q} > {log:q} 2>&1"
+        "python -m selfpose3d record-prepare --experiment {params.experiment:q} > {log:q} 2>&1"
 
 
-rule track:
+rule record:
     input:
         "results/mlflow.ready",
         of_node(
             "experiment",
             lambda run: wiring.checkpoints(stage.id for stage in run.stages),
         ),
+        of_node(
+            "experiment",
+            lambda run: wiring.curve_files(stage.id for stage in run.stages),
+        ),
+        of_node("experiment", wiring.known_benchmarks),
         description="results/experiments/{experiment}/experiment.json",
         predictions="results/experiments/{experiment}/predictions.parquet",
         metrics="results/experiments/{experiment}/metrics.json",
@@ -207,9 +210,9 @@ rule track:
     output:
         "results/experiments/{experiment}/mlflow.json",
     log:
-        "results/logs/track/{experiment}.log",
+        "results/logs/record/{experiment}.log",
     benchmark:
-        "results/benchmarks/track/{experiment}.tsv"
+        "results/benchmarks/record/{experiment}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
@@ -218,12 +221,42 @@ rule track:
         mem_mb=more_each_try(1000),
         runtime=30,
     params:
-        tracking=PARAMETERS.tracking.experiment,
+        experiment=PARAMETERS.mlflow.experiment,
     message:
         "Record {wildcards.experiment} in MLflow"
     shell:
-        "python -m selfpose3d track results/experiments/{wildcards.experiment} --scene {input.scene:q}"
-        " --experiment {params.tracking:q} --out {output:q} > {log:q} 2>&1"
+        "python -m selfpose3d record results/experiments/{wildcards.experiment} --scene {input.scene:q}"
+        " --benchmarks results/benchmarks --experiment {params.experiment:q} --out {output:q}"
+        " > {log:q} 2>&1"
+
+
+rule record_table:
+    input:
+        of_table_runs("mlflow.json"),
+    output:
+        "results/tables/{table}.recorded.json",
+    log:
+        "results/logs/record_table/{table}.log",
+    benchmark:
+        "results/benchmarks/record_table/{table}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mlflow=1,
+        mem_mb=more_each_try(1000),
+        runtime=10,
+    params:
+        experiment=PARAMETERS.mlflow.experiment,
+        runs=lambda wildcards: wiring.repeated(
+            "--run",
+            wiring.experiment_folders(wiring.table_experiments(PLAN, wildcards.table)),
+        ),
+    message:
+        "Tag the runs of the table {wildcards.table} in MLflow"
+    shell:
+        "python -m selfpose3d record-table {wildcards.table:q} {params.runs}"
+        " --experiment {params.experiment:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule report:

@@ -12,6 +12,7 @@ from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
 from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.loading import load_parameters, merge, parse_parameters
+from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.partial import (
@@ -27,7 +28,6 @@ from selfpose3d.parameters.settings import with_settings
 from selfpose3d.parameters.space import Space
 from selfpose3d.parameters.studio import Studio
 from selfpose3d.parameters.study import ExperimentSettings, RunSettings, TableSettings
-from selfpose3d.parameters.tracking import Tracking
 from selfpose3d.parameters.train import (
     BackboneSettings,
     BodiesSettings,
@@ -57,6 +57,7 @@ __all__ = [
     "Heatmaps",
     "Inference",
     "LabelSettings",
+    "Mlflow",
     "Networks",
     "NotGivenError",
     "Panoptic",
@@ -71,7 +72,6 @@ __all__ = [
     "SupervisedPoseSettings",
     "SupervisedRootSettings",
     "TableSettings",
-    "Tracking",
     "Train",
     "TrainingFree",
     "TrustSettings",

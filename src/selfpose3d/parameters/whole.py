@@ -10,13 +10,13 @@ from selfpose3d.parameters.estimator import Estimator
 from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
 from selfpose3d.parameters.labels import LabelSettings
+from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.section import Section, Seed, with_installed_sections
 from selfpose3d.parameters.space import Space
 from selfpose3d.parameters.studio import Studio
 from selfpose3d.parameters.study import ExperimentSettings, RunSettings, TableSettings
-from selfpose3d.parameters.tracking import Tracking
 from selfpose3d.parameters.train import Train
 from selfpose3d.parameters.training_free import TrainingFree
 from selfpose3d.parameters.videos import Videos
@@ -44,7 +44,7 @@ class Parameters(Section):
     compute: Compute = Compute()
     inference: Inference = Inference()
     training_free: TrainingFree = TrainingFree()
-    tracking: Tracking = Tracking()
+    mlflow: Mlflow = Mlflow()
     run: RunSettings = RunSettings()
     experiments: dict[str, ExperimentSettings] = Field(
         default_factory=dict, description="experiments by name: a method and changed parameters"

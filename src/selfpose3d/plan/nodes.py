@@ -70,6 +70,16 @@ class LabelsNode(Node):
         """The sequences."""
         return tuple(each.scene for each in self.detections)
 
+    @property
+    def data_title(self) -> str:
+        """The source, the studio's rig, and how many cameras where not all are used."""
+        scene = self.scenes[0]
+        parts = [scene.source]
+        if scene.host and "studio" in scene.host.parameters:
+            parts.append(PurePath(scene.host.parameters["studio"]["rig"]).stem)
+        cameras = scene.parameters.get("data", {}).get("cameras")
+        return " ".join(parts) + (f", {len(cameras)} cameras" if cameras else "")
+
 
 @dataclass(frozen=True)
 class ReconstructionsNode(Node):
@@ -142,25 +152,9 @@ class ExperimentNode(Node):
         return self.labels.scenes
 
     @property
-    def trained_on(self) -> tuple[str, ...]:
-        """The sequences it learnt from, if it learnt."""
-        scenes = [scene for stage in self.stages for scene in stage.labels.scenes]
-        return tuple(dict.fromkeys(scene.sequence for scene in scenes))
-
-    @property
     def data_key(self) -> str:
         """Of the test sequences, to tell one experiment's data from another's."""
         return "-".join(scene.key for scene in self.scenes)
-
-    @property
-    def data_title(self) -> str:
-        """The source, the studio's rig, and how many cameras where not all are used."""
-        scene = self.scenes[0]
-        parts = [scene.source]
-        if scene.host and "studio" in scene.host.parameters:
-            parts.append(PurePath(scene.host.parameters["studio"]["rig"]).stem)
-        cameras = scene.parameters.get("data", {}).get("cameras")
-        return " ".join(parts) + (f", {len(cameras)} cameras" if cameras else "")
 
 
 @dataclass

@@ -35,7 +35,7 @@ from selfpose3d.tables import known
 
 _NOT_OF_DATA = {
     *("seed", "seeds", "space", "heatmaps", "networks", "augmentation", "train", "compute"),
-    *("inference", "tracking", "run", "experiments", "tables"),
+    *("inference", "mlflow", "run", "experiments", "tables"),
 }
 """Sections that no label depends on."""
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D
-from selfpose3d.files.scenes import Scene, write_image
+from selfpose3d.files.results import curve_terms, read_benchmark
+from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, letterboxed, project
 from selfpose3d.reporting.charts import line_chart
 from selfpose3d.skeletons import BONES, N_JOINTS
@@ -39,6 +39,8 @@ SHOWN_NOTE = (
 OTHERS_SHARE = 0.01
 """Fraction of the time below which rules share one row."""
 JPEG_QUALITY = 78
+PICTURE_WIDTH = 960
+"""Of the pictures that are kept with a run, px, at most."""
 _MARGIN = 0.3
 """Largest distance outside the image, relative to its size, of a joint that is drawn."""
 
@@ -155,32 +157,32 @@ def draw_people(
     return drawn
 
 
-def write_pictures(
-    experiment: Path, stages: Sequence[Path], scene: Scene, frames: Frames, out: Path
-) -> list[Path]:
-    """Pictures of an experiment for the tracker: overlays of one frame, and the stages' curves.
+def pictures(scene: Scene, frames: Frames) -> dict[str, NDArray[np.uint8]]:
+    """The people of a scene's middle frame, drawn into the picture of every camera.
 
     Args:
-        experiment: its folder, named in the pictures' folder.
-        stages: its stages' folders.
-        scene: a held-out scene.
-        frames: the experiment's predictions.
-        out: folder to write to.
+        scene: whose stored frames and cameras are used.
+        frames: the people to draw.
 
     Returns:
-        the pictures' paths.
+        (H, W, 3) RGB images at most ``PICTURE_WIDTH`` wide, by sequence and camera; none where
+        nothing was predicted for the frame.
     """
-    out.mkdir(parents=True, exist_ok=True)
     shown = [frame for frame in middle_frames(scene, 1) if (scene.name, frame) in frames]
-    pictures = []
-    for frame, camera in product(shown, scene.cameras):
-        image = draw_people(scene.read_image(camera.name, frame), camera, frames[scene.name, frame])
-        pictures.append(out / f"{experiment.name}-{scene.name}-{frame}-{camera.name}.jpg")
-        write_image(pictures[-1], image, JPEG_QUALITY)
-    for stage in stages:
-        pictures.append(out / f"curves-{stage.name}.svg")
-        pictures[-1].write_text(curves_svg(read_curves(stage)))
-    return pictures
+    return {
+        f"{scene.name} {camera.name}": _small(
+            draw_people(scene.read_image(camera.name, frame), camera, frames[scene.name, frame])
+        )
+        for frame, camera in product(shown, scene.cameras)
+    }
+
+
+def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    if width <= PICTURE_WIDTH:
+        return image
+    size = (PICTURE_WIDTH, round(height * PICTURE_WIDTH / width))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def middle_frames(scene: Scene, count: int) -> list[int]:
@@ -229,27 +231,6 @@ def viewer_data(
     }
 
 
-def read_curves(stage: Path) -> pd.DataFrame:
-    """A stage's ``curves.csv``: ``iteration, seconds`` and one column per loss term."""
-    path = stage / "curves.csv"
-    try:
-        curves = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable CSV file ({error})") from error
-    if "iteration" not in curves.columns:
-        raise InputError(f"{path}: not training curves; it lacks the column 'iteration'")
-    return curves
-
-
-def curve_terms(curves: pd.DataFrame) -> list[str]:
-    """The columns of curves that are loss terms and not always 0."""
-    return [
-        name
-        for name in curves.columns
-        if name not in ("iteration", "seconds", "learning_rate") and curves[name].fillna(0).any()
-    ]
-
-
 def curves_svg(curves: pd.DataFrame, points: int = 160) -> str:
     """Training curves as an SVG chart; each point is a mean over a part of the iterations."""
     bins = np.arange(len(curves)) * points // max(len(curves), points)
@@ -266,18 +247,15 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
         columns ``rule, job, seconds, max_rss_mb, cpu_seconds``, NaN where Snakemake measured
         nothing (jobs shorter than its sampling), and ``ended``, when the file was written (s).
     """
-    rows = []
-    for path in sorted(folder.glob("**/*.tsv")):
-        measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"])
-        inside = path.relative_to(folder)
-        rule = inside.parts[0] if len(inside.parts) > 1 else inside.stem
-        job = re.sub(r"\.tsv$", "", "/".join(inside.parts[1:]))
-        for _, row in measured.iterrows():
-            measures = [row.get("s"), row.get("max_rss"), row.get("cpu_time")]
-            rows.append((rule, job, *measures, path.stat().st_mtime))
-    numbers = ["seconds", "max_rss_mb", "cpu_seconds", "ended"]
-    table = pd.DataFrame(rows, columns=["rule", "job", *numbers])
-    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in numbers})
+    jobs = [_jobs(path, path.relative_to(folder)) for path in sorted(folder.glob("**/*.tsv"))]
+    columns = ["rule", "job", "seconds", "max_rss_mb", "cpu_seconds", "ended"]
+    return pd.concat(jobs, ignore_index=True)[columns] if jobs else pd.DataFrame(columns=columns)
+
+
+def _jobs(path: Path, inside: PurePath) -> pd.DataFrame:
+    rule = inside.parts[0] if len(inside.parts) > 1 else inside.stem
+    job = re.sub(r"\.tsv$", "", "/".join(inside.parts[1:]))
+    return read_benchmark(path).assign(rule=rule, job=job, ended=path.stat().st_mtime)
 
 
 def time_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_text
 from selfpose3d.files.poses3d import Frames, read_poses3d
+from selfpose3d.files.results import read_curves, read_description
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.reporting.charts import PALETTE, bar_chart
 from selfpose3d.reporting.facts import label_tables, reprojection_tables
@@ -26,7 +27,6 @@ from selfpose3d.reporting.figures import (
     middle_frames,
     overlay_frame,
     read_benchmarks,
-    read_curves,
     time_by_rule,
     viewer_data,
 )
@@ -162,7 +162,7 @@ def read_layers(experiments: Iterable[Path], truth: Iterable[Path]) -> Layers:
     if merged:
         layers[TRUTH] = merged
     for folder in experiments:
-        title = str(read_json(folder / "experiment.json")["title"])
+        title = read_description(folder).title
         if title not in layers:
             layers[title] = confident(read_poses3d(folder / "predictions.parquet"))
     return layers
@@ -182,18 +182,18 @@ def stage_titles(stages: Sequence[Path], experiments: Sequence[Path]) -> list[st
 
     A stage that none of them uses keeps its folder's name.
     """
-    described = [read_json(folder / "experiment.json") for folder in experiments]
-    several = len({each["seed"] for each in described if each["stages"]}) > 1
+    described = [read_description(folder) for folder in experiments]
+    several = len({each.seed for each in described if each.stages}) > 1
     titles = []
     for folder in stages:
         users = [
-            (each, stage["stage"])
+            (each, stage.stage)
             for each in described
-            for stage in each["stages"]
-            if Path(stage["folder"]).name == folder.name
+            for stage in each.stages
+            if stage.folder.name == folder.name
         ]
-        seeds = ", ".join(dict.fromkeys(str(each["seed"]) for each, _ in users))
-        names = "; ".join(dict.fromkeys(each["title"] for each, _ in users))
+        seeds = ", ".join(dict.fromkeys(str(each.seed) for each, _ in users))
+        names = "; ".join(dict.fromkeys(each.title for each, _ in users))
         seed = f" (seed {seeds})" if several else ""
         titles.append(f"{users[0][1]}: {names}{seed}" if users else folder.name)
     return titles

@@ -13,14 +13,19 @@ import numpy as np
 import pandas as pd
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json, write_text
+from selfpose3d.files.atomic import write_text
+from selfpose3d.files.results import (
+    HEADLINE,
+    Description,
+    has_diverged,
+    is_length,
+    read_description,
+    read_metrics,
+)
 from selfpose3d.reporting.published import PUBLISHED, read_published
 
-METRICS: tuple[str, ...] = ("AP25", "AP50", "AP100", "AP150", "Recall@500", "MPJPE")
-"""The columns of the paper's table 1: percent, and mm for MPJPE."""
-
-DIVERGED = "diverged.json"
-"""The file in a training stage's folder that says that it diverged and its weights were kept."""
+METRICS: tuple[str, ...] = tuple(sorted(HEADLINE, key=is_length))
+"""The columns of the paper's table 1: first what is in percent, then what is in mm."""
 
 EXTENT: tuple[str, ...] = ("sequences", "frames", "people")
 """The counts on which a row was measured; people are summed over the frames."""
@@ -46,14 +51,14 @@ class Row:
 
     Args:
         title: printed name.
-        metrics: one ``metrics.json`` per seed.
+        experiments: their folders, one per seed.
         data: the name of the data set, and of the part of it that the row shows.
         seeds: training seeds of ``metrics``.
         group: the keys of the part of ``metrics.json`` that the row shows; none: the whole.
     """
 
     title: str
-    metrics: tuple[Path, ...]
+    experiments: tuple[Path, ...]
     data: str
     seeds: tuple[int, ...]
     group: tuple[str, ...] = ()
@@ -66,17 +71,14 @@ def row_of(experiments: Sequence[Path]) -> Row:
     """
     if not experiments:
         raise InputError("a row of a table needs at least one experiment folder")
-    described = [read_json(folder / "experiment.json") for folder in experiments]
-    title = described[0]["title"] + _diverged(described)
-    metrics = tuple(path / "metrics.json" for path in experiments)
-    return Row(title, metrics, described[0]["data"], tuple(each["seed"] for each in described))
+    described = [read_description(folder) for folder in experiments]
+    title = described[0].title + _diverged(described)
+    seeds = tuple(each.seed for each in described)
+    return Row(title, tuple(experiments), described[0].tested_on.title, seeds)
 
 
-def _diverged(described: Sequence[Mapping[str, Any]]) -> str:
-    runs = [
-        [each["stage"] for each in run["stages"] if (Path(each["folder"]) / DIVERGED).exists()]
-        for run in described
-    ]
+def _diverged(described: Sequence[Description]) -> str:
+    runs = [[each.stage for each in run.stages if has_diverged(each.folder)] for run in described]
     stages = ", ".join(dict.fromkeys(stage for run in runs for stage in run))
     return f" ({stages} diverged, {sum(map(bool, runs))} of {len(runs)} seeds)" if stages else ""
 
@@ -88,7 +90,7 @@ def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
         row: row of all test frames.
         groups: "per_sequence", "per_people".
     """
-    metrics = read_json(row.metrics[0])
+    metrics: Any = read_metrics(row.experiments[0])
     return [
         replace(row, data=f"{row.data}, {_group_title(kind, name, part)}", group=(kind, name))
         for kind in groups
@@ -224,11 +226,6 @@ def text_of(table: pd.DataFrame, index: int, column: str) -> str:
     return "" if pd.isna(value) else str(value)
 
 
-def is_length(column: str) -> bool:
-    """Whether a metric is a length in mm, so that less is better."""
-    return column.endswith("MPJPE")
-
-
 def header(column: str) -> str:
     """The heading of a metric's column, with its unit where that is not percent."""
     if column == PAIRED:
@@ -286,10 +283,10 @@ def _paired(row: Row, first: Row) -> dict[str, float]:
     and for fewer than two seeds that both have."""
     differences = []
     if row is not first and row.data == first.data:
-        of_first = dict(zip(first.seeds, first.metrics, strict=True))
+        of_first = dict(zip(first.seeds, first.experiments, strict=True))
         differences = [
-            _error(metrics, row.group) - _error(of_first[seed], first.group)
-            for seed, metrics in zip(row.seeds, row.metrics, strict=True)
+            _error(folder, row.group) - _error(of_first[seed], first.group)
+            for seed, folder in zip(row.seeds, row.experiments, strict=True)
             if seed in of_first
         ]
     if len(differences) < 2:
@@ -300,13 +297,13 @@ def _paired(row: Row, first: Row) -> dict[str, float]:
     }
 
 
-def _error(metrics: Path, group: Sequence[str]) -> float:
-    [error] = _metrics(metrics, group, ["MPJPE"], ["MPJPE"])
+def _error(experiment: Path, group: Sequence[str]) -> float:
+    [error] = _metrics(experiment, group, ["MPJPE"], ["MPJPE"])
     return error
 
 
 def _our_row(row: Row, columns: Sequence[str], foreign: Container[str]) -> dict[str, Any]:
-    values = np.array([_metrics(path, row.group, columns, foreign) for path in row.metrics])
+    values = np.array([_metrics(path, row.group, columns, foreign) for path in row.experiments])
     several = len(values) > 1
     means = dict(zip(columns, values.mean(axis=0), strict=True))
     sd = values.std(axis=0, ddof=1) if several else np.full(len(columns), np.nan)
@@ -317,7 +314,7 @@ def _our_row(row: Row, columns: Sequence[str], foreign: Container[str]) -> dict[
 
 def _extent(row: Row) -> dict[str, int | None]:
     """The counts of a row; none where its part of ``metrics.json`` lacks them."""
-    metrics = read_json(row.metrics[0])
+    metrics: Any = read_metrics(row.experiments[0])
     for key in row.group:
         metrics = metrics[key]
     counts = {name: metrics.get(name) for name in ("frames", "people")}
@@ -325,20 +322,21 @@ def _extent(row: Row) -> dict[str, int | None]:
 
 
 def _metrics(
-    path: Path, group: Sequence[str], columns: Sequence[str], foreign: Container[str]
+    experiment: Path, group: Sequence[str], columns: Sequence[str], foreign: Container[str]
 ) -> list[float]:
-    metrics = read_json(path)
+    metrics: Any = read_metrics(experiment)
     for key in group:
         metrics = metrics.get(key, {})
     found = {column: _nested(metrics, column.split(".")) for column in columns}
     missing = [name for name, value in found.items() if value is None and name not in foreign]
     if missing:
-        raise InputError(f"{path}: lacks {missing}; evaluate the predictions again")
+        where = experiment / "metrics.json"
+        raise InputError(f"{where}: lacks {missing}; evaluate the predictions again")
     return [np.nan if value is None else value for value in found.values()]
 
 
 def _has(row: Row, column: str) -> bool:
-    return _nested(read_json(row.metrics[0]), column.split(".")) is not None
+    return _nested(read_metrics(row.experiments[0]), column.split(".")) is not None
 
 
 def _nested(metrics: Any, keys: Sequence[str]) -> float | None:

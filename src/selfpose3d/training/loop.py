@@ -19,13 +19,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.files.atomic import write_json, write_text
 from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
+from selfpose3d.files.results import forget_divergence, write_curves, write_divergence
 from selfpose3d.parameters import StageSettings
 from selfpose3d.progress import track
 from selfpose3d.seeds import stage_rng
 from selfpose3d.training.runs import Run
-from selfpose3d.training.state import BROKEN, CURVE_POINTS, DIVERGED, _as_csv, _not_finite
+from selfpose3d.training.state import BROKEN, CURVE_POINTS, _not_finite
 from selfpose3d.training.step import DivergedError, Sealed, Step
 
 WARM_UP = 20
@@ -94,7 +94,7 @@ def iterate(run: Run, model: Step, fabric: Fabric, draw: Draw) -> Iterator[int]:
     state = State(run, model, optimizer, fabric)
     broken = torch.zeros((), device=fabric.device)
     start = state.restore()
-    (run.out / DIVERGED).unlink(missing_ok=True)
+    forget_divergence(run.out)
     model.train()
     iterations = range(start, run.iterations)
     with closing(drawn(run, fabric, draw, iterations)) as batches:
@@ -290,7 +290,7 @@ class State:
             return False
         if not self._finite() and (self.restore() == 0 or not self._finite()):
             return False
-        write_json(self.run.out / DIVERGED, {"iteration": iteration, "seen": problem.seen})
+        write_divergence(self.run.out, iteration, problem.seen)
         return True
 
     def _finite(self) -> bool:
@@ -301,7 +301,7 @@ class State:
         """Write ``curves.csv`` and ``checkpoint.pt``, then drop ``resume.pt``."""
         if not self.fabric.is_global_zero:
             return
-        write_text(self.run.out / "curves.csv", _as_csv(self.rows))
+        write_curves(self.run.out, self.rows)
         networks = {name: net.state_dict() for name, net in self.model.trained.items()}
         facts = {"stage": self.run.stage, "iterations": self.run.iterations, "seed": self.run.seed}
         write_checkpoint(self.run.checkpoint, {**self.run.carried, **networks}, facts)
