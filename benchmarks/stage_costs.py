@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,15 +10,14 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 
-from selfpose3d.methods.voxels import predict, stages
-from selfpose3d.parameters import Parameters, partial, select
+from selfpose3d.methods.voxels import stages
+from selfpose3d.methods.voxels.predict import ready_predictor
+from selfpose3d.parameters import Parameters
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training import loop, runs, step
 from selfpose3d.training.devices import start_fabric
-from selfpose3d.training.reads import READS
 from settings import (
     FRAMES,
     FRAMES_OF_BODIES,
@@ -28,7 +26,7 @@ from settings import (
     Setting,
     write_fresh_networks,
 )
-from stage_runs import run_stage
+from stage_runs import of_prediction, run_stage
 from timing import Recorder, peak_memory, replay, seconds_of
 
 
@@ -79,11 +77,10 @@ def inference_cost(setting: Setting, threads: int | None, accelerator: str = "cp
 def _inference_cost(
     parameters: Parameters, made: Synthetic, checkpoint: Path, repeats: int
 ) -> Cost:
-    chosen = partial(select(parameters, READS["predict"]))
+    chosen = of_prediction(parameters)
     fabric = start_fabric(chosen.compute, devices=1)
     recorder, pairs = Recorder(), []
-    with _threads(chosen.inference.threads), torch.inference_mode():
-        predictor = predict._load(chosen, [checkpoint])
+    with ready_predictor(chosen, [checkpoint]) as predictor:
         for number in range(2 + repeats):
             with recorder.recording():
                 full = seconds_of(lambda: predictor.predict(made.scene, made.views))
@@ -91,16 +88,6 @@ def _inference_cost(
             if number >= 2:
                 pairs.append((full / FRAMES, bare / FRAMES))
     return Cost.of(pairs)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def train_on_a_scene(

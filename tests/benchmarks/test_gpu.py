@@ -18,9 +18,8 @@ sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 import gpu
 import unbroken
 from golden_curves import golden_curve
-from selfpose3d.parameters import partial, select
-from selfpose3d.training.reads import READS
 from settings import OF_THE_PAPER, SETTINGS
+from stage_runs import of_stage
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -111,7 +110,7 @@ def test_waits_are_given_for_the_step_and_for_the_thread_that_draws() -> None:
 @pytest.mark.parametrize("stage", OF_THE_PAPER)
 def test_the_paper_s_stages_are_asked_for_at_full_size(stage: str) -> None:
     parameters = SETTINGS["overlay"].parameters(None, "cuda")
-    chosen = partial(select(parameters, READS[stage]))
+    chosen = of_stage(parameters, stage)
     assert chosen.compute.accelerator == "cuda"
     assert tuple(parameters.data.network_size) == (960, 512)
     assert tuple(parameters.networks.root_grid) == (80, 80, 20)

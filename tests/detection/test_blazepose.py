@@ -12,12 +12,12 @@ from selfpose3d.detection import blazepose
 from selfpose3d.detection.blazepose import Body, Roi, detector_anchors, fetch_weights
 from selfpose3d.detection.estimator import build_estimator, detect_scene
 from selfpose3d.detection.multi_person import distinct_bodies, distinct_rois, tiles
-from selfpose3d.reconstruction.projections import Projected, project_people
 from selfpose3d.detection.second_look import Missed, look_for, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import read_image, read_scene, write_image, write_scene
 from selfpose3d.parameters import BlazePose, Estimator
+from selfpose3d.reconstruction.projections import Projected, project_people
 from selfpose3d.skeletons import COCO_17, coco_to_panoptic
 from selfpose3d.synthetic.scenes import STANDING, ring
 

@@ -9,13 +9,13 @@ from selfpose3d.detection.estimator import detect_again, detect_scene
 from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
 from selfpose3d.detection.ground_truth import project_truth
 from selfpose3d.detection.keypoint_files import read_keypoint_files, write_coco_results
-from selfpose3d.reconstruction.projections import mean_gaps, project_people
 from selfpose3d.detection.quality import label_quality
 from selfpose3d.detection.second_look import missed_people, painted_over, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D, write_poses3d
 from selfpose3d.parameters import Estimator, LabelSettings
+from selfpose3d.reconstruction.projections import mean_gaps, project_people
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15, SWAP_SIDES
 from selfpose3d.synthetic.scenes import STANDING, make_scene, ring
 

@@ -40,5 +40,5 @@ def test_the_curve_is_as_it_was(name: str, curves: dict[str, pd.DataFrame]) -> N
     np.testing.assert_allclose(
         now.to_numpy(), kept.to_numpy(), rtol=relative, atol=absolute,
         err_msg="if the change is meant: PYTHONPATH=src python tests/golden_curves.py, and raise "
-        "the stage's number in experiments.VERSIONS",
+        "the stage's number in plan.keys.VERSIONS",
     )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from selfpose3d.training.reads import READS
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from selfpose3d import seeds
@@ -25,7 +26,6 @@ from selfpose3d.synthetic.scenes import make_scene, reconstruction, ring
 from selfpose3d.training import augmentation, body_pool, label_errors, loop, runs, seen_bodies
 from selfpose3d.training import step as training_step
 from selfpose3d.training.data import training_data
-from selfpose3d.training.reads import READS
 
 TINY = {
     "data.network_size": [224, 160],
