@@ -27,7 +27,7 @@ for _stage in ("backbone", "root", "bodies", "pose_l2", "pose_l1", "finetune"):
 
 
 def tiny(source: str = "estimator", **settings: Any) -> Parameters:
-    """The parameters with settings laid over them; ``train__root__threads`` is ``train.root.threads``."""
+    """The parameters with settings laid over them, two underscores for the dots of a key."""
     dotted = {key.replace("__", "."): value for key, value in settings.items()}
     return with_settings(Parameters(), {**TINY, "heatmaps.source": source, **dotted}, "test")
 
