@@ -130,8 +130,8 @@ def detected(name: str, files: Path, scene: Scene):
     """The people of a scene by an estimator that reads files, given nothing but what it reads."""
     settings = {"estimator.name": name, "estimator.files": str(files)}
     whole = with_settings(Parameters(), settings, "test")
-    given = part_of(whole, ESTIMATORS[name].reads(whole))
-    return ESTIMATORS[name].detect.load()(scene, given, files.parent, 1)
+    chosen = part_of(whole, ESTIMATORS[name].reads(whole))
+    return ESTIMATORS[name].detect.load()(scene, chosen, files.parent, 1)
 
 
 def test_coco_results_come_back_as_they_were_written(synthetic, tmp_path):
