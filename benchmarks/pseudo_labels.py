@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from selfpose3d.detection.blazepose import fetch_weights
+from selfpose3d.detection.estimator import detect_blazepose
 from selfpose3d.detection.filters import make_labels
 from selfpose3d.detection.quality import label_quality
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.parameters import Parameters
-from selfpose3d.pipeline import detect_people, label_path
+from selfpose3d.pipeline import prepare_scene
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.panoptic import prepare_sequence
+from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.studio import bake_bodies, render_sequence
 
 REPOSITORY = Path(__file__).parents[1]
@@ -32,10 +33,7 @@ def main() -> None:
     arguments = parsed()
     parameters = chosen(arguments)
     scenes = rendered(parameters, arguments.out)
-    truths = [
-        read_poses3d(label_path(truth_folder(arguments.out, parameters), scene.name))
-        for scene in scenes
-    ]
+    truths = [read_poses3d(truth_file(arguments.out, parameters, scene.name)) for scene in scenes]
     weights = arguments.out / "weights"
     fetch_weights(weights)
     print(COLUMNS)
@@ -46,7 +44,7 @@ def main() -> None:
         started = time.process_time()
         labels = []
         for scene in scenes:
-            detections, joints = detect_people(looking, scene, weights, workers=1)
+            detections, joints = detect_blazepose(scene, looking, weights)
             labels.append(make_labels(detections, parameters.labels, "soft", joints))
         seconds = time.process_time() - started
         print(row(name, label_quality(labels, truths, scenes), seconds))
@@ -87,25 +85,16 @@ def rendered(parameters: Parameters, out: Path) -> list[Scene]:
     for name in names:
         if not (made / name).exists():
             render_sequence(studio, name, REPOSITORY / studio.rig, bodies, host)
-            prepare_sequence(
-                url=host.resolve().as_uri(),
-                sequence=name,
-                cameras=None,
-                every=1,
-                stored_size=parameters.data.stored_size,
-                network_size=parameters.data.network_size,
-                scene=made / name,
-                truth=label_path(truth_folder(out, parameters), name),
-                retries=0,
-                timeout=30,
-                parallel=1,
-            )
+            truth = truth_file(out, parameters, name)
+            inputs = PrepareInputs(parameters, name, "train", made / name, truth, host)
+            prepare_scene("studio", inputs)
     return [read_scene(made / name) for name in names]
 
 
-def truth_folder(out: Path, parameters: Parameters) -> Path:
-    """Where the truth of these sequences lies, apart from the scenes."""
-    return out / f"truth-{parameters.studio.seed}-{parameters.studio.train_frames}"
+def truth_file(out: Path, parameters: Parameters, sequence: str) -> Path:
+    """Where the truth of a sequence lies, apart from the scenes."""
+    studio = parameters.studio
+    return out / f"truth-{studio.seed}-{studio.train_frames}" / f"{sequence}.parquet"
 
 
 def row(name: str, quality: dict[str, Any], seconds: float) -> str:

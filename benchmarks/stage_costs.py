@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,10 +10,10 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 
-from selfpose3d.methods.voxels import predict, stages
+from selfpose3d.methods.voxels import stages
+from selfpose3d.methods.voxels.predict import ready_predictor
 from selfpose3d.parameters import Parameters
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training import loop, runs, step
@@ -81,8 +80,7 @@ def _inference_cost(
     chosen = of_prediction(parameters)
     fabric = start_fabric(chosen.compute, devices=1)
     recorder, pairs = Recorder(), []
-    with _threads(chosen.inference.threads), torch.inference_mode():
-        predictor = predict._load(chosen, [checkpoint])
+    with ready_predictor(chosen, [checkpoint]) as predictor:
         for number in range(2 + repeats):
             with recorder.recording():
                 full = seconds_of(lambda: predictor.predict(made.scene, made.views))
@@ -90,16 +88,6 @@ def _inference_cost(
             if number >= 2:
                 pairs.append((full / FRAMES, bare / FRAMES))
     return Cost.of(pairs)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def train_on_a_scene(

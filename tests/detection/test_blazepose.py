@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfpose3d.detection import blazepose
+from selfpose3d.detection import ESTIMATORS, blazepose
 from selfpose3d.detection.blazepose import Body, Roi, detector_anchors, fetch_weights
-from selfpose3d.detection.estimator import build_estimator, detect_scene
-from selfpose3d.detection.multi_person import distinct_bodies, distinct_rois, tiles
+from selfpose3d.detection.multi_person import (
+    MultiPersonBlazePose,
+    distinct_bodies,
+    distinct_rois,
+    tiles,
+)
 from selfpose3d.detection.second_look import Missed, look_for, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import read_image, read_scene, write_image, write_scene
-from selfpose3d.parameters import BlazePose, Estimator
+from selfpose3d.parameters import BlazePose, Parameters, part_of, with_settings
 from selfpose3d.reconstruction.projections import Projected, project_people
 from selfpose3d.skeletons import COCO_17, coco_to_panoptic
 from selfpose3d.synthetic.scenes import STANDING, ring
@@ -40,7 +44,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def estimator(weights):
-    return build_estimator(Estimator(), weights)
+    return MultiPersonBlazePose(BlazePose(), weights)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +65,7 @@ def test_the_two_near_people_of_a_real_image_are_found(people):
 
 def test_smaller_tiles_find_the_distant_bystander_too(image, weights):
     finer = BlazePose(tiles=(0.31,), overlap=0.5)
-    people = build_estimator(Estimator(blazepose=finer), weights)(image)
+    people = MultiPersonBlazePose(finer, weights)(image)
     assert least_distance(people, (37, 194)) < 15
 
 
@@ -127,16 +131,18 @@ def test_the_number_of_processes_does_not_change_the_result(image, weights, tmp_
     for frame in scene.frames:
         for index, camera in enumerate(cameras):
             write_image(scene.image_path(camera.name, frame), np.roll(image, 20 * index, axis=1))
-    parameters = Estimator(blazepose=BlazePose(tiles=(0.6,)))
-    one, joints = detect_scene(scene, parameters, weights, workers=1)
-    two, _ = detect_scene(scene, parameters, weights, workers=2)
+    whole = with_settings(Parameters(), {"estimator.blazepose.tiles": [0.6]}, "test")
+    entry = ESTIMATORS["blazepose"]
+    given = part_of(whole, entry.reads(whole))
+    one, joints = entry.detect.load()(scene, given, weights, 1)
+    two, _ = entry.detect.load()(scene, given, weights, 2)
     assert joints == COCO_17 and list(one) == list(two)
     assert all(np.array_equal(one[key].points, two[key].points) for key in one)
 
 
 def test_missing_weights_are_named_with_the_command_that_fetches_them(tmp_path):
     with pytest.raises(InputError, match="fetch-weights blazepose"):
-        build_estimator(Estimator(), tmp_path)
+        MultiPersonBlazePose(BlazePose(), tmp_path)
 
 
 def test_anchors_cover_the_three_grids():

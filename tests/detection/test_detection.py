@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfpose3d.detection.estimator import detect_again, detect_scene
+from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
 from selfpose3d.detection.ground_truth import project_truth
 from selfpose3d.detection.keypoint_files import read_keypoint_files, write_coco_results
@@ -14,7 +15,8 @@ from selfpose3d.detection.second_look import missed_people, painted_over, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D, write_poses3d
-from selfpose3d.parameters import Estimator, LabelSettings
+from selfpose3d.files.scenes import Scene
+from selfpose3d.parameters import LabelSettings, Parameters, part_of, with_settings
 from selfpose3d.reconstruction.projections import mean_gaps, project_people
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15, SWAP_SIDES
 from selfpose3d.synthetic.scenes import STANDING, make_scene, ring
@@ -124,6 +126,14 @@ def test_panoptic_detections_pass_unconverted():
 # Files of other estimators
 
 
+def detected(name: str, files: Path, scene: Scene):
+    """The people of a scene by an estimator that reads files, given nothing but what it reads."""
+    settings = {"estimator.name": name, "estimator.files": str(files)}
+    whole = with_settings(Parameters(), settings, "test")
+    chosen = part_of(whole, ESTIMATORS[name].reads(whole))
+    return ESTIMATORS[name].detect.load()(scene, chosen, files.parent, 1)
+
+
 def test_coco_results_come_back_as_they_were_written(synthetic, tmp_path):
     images = [(f, c.name) for f in synthetic.scene.frames for c in synthetic.scene.cameras]
     views = {image: coco_people(index % 3, index) for index, image in enumerate(images)}
@@ -209,23 +219,27 @@ def test_any_json_is_read_or_refused(synthetic, tmp_path_factory, value):
 
 def test_the_file_estimator_names_a_scene_without_people(synthetic, tmp_path):
     (tmp_path / "walk.json").write_text("[]")
-    parameters = Estimator(name="file", files=str(tmp_path / "{sequence}.json"))
     with pytest.raises(InputError, match="no people were found in any of its 12 images"):
-        detect_scene(synthetic.scene, parameters, tmp_path)
+        detected("file", tmp_path / "{sequence}.json", synthetic.scene)
 
 
 def test_people_from_files_are_not_looked_at_again(synthetic, tmp_path):
-    parameters = Estimator(name="file", files="people.json")
-    views = detect_again(synthetic.scene, synthetic.views, synthetic.truth, parameters, tmp_path)
-    assert views is synthetic.views
+    views = coco_views(synthetic)
+    whole = views[0, "cam2"]
+    views[0, "cam2"] = People2D(whole.points[:1], whole.scores[:1], whole.person_scores[:1])
+    write_coco_results(tmp_path / "walk.json", views)
+    found, joints = detected("file", tmp_path / "{sequence}.json", synthetic.scene)
+    assert joints == COCO_17 and len(whole) == 2
+    assert {image: len(people) for image, people in found.items()} == {
+        image: len(people) for image, people in views.items()
+    }
 
 
 # Ground truth
 
 
 def test_the_truth_projects_into_every_view(synthetic, truth_file):
-    parameters = Estimator(name="ground_truth", files=str(truth_file))
-    views, joints = detect_scene(synthetic.scene, parameters, truth_file.parent)
+    views, joints = detected("ground_truth", truth_file, synthetic.scene)
     assert joints == PANOPTIC_15 and len(views) == 12
     quality = label_quality([views], [synthetic.truth], [synthetic.scene])
     assert quality["recall"] == 1 and quality["mean_error"] == 0

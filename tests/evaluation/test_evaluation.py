@@ -207,9 +207,9 @@ class TestAgainstThePlainLoop:
         }
         spent = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()
             evaluate(predictions, truth)
-            spent.append(time.perf_counter() - start)
+            spent.append(time.process_time() - start)
         assert min(spent) < 0.3, "2000 frames of 4 people take about 0.05 s on an idle core"
 
 

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from selfpose3d.cli import app
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
-from selfpose3d.methods.joined import join_people
+from selfpose3d.methods.joined.joining import join_people
 from selfpose3d.reconstruction.body_prior import STANDING
 
 NOBODY = People3D.predicted(np.zeros((0, 15, 3)), np.zeros(0))

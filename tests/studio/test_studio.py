@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import Camera, in_image, project
-from selfpose3d.parameters import Studio
+from selfpose3d.parameters import Parameters, Studio
 from selfpose3d.skeletons import COCO_17
-from selfpose3d.studio import bake_bodies, read_rig, render_sequence, sequence_names
+from selfpose3d.sources import SOURCES
+from selfpose3d.studio import bake_bodies, read_rig, render_sequence
 from selfpose3d.studio.bodies import BodyModel, Phenotype, load_bodies
 from selfpose3d.studio.clothing import dress
 from selfpose3d.studio.motion import (
@@ -97,10 +99,15 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def names_of(studio: Studio) -> tuple[Sequence[str], Sequence[str]]:
+    """Of the training and of the test sequences."""
+    return SOURCES["studio"].sequences(Parameters(studio=studio))
+
+
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory, bodies: Path, rig: Path) -> Path:
     host = tmp_path_factory.mktemp("host")
-    for names in sequence_names(TINY):
+    for names in names_of(TINY):
         for name in names:
             render_sequence(TINY, name, rig, bodies, host)
     return host
@@ -196,7 +203,7 @@ def test_each_number_of_people_comes_equally_often(rig: Path, bodies: Path) -> N
     studio = Studio(rig=str(rig), test_sequences=6, people=(2, 4))
     stage = read_stage(rig)
     counts = []
-    for name in sequence_names(studio)[1]:
+    for name in names_of(studio)[1]:
         index, rng, frames = _stream(studio, name)
         counts.append(len(_cast(studio, index, rng, frames, stage, bodies)[0]))
     assert sorted(counts) == [2, 2, 3, 3, 4, 4]
@@ -205,7 +212,7 @@ def test_each_number_of_people_comes_equally_often(rig: Path, bodies: Path) -> N
 def test_no_two_sequences_share_a_person_or_a_motion(model: BodyModel) -> None:
     studio = Studio(train_sequences=2, test_sequences=2)
     looks, paths = set(), set()
-    for names in sequence_names(studio):
+    for names in names_of(studio):
         for name in names:
             _, rng, _ = _stream(studio, name)
             for path in plan_motion(rng, 2, 1.0, 2000.0):

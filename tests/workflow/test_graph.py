@@ -1,5 +1,6 @@
 """The graph of jobs: what runs for which parameters, and that the truth goes to measuring alone."""
 
+import json
 import re
 import sys
 from collections import Counter

@@ -9,13 +9,14 @@ import torch
 from selfpose3d.evaluation.metrics import evaluate
 from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.geometry.cameras import project
-from selfpose3d.methods.trust.predict import sightings_of, trust_scene
+from selfpose3d.methods import METHODS
+from selfpose3d.methods.entry import PredictionInputs
+from selfpose3d.methods.trust.predict import sightings_of
 from selfpose3d.methods.trust.trust_net import Sightings, TrustNet, mirrored, mirrored_joints
-from selfpose3d.methods.voxels import stages
-from selfpose3d.parameters import Parameters, TrainingFree, partial, select, with_settings
+from selfpose3d.parameters import Parameters, TrainingFree, with_settings
 from selfpose3d.reconstruction.training_free import associate, detections_of, reconstruct_scene
-from selfpose3d.synthetic.scenes import make_scene, random_people, reconstruction, ring
-from selfpose3d.training.reads import READS
+from selfpose3d.synthetic.scenes import Synthetic, make_scene, random_people, ring
+from stage_runs import of_prediction, run_stage, write_labels
 
 TINY = {
     "data.network_size": [224, 160],
@@ -28,10 +29,8 @@ TINY = {
 }
 
 
-def parameters(reads: str = "trust", **settings: object) -> Parameters:
-    dotted = {key.replace("__", "."): value for key, value in settings.items()}
-    whole = with_settings(Parameters(), {**TINY, **dotted}, "test")
-    return partial(select(whole, READS[reads]))
+def parameters(**settings: object) -> Parameters:
+    return with_settings(Parameters(), {**TINY, **settings}, "test")
 
 
 def some_sightings(n_views: int = 4, noise: float = 0.01) -> tuple[Sightings, torch.Tensor]:
@@ -104,36 +103,33 @@ def test_the_order_of_views_and_views_without_rays_change_nothing() -> None:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory):
+def made(tmp_path_factory: pytest.TempPathFactory) -> list[Synthetic]:
     folder = tmp_path_factory.mktemp("scenes")
-    scenes = [
+    return [
         make_scene(folder / "a", "a", 1, ring(4), frames=4),
         make_scene(folder / "b", "b", 2, ring(3, turn=0.4), frames=3),
     ]
-    rebuilt = [reconstruction(scene.truth, seed) for seed, scene in enumerate(scenes)]
-    return scenes, rebuilt
 
 
-def trained(made, out: Path, **settings: object) -> Path:
-    scenes, rebuilt = made
-    given = [s.scene for s in scenes], [s.views for s in scenes]
-    stages.train_trust(parameters(**settings), *given, rebuilt, out)
-    return out / "checkpoint.pt"
+def trained(made: list[Synthetic], out: Path, **settings: object) -> Path:
+    return run_stage(parameters(**settings), "trust", made, [], out)
 
 
-def test_it_trains_repeats_to_the_bit_and_predicts_any_rig(made, tmp_path: Path) -> None:
+def test_it_trains_repeats_to_the_bit_and_predicts_any_rig(
+    made: list[Synthetic], tmp_path: Path
+) -> None:
     first = read_checkpoint(trained(made, tmp_path / "first"))["trust"]
     again = read_checkpoint(trained(made, tmp_path / "again"))["trust"]
     assert all(torch.equal(first[key], again[key]) for key in first)
     other = read_checkpoint(trained(made, tmp_path / "other", seed=1))["trust"]
     assert any(not torch.equal(first[key], other[key]) for key in first)
-    for scene in made[0]:
-        found = trust_scene(
-            parameters("predict_trust"),
-            scene.scene,
-            scene.views,
-            [tmp_path / "first/checkpoint.pt"],
+    labels = write_labels(tmp_path / "labels", made)
+    checkpoints = [tmp_path / "first/checkpoint.pt"]
+    for scene in made:
+        inputs = PredictionInputs(
+            of_prediction(parameters(), "trust"), [scene.scene.folder], checkpoints, labels
         )
+        found = METHODS["trust"].predict.load()(inputs)
         plain = reconstruct_scene(scene.scene, scene.views, TrainingFree())
         assert found.keys() == plain.keys()
         assert [len(p) for p in found.values()] == [len(p) for p in plain.values()]

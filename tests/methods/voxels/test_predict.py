@@ -5,14 +5,17 @@ import torch
 from selfpose3d.detection.scene_people import scene_people
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.people import distinct_people
-from selfpose3d.methods.voxels import refine, stages
+from selfpose3d.methods import METHODS
+from selfpose3d.methods.entry import PredictionInputs
+from selfpose3d.methods.voxels import refine
 from selfpose3d.methods.voxels.heatmap_sources import people_heatmaps
-from selfpose3d.methods.voxels.predict import predict_scene
-from selfpose3d.parameters import Parameters, partial, select, with_settings
+from selfpose3d.methods.voxels.predict import ready_predictor
+from selfpose3d.parameters import Parameters, with_settings
 from selfpose3d.reconstruction.assignment import assign_people, project_people
-from selfpose3d.synthetic.scenes import make_scene, random_people, reconstruction, ring
-from selfpose3d.training.reads import READS
+from selfpose3d.synthetic.scenes import Synthetic, make_scene, random_people, ring
+from stage_runs import of_prediction, run_stage, write_labels
 
 SMALL = {
     "data.network_size": [224, 160],
@@ -32,9 +35,15 @@ SMALL = {
 }
 
 
-def parameters(stage: str, **settings) -> Parameters:
+def parameters(**settings) -> Parameters:
     dotted = {key.replace("__", "."): value for key, value in settings.items()}
-    return partial(select(with_settings(Parameters(), {**SMALL, **dotted}, "test"), READS[stage]))
+    return with_settings(Parameters(), {**SMALL, **dotted}, "test")
+
+
+def predicted(made: Synthetic, checkpoints, views=None, **settings) -> Frames:
+    """The people of a scene, by default from its own labels."""
+    with ready_predictor(of_prediction(parameters(**settings)), checkpoints) as predictor:
+        return predictor.predict(made.scene, made.views if views is None else views)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +55,9 @@ def scene(tmp_path_factory):
 @pytest.fixture(scope="module")
 def checkpoints(scene, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained")
-    given = [scene.scene], [scene.views]
-    stages.train_root(parameters("root"), *given, [], out / "root")
-    rebuilt = [reconstruction(scene.truth, 0)]
-    stages.train_bodies(parameters("bodies"), *given, rebuilt, [], out / "bodies")
-    return [out / name / "checkpoint.pt" for name in ("root", "bodies")]
+    return [
+        run_stage(parameters(), stage, [scene], [], out / stage) for stage in ("root", "bodies")
+    ]
 
 
 def errors(found, truth):
@@ -65,10 +72,8 @@ def errors(found, truth):
 
 
 def test_a_short_training_finds_people_and_refinement_places_them(scene, checkpoints):
-    plain = predict_scene(
-        parameters("predict", inference__refine=False), scene.scene, scene.views, checkpoints
-    )
-    refined = predict_scene(parameters("predict"), scene.scene, scene.views, checkpoints)
+    plain = predicted(scene, checkpoints, inference__refine=False)
+    refined = predicted(scene, checkpoints)
     assert set(refined) == {("a", frame) for frame in scene.scene.frames}
     assert (errors(plain, scene.truth) < 500).mean() > 0.9
     assert np.median(errors(refined, scene.truth)) < 40
@@ -77,8 +82,7 @@ def test_a_short_training_finds_people_and_refinement_places_them(scene, checkpo
 
 
 def test_roots_alone_are_where_root_net_sees_people(scene, checkpoints):
-    chosen = parameters("predict", inference__roots_only=True, inference__refine=False)
-    found = predict_scene(chosen, scene.scene, scene.views, checkpoints)
+    found = predicted(scene, checkpoints, inference__roots_only=True, inference__refine=False)
     people = [people for people in found.values() if len(people)]
     assert people and all(np.ptp(each.joints, axis=1).max() == 0 for each in people)
     roots = {key: each.joints[:, [2]] for key, each in scene.truth.items()}
@@ -92,31 +96,44 @@ def test_roots_alone_are_where_root_net_sees_people(scene, checkpoints):
 
 def test_another_rig_needs_no_training(tmp_path, checkpoints):
     other = make_scene(tmp_path / "b", "b", 6, ring(4, turn=0.5, radius=4000), frames=3)
-    found = predict_scene(parameters("predict"), other.scene, other.views, checkpoints)
+    found = predicted(other, checkpoints)
     assert (errors(found, other.truth) < 150).mean() > 0.8
 
 
+def test_the_people_of_all_scenes_are_found_from_their_files(scene, tmp_path, checkpoints):
+    scenes = [scene, make_scene(tmp_path / "b", "b", 6, ring(4, turn=0.5), frames=2)]
+    inputs = PredictionInputs(
+        of_prediction(parameters()),
+        [one.scene.folder for one in scenes],
+        checkpoints,
+        write_labels(tmp_path / "labels", scenes),
+    )
+    found = METHODS["selfpose3d"].predict.load()(inputs)
+    each = [predicted(one, checkpoints) for one in scenes]
+    assert list(found) == [key for people in each for key in people]
+    for key, people in (each[0] | each[1]).items():
+        assert found[key].joints == pytest.approx(people.joints, abs=0.5)
+    assert any(len(people) for people in each[1].values())
+
+
 def test_frames_do_not_depend_on_their_batch(scene, checkpoints):
-    one = parameters("predict", inference__batch_size=1)
-    four = parameters("predict", inference__batch_size=4)
-    first = predict_scene(one, scene.scene, scene.views, checkpoints)
-    second = predict_scene(four, scene.scene, scene.views, checkpoints)
+    first = predicted(scene, checkpoints, inference__batch_size=1)
+    second = predicted(scene, checkpoints, inference__batch_size=4)
     for key, people in first.items():
         assert people.joints == pytest.approx(second[key].joints, abs=0.5)
 
 
 def test_nobody_seen_is_nobody_found(scene, checkpoints):
     nobody = {key: People2D.nobody(15) for key in scene.views}
-    found = predict_scene(parameters("predict"), scene.scene, nobody, checkpoints)
+    found = predicted(scene, checkpoints, nobody)
     assert all(len(people) == 0 for people in found.values())
 
 
 def test_a_checkpoint_without_the_networks_is_refused(scene, checkpoints):
     with pytest.raises(InputError, match="no weights of pose"):
-        predict_scene(parameters("predict"), scene.scene, scene.views, checkpoints[:1])
-    wrong = parameters("predict", networks__v2v_width=6)
+        predicted(scene, checkpoints[:1])
     with pytest.raises(InputError, match=r"do not fit the network.*'networks' parameters"):
-        predict_scene(wrong, scene.scene, scene.views, checkpoints)
+        predicted(scene, checkpoints, networks__v2v_width=6)
 
 
 def test_labels_come_in_network_pixels(scene):

@@ -1,6 +1,5 @@
 """VoxelPose, the baseline that learns from the 3D truth: it learns, resumes, needs it."""
 
-import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,50 +11,37 @@ import torch
 from selfpose3d import pipeline
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import read_checkpoint
-from selfpose3d.files.poses2d import People2D, write_poses2d
+from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import write_poses3d
+from selfpose3d.methods import METHODS, STAGES
+from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels import known_people, stages, supervised
-from selfpose3d.parameters import Parameters, Space, partial, select, with_settings
-from selfpose3d.skeletons import PANOPTIC_15, ROOT
-from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
+from selfpose3d.parameters import Parameters, Space
+from selfpose3d.skeletons import ROOT
+from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training.data import training_data
-from selfpose3d.training.reads import READS
+from stage_runs import of_stage, run_stage, write_labels
+from tiny_stages import tiny, two_scenes
 
-TINY = {
-    "data.network_size": [224, 160],
-    "networks.root_grid": [12, 12, 12],
-    "networks.v2v_width": 4,
-    "networks.pose_v2v_width": 4,
-    "networks.cuboid_grid": 12,
-    "train.backbone.weights": "none",
-    "train.backbone.crop": 64,
-    "train.backbone.iterations": 2,
-    "compute.checkpoint_every": 2,
-    "compute.accelerator": "cpu",
-}
-TRAIN = {
-    "supervised_root": supervised.train_supervised_root,
-    "supervised_pose": supervised.train_supervised_pose,
-}
-BOTH = pytest.mark.parametrize("stage", sorted(TRAIN))
+SUPERVISED = ("supervised_root", "supervised_pose")
+BOTH = pytest.mark.parametrize("stage", SUPERVISED)
 
 
-def parameters(
-    stage: str, source: str = "estimator", iterations: int = 4, **settings
-) -> Parameters:
-    dotted = {f"train.{stage}.{key}": value for key, value in settings.items()}
-    dotted |= {f"train.{stage}.iterations": iterations, f"train.{stage}.batch_size": 2}
-    whole = with_settings(Parameters(), {**TINY, "heatmaps.source": source, **dotted}, "test")
-    return partial(select(whole, READS[stage]))
+def parameters(stage: str, source: str = "estimator", iterations: int = 4) -> Parameters:
+    settings = {f"train.{stage}.iterations": iterations, f"train.{stage}.batch_size": 2}
+    return tiny(source, **settings)
+
+
+def train(chosen: Parameters, stage: str, given, truth, out: Path, start=()) -> None:
+    """Train a stage with nothing but what it is given by the pipeline."""
+    scenes, labels = given
+    inputs = StageInputs(of_stage(chosen, stage), scenes, labels, out, start, truth=truth)
+    STAGES[stage].train.load()(inputs)
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Synthetic]:
-    folder = tmp_path_factory.mktemp("scenes")
-    return [
-        make_scene(folder / "a", "a", 1, ring(3), frames=3),
-        make_scene(folder / "b", "b", 2, ring(4, turn=0.4), frames=2),
-    ]
+    return two_scenes(tmp_path_factory.mktemp("scenes"))
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +69,13 @@ def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 def test_it_learns_from_the_truth_and_repeats_to_the_bit(stage, given, truth, tmp_path):
     network = stage.removeprefix("supervised_")
     for name in ("first", "again"):
-        TRAIN[stage](parameters(stage, iterations=30), *given, truth, [], tmp_path / name)
+        train(parameters(stage, iterations=30), stage, given, truth, tmp_path / name)
     moved = []
     for path in truth:
         table = pd.read_parquet(path)
         moved.append(tmp_path / path.name)
         table.assign(x=table["x"] + 60).to_parquet(moved[-1], index=False)
-    TRAIN[stage](parameters(stage, iterations=30), *given, moved, [], tmp_path / "moved")
+    train(parameters(stage, iterations=30), stage, given, moved, tmp_path / "moved")
 
     assert same(weights(tmp_path / "first", network), weights(tmp_path / "again", network))
     assert not same(weights(tmp_path / "first", network), weights(tmp_path / "moved", network))
@@ -102,7 +88,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_weights(
     stage, given, truth, tmp_path, monkeypatch
 ):
     network = stage.removeprefix("supervised_")
-    TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "whole")
+    train(parameters(stage), stage, given, truth, tmp_path / "whole")
     step = supervised.SupervisedRootStep if network == "root" else stages.BodiesStep
     real, count = step.losses, iter(range(100))
 
@@ -113,22 +99,21 @@ def test_stopped_and_started_again_it_ends_with_the_same_weights(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(step, "losses", stopped)
-        TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "stopped")
+        train(parameters(stage), stage, given, truth, tmp_path / "stopped")
     assert (tmp_path / "stopped" / "resume.pt").exists()
     calls = []
     with monkeypatch.context() as patched:
         patched.setattr(step, "losses", lambda *given: calls.append(0) or real(*given))
-        TRAIN[stage](parameters(stage), *given, truth, [], tmp_path / "stopped")
+        train(parameters(stage), stage, given, truth, tmp_path / "stopped")
     assert len(calls) == 2
     assert same(weights(tmp_path / "whole", network), weights(tmp_path / "stopped", network))
 
 
-def test_image_heatmaps_and_the_backbone_is_carried_along(given, truth, tmp_path):
+def test_image_heatmaps_and_the_backbone_is_carried_along(scenes, given, truth, tmp_path):
     backbone = parameters("backbone", "backbone", 2)
-    stages.train_backbone(backbone, *given, None, tmp_path / "backbone")
-    start = [tmp_path / "backbone" / "checkpoint.pt"]
-    for stage, train in TRAIN.items():
-        train(parameters(stage, "backbone", 2), *given, truth, start, tmp_path / stage)
+    start = [run_stage(backbone, "backbone", scenes, [], tmp_path / "backbone")]
+    for stage in SUPERVISED:
+        train(parameters(stage, "backbone", 2), stage, given, truth, tmp_path / stage, start)
         kept = weights(tmp_path / stage, "backbone")
         assert same(kept, weights(tmp_path / "backbone", "backbone"))
 
@@ -191,18 +176,25 @@ def test_missing_or_foreign_truth_is_refused(given, truth, tmp_path):
 
 
 def test_only_the_supervised_stages_take_the_truth(scenes, truth, tmp_path):
-    labels = tmp_path / "labels"
-    labels.mkdir()
-    for scene in scenes:
-        write_poses2d(labels / f"{scene.scene.name}.parquet", scene.views, PANOPTIC_15)
+    labels, out = write_labels(tmp_path / "labels", scenes), tmp_path / "out"
     folders = [scene.scene.folder for scene in scenes]
-    out = tmp_path / "out"
-    given = parameters("supervised_root", iterations=2)
-    pipeline.train_supervised(given, "supervised_root", folders, labels, truth, [], out)
-    assert (out / "checkpoint.pt").exists()
-    for stage in ("backbone", "root", "bodies", "pose_l2", "pose_l1", "finetune"):
-        with pytest.raises(InputError, match="leave out --truth"):
-            pipeline.train_supervised(Parameters(), stage, folders, labels, truth, [], out)
+
+    def run(chosen: Parameters, stage: str, truth: list[Path]) -> None:
+        pipeline.train_stage(chosen, stage, folders, labels, None, [], None, truth, out)
+
+    given = of_stage(parameters("supervised_root", iterations=2), "supervised_root")
     with pytest.raises(InputError, match="needs --truth"):
-        pipeline.train_stage(given, "supervised_root", folders, labels, None, [], None, out)
-    assert "truth" not in inspect.signature(pipeline.train_stage).parameters
+        run(given, "supervised_root", [])
+    without_truth = [name for name, stage in STAGES.items() if not stage.supervised]
+    assert {"backbone", "root", "bodies", "pose_l2", "pose_l1", "finetune"} < {*without_truth}
+    for stage in without_truth:
+        with pytest.raises(InputError, match="leave out --truth"):
+            run(Parameters(), stage, truth)
+    assert not out.exists()
+    run(given, "supervised_root", truth)
+    assert (out / "checkpoint.pt").exists()
+
+
+def test_voxelpose_alone_is_given_the_truth():
+    assert {name for name, stage in STAGES.items() if stage.supervised} == {*SUPERVISED}
+    assert {name for name, method in METHODS.items() if method.supervised} == {"voxelpose"}
