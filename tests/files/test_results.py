@@ -66,7 +66,7 @@ def test_other_tables_are_no_curves(tmp_path: Path) -> None:
 
 def test_divergence_is_told_until_it_is_forgotten(tmp_path: Path) -> None:
     assert not has_diverged(tmp_path)
-    write_divergence(tmp_path, 7, "the loss is not finite")
+    write_divergence(tmp_path, 7, "the loss is not finite", 4)
     assert has_diverged(tmp_path)
     forget_divergence(tmp_path)
     assert not has_diverged(tmp_path)

@@ -226,7 +226,7 @@ def test_a_row_says_that_a_stage_diverged(results: Path, tmp_path: Path) -> None
         for seed in (0, 1)
     ]
     assert row_of(folders).title == "Sigma 0.01"
-    write_divergence(tmp_path / "1" / "stages/pose_l2-12ab", 7, "")
+    write_divergence(tmp_path / "1" / "stages/pose_l2-12ab", 7, "", 5)
     assert row_of(folders).title == "Sigma 0.01 (pose_l2 diverged, 1 of 2 seeds)"
 
 

@@ -1,5 +1,6 @@
 """The loop of every stage: it repeats, goes on where it was killed, and stops where it diverges."""
 
+import json
 import os
 import pickle
 import signal
@@ -15,7 +16,7 @@ import torch
 from conftest import REPOSITORY
 from selfpose3d import seeds
 from selfpose3d.errors import TrainingDivergedError
-from selfpose3d.files.checkpoints import read_checkpoint
+from selfpose3d.files.checkpoints import read_checkpoint, read_state, write_state
 from selfpose3d.methods.voxels import steps
 from selfpose3d.parameters import Parameters
 from selfpose3d.training import loop, runs
@@ -149,7 +150,21 @@ def test_weights_that_are_not_finite_are_not_kept(scenes, tmp_path, monkeypatch)
     chosen = tiny(train__bodies__on_divergence="keep")
     weights = read_checkpoint(run_stage(chosen, "bodies", scenes, [], tmp_path))["pose"]
     assert all(torch.isfinite(value.float()).all() for value in weights.values())
-    assert (tmp_path / "diverged.json").exists()
+    told = json.loads((tmp_path / "diverged.json").read_text())
+    assert (told["iteration"], told["kept"]) == (2, 2)  # saved after two iterations
+    assert read_state(tmp_path / "checkpoint.pt")["facts"]["iterations"] == 2
+
+
+@pytest.mark.parametrize("kind", ["damaged", "of another run"])
+def test_a_saved_state_that_is_not_used_is_said_to_be_so(scenes, tmp_path, capsys, kind):
+    if kind == "damaged":
+        (tmp_path / "resume.pt").write_bytes(b"no zip file")
+    else:
+        write_state(tmp_path / "resume.pt", {"fingerprint": "another"})
+    run_stage(tiny(), "bodies", scenes, [], tmp_path)
+    said = capsys.readouterr().err
+    assert "bodies: starts from iteration 0" in said
+    assert kind in said and str(tmp_path / "resume.pt") in said
 
 
 def test_learning_rate_schedules():

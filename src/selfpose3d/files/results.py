@@ -214,9 +214,16 @@ def curve_terms(curves: pd.DataFrame) -> list[str]:
     return [name for name in names if curves[name].fillna(0).any()]
 
 
-def write_divergence(stage: Path, iteration: int, seen: str) -> None:
-    """Write ``diverged.json`` into a training stage's folder: when it broke off, and why."""
-    write_json(stage / DIVERGED, {"iteration": iteration, "seen": seen})
+def write_divergence(stage: Path, iteration: int, seen: str, kept: int) -> None:
+    """Write ``diverged.json`` into a training stage's folder.
+
+    Args:
+        stage: the folder.
+        iteration: in which it broke off.
+        seen: why.
+        kept: iterations after which the weights were as they are kept.
+    """
+    write_json(stage / DIVERGED, {"iteration": iteration, "seen": seen, "kept": kept})
 
 
 def forget_divergence(stage: Path) -> None:

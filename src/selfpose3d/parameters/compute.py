@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import UNKEYED, Count, Section
+from selfpose3d.parameters.section import UNKEYED, Count, Positive, Section
 
 
 class Compute(Section):
@@ -18,6 +18,11 @@ class Compute(Section):
         "auto",
         description="number format of the networks; auto: bf16-mixed where the processor or GPU "
         "multiplies in bfloat16, else 32-true; geometry and losses always run in float32",
+    )
+    heatmap_memory: Annotated[Positive, UNKEYED] = Field(
+        8.0,
+        description="most memory for the heatmaps that a training keeps of its frames, GB; others "
+        "are computed each time",
     )
     checkpoint_every: Annotated[Count, UNKEYED] = Field(
         100, description="iterations between two saved states, from which a killed training resumes"

@@ -6,9 +6,8 @@ Everything random in iteration i comes from (seed, stage, i), so a loop that goe
 
 import math
 import os
-import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, cast
@@ -18,14 +17,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
-from selfpose3d.files.results import forget_divergence, write_curves, write_divergence
+from selfpose3d.errors import TrainingDivergedError
+from selfpose3d.files.results import forget_divergence
 from selfpose3d.parameters import StageSettings
 from selfpose3d.progress import track
 from selfpose3d.seeds import stage_rng
 from selfpose3d.training.runs import Run
-from selfpose3d.training.state import BROKEN, CURVE_POINTS, _not_finite
+from selfpose3d.training.state import BROKEN, State
 from selfpose3d.training.step import DivergedError, Sealed, Step
 
 WARM_UP = 20
@@ -190,119 +188,3 @@ def _explained(problem: DivergedError, run: Run, iteration: int) -> TrainingDive
         f"Parameters that bear on it: {problem.bearing} (of train.{run.stage} unless named in "
         f"full); {good}"
     )
-
-
-class State:
-    """What a run needs to go on, and its curves."""
-
-    def __init__(
-        self, run: Run, model: Step, optimizer: torch.optim.Optimizer, fabric: Fabric
-    ) -> None:
-        self.run, self.model, self.optimizer, self.fabric = run, model, optimizer, fabric
-        self.unread: list[tuple[int, float, dict[str, Tensor], dict[str, Tensor]]] = []
-        self.rows: list[dict[str, float]] = []
-        self.window: list[dict[str, float]] = []
-        self.spent = 0.0
-        self.since = time.monotonic()
-
-    def restore(self) -> int:
-        """Load ``resume.pt`` if it is of this very run; the iteration to go on with."""
-        if not self.run.resume.exists():
-            return 0
-        try:
-            state = read_state(self.run.resume)
-        except InputError:
-            return 0
-        if state.get("fingerprint") != self.run.fingerprint:
-            return 0
-        self.model.trained.load_state_dict(state["networks"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        self.rows, self.window, self.spent = state["rows"], state["window"], state["seconds"]
-        return int(state["iteration"])
-
-    def save(self, iteration: int) -> None:
-        """Write ``resume.pt`` after ``iteration`` iterations, whole or not at all."""
-        if not self.fabric.is_global_zero:
-            return
-        write_state(
-            self.run.resume,
-            {
-                "fingerprint": self.run.fingerprint,
-                "iteration": iteration,
-                "networks": self.model.trained.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "precision": self.fabric.strategy.precision.state_dict(),
-                "rows": self.rows,
-                "window": self.window,
-                "seconds": self.seconds(),
-            },
-        )
-
-    def seconds(self) -> float:
-        """Spent in the loop, runs before a restart included."""
-        return self.spent + time.monotonic() - self.since
-
-    def record(
-        self, iteration: int, losses: Mapping[str, Tensor], watched: Mapping[str, Tensor]
-    ) -> None:
-        """Keep an iteration's losses, and what its step watches, where they are."""
-        kept = {name: value.detach() for name, value in losses.items()}
-        self.unread.append((iteration, self.seconds(), kept, dict(watched)))
-
-    def read(self) -> None:
-        """Bring what was recorded to the host and judge it.
-
-        Raises:
-            DivergedError: of the first iteration that went wrong.
-        """
-        unread, self.unread = self.unread, []
-        values = torch.stack(
-            [value for _, _, *parts in unread for part in parts for value in part.values()]
-        ).tolist()
-        numbers = iter(values)
-        for iteration, seconds, losses, watched in unread:
-            read = {name: next(numbers) for name in losses}
-            seen = {name: next(numbers) for name in watched}
-            try:
-                if seen[BROKEN]:
-                    raise _not_finite(read)
-                self.model.judge(seen)
-            except DivergedError as problem:
-                problem.iteration = iteration
-                raise
-            self._add(iteration, seconds, read)
-
-    def _add(self, iteration: int, seconds: float, losses: dict[str, float]) -> None:
-        """A row of the curves is the mean of a few iterations."""
-        self.window.append(losses)
-        if len(self.window) >= math.ceil(self.run.iterations / CURVE_POINTS):
-            row = {"iteration": float(iteration + 1), "seconds": round(seconds, 3)}
-            for name in self.window[0]:
-                row[name] = float(np.mean([losses[name] for losses in self.window]))
-            self.rows.append(row)
-            self.window = []
-
-    def keep(self, problem: DivergedError, iteration: int) -> bool:
-        """Whether the stage ends here with the weights it has, or, if these are not finite, with
-        the last saved ones; what happened is then written to ``diverged.json``."""
-        if self.run.settings.on_divergence == "stop" or self.fabric.world_size > 1:
-            return False
-        if not self._finite() and (self.restore() == 0 or not self._finite()):
-            return False
-        write_divergence(self.run.out, iteration, problem.seen)
-        return True
-
-    def _finite(self) -> bool:
-        weights = self.model.trained.state_dict().values()
-        return all(bool(torch.isfinite(each).all()) for each in weights)
-
-    def finish(self) -> None:
-        """Write ``curves.csv`` and ``checkpoint.pt``, then drop ``resume.pt``."""
-        if not self.fabric.is_global_zero:
-            return
-        write_curves(self.run.out, self.rows)
-        networks = {name: net.state_dict() for name, net in self.model.trained.items()}
-        facts = {"stage": self.run.stage, "iterations": self.run.iterations, "seed": self.run.seed}
-        write_checkpoint(self.run.checkpoint, {**self.run.carried, **networks}, facts)
-        self.run.resume.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import torch
 
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.files.checkpoints import read_checkpoint
-from selfpose3d.methods.voxels import steps
+from selfpose3d.methods.voxels import frames, steps
 from selfpose3d.methods.voxels.batches import RootBatches
 from selfpose3d.methods.voxels.lifting import build_lifting
 from selfpose3d.skeletons import ROOT
@@ -290,3 +290,23 @@ def test_stages_without_the_weights_they_start_from_are_refused(scenes, trained,
     with pytest.raises(InputError, match="no file was given"):
         chosen = tiny(train__backbone__weights="imagenet")
         run_stage(chosen, "backbone", scenes, [], tmp_path)
+
+
+def test_the_memory_of_heatmaps_is_bounded_and_changes_no_result(
+    scenes, backbone, tmp_path, monkeypatch
+):
+    kept, real = [], frames.FrameInputs._computed
+
+    def watched(self, *args):
+        result = real(self, *args)
+        kept.append(len(self._memory))
+        return result
+
+    monkeypatch.setattr(frames.FrameInputs, "_computed", watched)
+    start = [backbone]
+    for size in ("plenty", "none"):
+        room = {"compute__heatmap_memory": 1e-9} if size == "none" else {}
+        run_stage(tiny("backbone", **room), "root", scenes, start, tmp_path / size)
+        assert (max(kept) == 0) == (size == "none")
+        kept.clear()
+    assert same(tmp_path / "plenty" / "checkpoint.pt", tmp_path / "none" / "checkpoint.pt")

@@ -64,6 +64,7 @@ class FrameInputs:
         with_images: a network of the step looks at the images.
         remembered: affine variants of a frame to keep heatmaps of; 0: new ones each time.
         seed: of the remembered variants.
+        memory: most bytes of remembered heatmaps.
     """
 
     data: TrainingData
@@ -78,6 +79,7 @@ class FrameInputs:
     with_images: bool = False
     remembered: int = 0
     seed: int = 0
+    memory: float = 8e9
     _memory: dict[tuple[int, int, int], Tensor] = field(default_factory=dict)
 
     def draw(self, frames: Sequence[FrameIndex], rng: np.random.Generator) -> FrameBatch:
@@ -175,7 +177,8 @@ class FrameInputs:
             return to_device(self._memory[key], self.device)
         images = self._image(frame, variant)[None]
         heatmaps = image_heatmaps(self.backbone, images, self.run)[0].half()
-        if self.remembered >= 2 and variant.number >= 0:
+        room = (len(self._memory) + 1) * heatmaps.nbytes <= self.memory
+        if self.remembered >= 2 and variant.number >= 0 and room:
             self._memory[key] = heatmaps.cpu()
         return heatmaps
 

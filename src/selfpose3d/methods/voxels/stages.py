@@ -357,4 +357,5 @@ def frame_inputs(
         backbone=backbone,
         remembered=variants,
         seed=parameters.seed,
+        memory=1e9 * parameters.compute.heatmap_memory,
     )
