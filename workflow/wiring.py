@@ -38,6 +38,7 @@ from selfpose3d.plan.nodes import (
 )
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.plan.study import has_truth, plain_run
+from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
 
@@ -72,6 +73,21 @@ def by_default(parameters: Parameters) -> tuple[Parameters, Plan]:
         chosen = plain_run(parameters)
         tables = {name: parameters.tables[name] for name in chosen.tables}
         return parameters.model_copy(update={"tables": tables}), make_plan(parameters, chosen)
+    except InputError as error:
+        raise WorkflowError(str(error)) from error
+
+
+def of_table(parameters: Parameters, table: str) -> tuple[Parameters, Plan]:
+    """As ``by_default``, of a table and its rows alone, without the footage.
+
+    Raises:
+        WorkflowError: its rows can't be run with these data.
+    """
+    footage = parameters.footage.model_copy(update={"name": "none"})
+    only = {"tables": {table: parameters.tables[table]}, "footage": footage}
+    try:
+        alone = parameters.model_copy(update=only)
+        return alone, make_plan(alone, chosen_table(alone, table))
     except InputError as error:
         raise WorkflowError(str(error)) from error
 
@@ -558,16 +574,22 @@ def final_files(parameters: Parameters, plan: Plan) -> list[str]:
     ]
 
 
+def shown_experiments(plan: Plan) -> list[ExperimentNode]:
+    """The experiments of which a report shows pictures: those tested on the data of the first."""
+    first, *others = plan.experiments.values()
+    return [first, *(run for run in others if run.data_key == first.data_key)]
+
+
 def report_inputs(parameters: Parameters, plan: Plan) -> Given:
-    """Every experiment, its scenes, what was measured, and the footage where there is one."""
-    experiments = plan.experiments.values()
-    scenes = next(iter(experiments)).scenes
+    """The experiments, their scenes, what was measured, and the footage where there is one."""
+    experiments = shown_experiments(plan)
+    scenes = experiments[0].scenes
     given: Given = {
         "tables": tables(parameters),
         "experiments": [
             *experiment_files(experiments, "experiment.json"),
             *experiment_files(experiments, "predictions.parquet"),
-            *experiment_files(measured(plan), "metrics.json"),
+            *experiment_files([run for run in experiments if run.has_truth], "metrics.json"),
         ],
         "quality": list(quality_files(plan).values()),
         "scenes": scene_folders(scenes),
@@ -594,7 +616,7 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
     titles = [table.title for table in parameters.tables.values()]
     options = [
         repeated("--table", map("=".join, zip(titles, given.tables, strict=False))),
-        repeated("--experiment", experiment_folders(plan.experiments.values())),
+        repeated("--experiment", experiment_folders(shown_experiments(plan))),
         repeated("--stage", stage_folders(plan.stages)),
         repeated("--quality", map("=".join, quality_files(plan).items())),
         repeated("--scene", given.scenes),

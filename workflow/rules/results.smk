@@ -283,7 +283,27 @@ rule report:
         options=lambda wildcards, input: wiring.report_options(*DEFAULT, input),
         dataset=SOURCES[PARAMETERS.data.source].title,
     message:
-        "Write results/report.html"
+        "Write {output}"
     shell:
         "python -m selfpose3d report --title 'SelfPose3d' --dataset {params.dataset:q} {params.options}"
         " --benchmarks results/benchmarks --out {output:q} > {log:q} 2>&1"
+
+
+use rule report as table_report with:
+    input:
+        unpack(
+            lambda wildcards: wiring.report_inputs(
+                *wiring.of_table(PARAMETERS, wildcards.table)
+            )
+        ),
+    output:
+        "results/reports/{table}.html",
+    log:
+        "results/logs/table_report/{table}.log",
+    benchmark:
+        "results/benchmarks/table_report/{table}.tsv"
+    params:
+        options=lambda wildcards, input: wiring.report_options(
+            *wiring.of_table(PARAMETERS, wildcards.table), input
+        ),
+        dataset=SOURCES[PARAMETERS.data.source].title,

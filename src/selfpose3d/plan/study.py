@@ -56,6 +56,11 @@ def plain_run(parameters: Parameters) -> Chosen:
     return chosen
 
 
+def of_table(parameters: Parameters, table: str) -> Chosen:
+    """A table alone, with the experiments in its rows."""
+    return Chosen(_ordered(parameters, parameters.tables[table].rows), (table,))
+
+
 def has_truth(parameters: Parameters) -> bool:
     """Whether the data come with 3D truth to measure against."""
     return known(SOURCES, parameters.data.source, "data.source").has_truth
