@@ -41,6 +41,7 @@ from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
+from selfpose3d.sources.entry import files_in
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -259,14 +260,8 @@ def detect_inputs(detections: DetectionsNode) -> Given:
     return {
         "scene": scene_folder(detections.scene),
         "weights": [f"data/weights/{entry.weights}"] if entry.weights else [],
-        "files": _own_files(files.replace("{sequence}", sequence)) if files else [],
+        "files": files_in(files.replace("{sequence}", sequence)) if files else [],
     }
-
-
-def _own_files(path: str) -> list[str]:
-    """A file, or, of a folder, every file in it, so that a replaced one is seen."""
-    inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
-    return inside or [path]
 
 
 def processes_a_sequence(plan: Plan, cores: int) -> int:

@@ -105,6 +105,14 @@ def prepare(
     prepare_scene(source, PrepareInputs(given, sequence, part, scene, truth, host, cache))
 
 
+@command("own-files")
+def own_files(parameters: ParametersOption, out: OutOption) -> None:
+    """List your own files that the data are made of, with size and time of change."""
+    from selfpose3d.pipeline import list_own_files
+
+    list_own_files(parse_selected(parameters), out)
+
+
 @command("fetch-weights")
 def fetch_weights(
     name: Annotated[str, typer.Argument(help="name of the weights: blazepose or imagenet")],

@@ -38,7 +38,7 @@ from selfpose3d.parameters import LabelSettings, Parameters, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import PrepareInputs
+from selfpose3d.sources.entry import PrepareInputs, files_in
 from selfpose3d.tables import known
 
 
@@ -49,6 +49,20 @@ def prepare_scene(source: str, inputs: PrepareInputs) -> None:
     for name in (name for name, needs in needed.items() if needs and not getattr(inputs, name)):
         raise InputError(f"the source {source!r} needs --{name}: a path for it")
     entry.prepare.load()(inputs)
+
+
+def list_own_files(parameters: Parameters, out: Path) -> None:
+    """Write size and time of change of the user's own files that the data are made of: videos,
+    calibrations, key points; for DVC, which looks at this list instead of at each of them."""
+    source = known(SOURCES, parameters.data.source, "data.source")
+    names = [name for split in source.sequences(parameters) for name in split]
+    paths = {path for name in names for path in source.files(parameters, name)}
+    estimator = parameters.estimator
+    if estimator.files and ESTIMATORS[estimator.name].reads_files:
+        named = (estimator.files.replace("{sequence}", name) for name in names)
+        paths |= {path for each in named for path in files_in(each)}
+    found = {path: Path(path).stat() for path in sorted(paths) if Path(path).is_file()}
+    write_json(out, {path: [each.st_size, each.st_mtime_ns] for path, each in found.items()})
 
 
 def detect_people(

@@ -63,6 +63,13 @@ class Source:
     note: str = ""
 
 
+def files_in(path: str) -> list[str]:
+    """A file, or every file of a folder, so that a replaced one is seen; what is not there, as it
+    is named."""
+    inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
+    return inside or [path]
+
+
 def kept_frames(split: Split) -> tuple[str, ...]:
     """The parameters that say which frames of a sequence are kept, and at what size."""
     return ("data.cameras", "data.stored_size", "data.network_size", f"data.{split}_every")
