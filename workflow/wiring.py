@@ -26,7 +26,7 @@ from selfpose3d.files.results import (
     training_benchmark,
 )
 from selfpose3d.methods import METHODS, STAGES
-from selfpose3d.parameters import Parameters, parse_parameters, unkeyed
+from selfpose3d.parameters import ALSO_VARIABLE, Parameters, parse_parameters, unkeyed
 from selfpose3d.plan.nodes import (
     DetectionsNode,
     ExperimentNode,
@@ -107,10 +107,10 @@ def check_rule_names(parameters: Parameters, rules: Iterable[str]) -> None:
         )
 
 
-def also(parameters: Parameters) -> str:
-    """One line of JSON of the parameters that can't change a result; no job is repeated for them,
-    as rules name them in their shell command and not in ``params``."""
-    return json.dumps(unkeyed(parameters), sort_keys=True)
+def export_unkeyed(parameters: Parameters) -> None:
+    """Give all jobs the parameters that can't change a result. They come by the environment and not
+    in a rule's ``params``, so that no job is repeated for them."""
+    os.environ[ALSO_VARIABLE] = json.dumps(unkeyed(parameters), sort_keys=True)
 
 
 def export_environment(source: Path, *, own_interpreter: bool) -> None:

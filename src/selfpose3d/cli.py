@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import parse_selected
+from selfpose3d.parameters import ALSO_VARIABLE, parse_selected
 from selfpose3d.progress import open_console
 
 app = typer.Typer(
@@ -30,7 +30,10 @@ ParametersOption = Annotated[
     ),
 ]
 AlsoOption = Annotated[
-    str, typer.Option("--also", help="JSON of parameters that can't change a result")
+    str,
+    typer.Option(
+        "--also", envvar=ALSO_VARIABLE, help="JSON of parameters that can't change a result"
+    ),
 ]
 ScenesOption = Annotated[list[Path], typer.Option("--scene", help="scene folder; repeat for more")]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="file or folder to write")]

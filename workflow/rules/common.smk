@@ -11,7 +11,6 @@ from snakemake.settings.types import DeploymentMethod
 
 PARAMETERS, PLAN = wiring.read_plan(config)
 DEFAULT = wiring.by_default(PARAMETERS)
-ALSO = wiring.also(PARAMETERS)
 ENVIRONMENT = str(REPOSITORY / "environment.yml")
 
 wiring.export_environment(
@@ -20,6 +19,7 @@ wiring.export_environment(
     not in workflow.deployment_settings.deployment_method,
 )
 
+wiring.export_unkeyed(PARAMETERS)
 shell.prefix(wiring.SHELL_PREFIX)
 
 if workflow.output_settings.dryrun:

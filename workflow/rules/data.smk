@@ -70,11 +70,11 @@ for source, entry in SOURCES.items():
             ),
             scene=directory("data/scenes/{scene}/{sequence}"),
         log:
-            "results/logs/prepare_" + source + "/{scene}/{sequence}.log",
+            f"results/logs/prepare_{source}/{{scene}}/{{sequence}}.log",
         benchmark:
-            "results/benchmarks/prepare_" + source + "/{scene}/{sequence}.tsv"
+            f"results/benchmarks/prepare_{source}/{{scene}}/{{sequence}}.tsv"
         wildcard_constraints:
-            scene=source + "-[0-9a-f]{8}",
+            scene=f"{source}-[0-9a-f]{{8}}",
         conda:
             ENVIRONMENT
         threads: 1
@@ -94,7 +94,7 @@ for source, entry in SOURCES.items():
             "Make {wildcards.sequence} a scene"
         shell:
             "python -m selfpose3d prepare {params.source} --parameters {params.parameters:q}"
-            " --also {ALSO:q} {params.options} --scene {output.scene:q} {params.truth}"
+            " {params.options} --scene {output.scene:q} {params.truth}"
             " > {log:q} 2>&1"
 
 

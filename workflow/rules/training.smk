@@ -15,17 +15,17 @@ for stage in STAGES.values():
         input:
             unpack(of_stage(stage.name, wiring.stage_inputs)),
         output:
-            checkpoint="results/stages/" + stage.name + "-{variant}/checkpoint.pt",
+            checkpoint=f"results/stages/{stage.name}-{{variant}}/checkpoint.pt",
             curves=report(
-                "results/stages/" + stage.name + "-{variant}/curves.csv",
+                f"results/stages/{stage.name}-{{variant}}/curves.csv",
                 category="Training",
                 labels={"stage": stage.name, "variant": "{variant}"},
                 caption="../report/curves.rst",
             ),
         log:
-            "results/logs/train_" + stage.name + "/{variant}.log",
+            f"results/logs/train_{stage.name}/{{variant}}.log",
         benchmark:
-            "results/benchmarks/train_" + stage.name + "/{variant}.tsv"
+            f"results/benchmarks/train_{stage.name}/{{variant}}.tsv"
         priority: 100 if stage.name == "backbone" else 50
         conda:
             ENVIRONMENT
@@ -50,7 +50,7 @@ for stage in STAGES.values():
             stage.title
         shell:
             "python -m selfpose3d train {params.stage} --parameters {params.parameters:q}"
-            " --also {ALSO:q} {params.options} --labels {input.labels:q}"
+            " {params.options} --labels {input.labels:q}"
             " --out {params.folder:q} > {log:q} 2>&1"
 
 

@@ -16,6 +16,7 @@ from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.partial import (
+    ALSO_VARIABLE,
     leaves,
     parse_selected,
     part_of,
@@ -44,6 +45,7 @@ from selfpose3d.parameters.videos import Videos
 from selfpose3d.parameters.whole import Parameters
 
 __all__ = [
+    "ALSO_VARIABLE",
     "UNKEYED",
     "Augmentation",
     "BackboneSettings",

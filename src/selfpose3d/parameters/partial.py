@@ -13,6 +13,8 @@ from selfpose3d.parameters.loading import load_parameters, merge
 from selfpose3d.parameters.section import UNKEYED, Mark, Section, marks_of, refusal
 from selfpose3d.parameters.whole import Parameters
 
+ALSO_VARIABLE = "SELFPOSE3D_ALSO"
+"""By this variable of their environment the workflow's jobs are given what can't change a result."""
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
