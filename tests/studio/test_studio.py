@@ -224,8 +224,8 @@ def test_no_two_sequences_share_a_person_or_a_motion(model: BodyModel) -> None:
 
 
 def test_unknown_sequence_and_rig_are_refused(tmp_path: Path, rig: Path, bodies: Path) -> None:
-    with pytest.raises(InputError, match=r"studio_train_07.*studio\.train_sequences"):
-        render_sequence(TINY, "studio_train_07", rig, bodies, tmp_path)
+    with pytest.raises(InputError, match=r"'studio_7'; they are called studio_train_00"):
+        render_sequence(TINY, "studio_7", rig, bodies, tmp_path)
     with pytest.raises(InputError, match="no such file"):
         render_sequence(TINY, "studio_train_00", tmp_path / "none.yaml", bodies, tmp_path)
     assert list(tmp_path.iterdir()) == []
