@@ -97,7 +97,7 @@ def test_another_rig_in_the_test_changes_the_data_and_not_the_training(plan: Pla
     stayed = next(run for run in plan.by_name["study"] if run.seed == 0)
     assert moved.stages == stayed.stages != there.stages
     assert moved.scenes == there.scenes != stayed.scenes
-    assert (stayed.data_title, moved.data_title) == ("studio ring5", "studio hall5")
+    assert (stayed.labels.data_title, moved.labels.data_title) == ("studio ring5", "studio hall5")
     assert moved.labels == there.labels
     assert moved.reconstructions.labels == moved.labels
     back = plan.by_name["hall_to_ring"][0]
@@ -107,7 +107,7 @@ def test_another_rig_in_the_test_changes_the_data_and_not_the_training(plan: Pla
 def test_exact_labels_are_learnt_from_and_not_tested_on(plan: Plan) -> None:
     (exact,) = plan.by_name["exact_labels"]
     learnt = [each for stage in exact.stages for each in stage.labels.detections]
-    assert {each.scene.sequence for each in learnt} == set(exact.trained_on)
+    assert {each.scene.split for each in learnt} == {"train"}
     for each in learnt:
         files = f"data/truth/{each.scene.id}/{{sequence}}.parquet"
         assert each.parameters["estimator"] == {"name": "ground_truth", "files": files}

@@ -79,7 +79,8 @@ def test_own_videos_run_what_is_chosen_for_them() -> None:
     parameters = study(OWN_VIDEOS, {"run": {"experiments": ["loose"]}})
     plan = make_plan(parameters, plain_run(parameters))
     assert [stage.stage for stage in plan.stages.values()] == ["trust"]
-    assert plan.by_name["loose"][0].trained_on == ("a",)
+    (stage,) = plan.by_name["loose"][0].stages
+    assert [scene.sequence for scene in stage.labels.scenes] == ["a"]
 
 
 @pytest.mark.parametrize("source", [{}, OWN_VIDEOS], ids=["studio", "videos"])

@@ -304,7 +304,7 @@ def test_a_table_that_is_named_like_a_rule_is_refused(tmp_path: Path) -> None:
 def test_a_table_may_have_capital_letters_and_digits_in_its_name(tmp_path: Path) -> None:
     tables = 'tables={"Mine_2": {"title": "Mine", "rows": ["training_free"]}}'
 
-    counts = planned(tmp_path, "--config", tables, "footage={name: none}", "--", "Mine_2")
+    counts = planned(tmp_path, "Mine_2", "--config", tables, "footage={name: none}")
 
     assert counts["Mine_2"] == counts["table"] == counts["predict"] == counts["record"] == 1
 
