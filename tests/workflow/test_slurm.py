@@ -94,6 +94,7 @@ def test_a_preempted_training_job_is_requeued_and_finishes(lab: SlurmLab, tmp_pa
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
 
 
+@pytest.mark.timeout(1800)  # some seventy jobs, each a start of Snakemake and of the command
 def test_the_smallest_experiment_runs_through(lab: SlurmLab, tmp_path: Path) -> None:
     before = lab.jobs()
 
