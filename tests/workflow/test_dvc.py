@@ -248,11 +248,24 @@ def test_push_and_pull_with_s3(project: Path, s3: str) -> None:
     assert_a_clone_settles(project)
 
 
+OWN_FILES = "own_files"
+"""The stage that lists the user's own files; no target of the workflow."""
+
+
 def project_stages() -> dict[str, dict[str, Any]]:
+    """The stages of the project that are targets of the workflow, in their order."""
     stages: dict[str, dict[str, Any]] = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())[
         "stages"
     ]
-    return stages
+    return {name: stage for name, stage in stages.items() if name != OWN_FILES}
+
+
+def test_own_files_are_listed_at_each_run_and_data_depend_on_the_list() -> None:
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    assert stages[OWN_FILES]["always_changed"]
+    (listed,) = stages[OWN_FILES]["outs"]
+    depending = {name for name, stage in stages.items() if set(listed) & set(stage.get("deps", []))}
+    assert depending == {"data", "labels"}
 
 
 def test_every_output_of_the_project_persists_and_is_kept() -> None:
