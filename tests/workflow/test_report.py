@@ -66,7 +66,7 @@ def test_the_report_shows_what_a_run_made_in_its_place(made: Path) -> None:
         for category, groups in listed(page, "categories").items()
     }
     assert shown["Report"] == {"results/report.html"}
-    assert shown["Tables"] == {"results/tables/methods.csv", "results/tables/labels.csv"}
+    assert shown["Tables"] == {"results/tables/methods.csv", "results/tables/soft_and_hard.csv"}
     runs = {str(path.relative_to(made)) for path in made.glob("results/experiments/*/metrics.json")}
     assert len(runs) == 7
     assert shown["Experiments"] == {"results/metrics.json"} | runs
