@@ -158,7 +158,7 @@ def kill_a_training_stage(workdir: Path) -> None:
         stdin=subprocess.DEVNULL,
     ) as snakemake:
         states = workdir / "results" / "stages"
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1200
         while not (kept := list(states.glob("*/resume.pt"))):
             assert snakemake.poll() is None and time.monotonic() < deadline, "no state was kept"
             time.sleep(0.02)
@@ -169,5 +169,5 @@ def kill_a_training_stage(workdir: Path) -> None:
         ]
         for process in killed:
             process.send_signal(signal.SIGKILL)
-        assert killed and snakemake.wait(timeout=300) != 0
+        assert killed and snakemake.wait(timeout=900) != 0
     assert not (kept[0].parent / "checkpoint.pt").exists()
