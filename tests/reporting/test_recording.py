@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -337,6 +337,27 @@ def test_processes_may_record_at_the_same_time(results: Path, store: Path) -> No
     found = client().search_runs([prepare_store(ABLATION)])
     assert len(set(seeds)) == 3 and len(found) == 9
     assert {run.info.status for run in found} == {"FINISHED"}
+
+
+def test_a_data_set_added_by_another_process_meanwhile_is_no_error(
+    results: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    log_inputs = MlflowClient.log_inputs
+    refused = []
+
+    def late(self: "MlflowClient", run_id: str, **inputs: Any) -> None:
+        if len(refused) < 2:
+            refused.append(run_id)
+            raise MlflowException("UNIQUE constraint failed: datasets.name")
+        log_inputs(self, run_id, **inputs)
+
+    monkeypatch.setattr(MlflowClient, "log_inputs", late)
+    recorded(results, "labels=soft")
+    (seed,) = runs("seed").values()
+    assert len(seed.inputs.dataset_inputs) == 2 and len(refused) == 2
 
 
 def test_the_pages_show_the_headline_first(results: Path, store: Path) -> None:

@@ -65,6 +65,8 @@ Point = tuple[str, float, int, int]
 _BATCH_METRICS, _BATCH_PARAMS = 1000, 100
 """MLflow's limits of one ``log_batch``."""
 _LONGEST_PARAM = 6000
+_TRIES = 5
+"""At logging what other processes may log at the same time."""
 
 
 @dataclass(frozen=True)
@@ -359,15 +361,25 @@ class _Store:
             self.client.log_batch(run.info.run_id, metrics=rows[start : start + _BATCH_METRICS])
 
     def data(self, run: "Run", data: Mapping[str, Sequence[Data]]) -> None:
-        """Log data sets as a run's inputs, by what they are for ("train", "test")."""
+        """Log data sets as a run's inputs, by what they are for ("train", "test").
+
+        MLflow looks whether the store has a data set and then adds it, so that another process
+        may have added it meanwhile; MLflow then takes back the whole call, and it is made again.
+        """
         from mlflow.entities import DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
 
         inputs = [
             DatasetInput(_dataset(each), [InputTag("mlflow.data.context", context)])
             for context, sets in data.items()
             for each in sets
         ]
-        self.client.log_inputs(run.info.run_id, datasets=inputs)
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return self.client.log_inputs(run.info.run_id, datasets=inputs)
+            except MlflowException:
+                if not tries_left:
+                    raise
 
 
 def _experiment_id(client: "MlflowClient", name: str) -> str:
