@@ -104,10 +104,8 @@ def test_broken_scene_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"scene.json: there is no such file"):
         read_scene(tmp_path)
     (tmp_path / "scene.json").write_text('{"name": "x"}')
-    with pytest.raises(
-        InputError,
-        match=r"scene.json: lacks \['frames', 'images', 'network_size', 'source', 'times', 'views'\]",
-    ):
+    lacking = "'frames', 'images', 'network_size', 'source', 'times', 'views'"
+    with pytest.raises(InputError, match=rf"scene.json: lacks \[{lacking}\]"):
         read_scene(tmp_path)
     for text in ('{"cameras": [{"name": "a"}]}', "[]", '{"cameras": 3}'):
         (tmp_path / "cameras.json").write_text(text)

@@ -29,7 +29,7 @@ def _reads_files(parameters: "Parameters") -> Sequence[str]:
     return ("estimator.name", "estimator.files")
 
 
-def _reads_truth(parameters: "Parameters") -> Sequence[str]:
+def _reads_exact(parameters: "Parameters") -> Sequence[str]:
     """The truth is brought to the labels' joints."""
     return (*_reads_files(parameters), "labels.skeleton")
 
@@ -49,7 +49,7 @@ ESTIMATORS: Table[EstimatorEntry] = extensible(
         ),
         "ground_truth": EstimatorEntry(
             Step("selfpose3d.detection.ground_truth:detect_from_truth"),
-            _reads_truth,
+            _reads_exact,
             reads_files=True,
             uses_truth=True,
         ),
