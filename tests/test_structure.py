@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "geometry": {"errors"},
     "files": FOUNDATION,
     "fetch": LOWEST | {"files", "progress"},
-    "parameters": LOWEST | {"files"},
+    "keypoints": FOUNDATION | {"files", "tables"},
+    "parameters": LOWEST | {"files", "skeletons"},
     "studio": FOUNDATION | {"files", "parameters", "progress"},
     "synthetic": {"files", "geometry", "skeletons"},
     "calibrations": LOWEST | {"files", "geometry"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
     "reconstruction": FOUNDATION | {"files", "parameters", "progress"},
     "detection": FOUNDATION
     | LOWEST
-    | {"fetch", "files", "parameters", "progress", "reconstruction"},
+    | {"fetch", "files", "keypoints", "parameters", "progress", "reconstruction"},
     "networks": {"errors", "fetch"},
     "training": FOUNDATION
     | {"detection", "files", "parameters", "progress", "reconstruction", "seeds"},

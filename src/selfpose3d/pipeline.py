@@ -14,7 +14,7 @@ from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.checkpoints import read_checkpoint
-from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
+from selfpose3d.files.poses2d import People2D, read_poses2d, skeleton_of, write_poses2d
 from selfpose3d.files.poses3d import (
     Frames,
     converted_frames,
@@ -38,7 +38,7 @@ from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.parameters import LabelSettings, Parameters, TrainingFree
 from selfpose3d.progress import track
-from selfpose3d.skeletons import SKELETONS
+from selfpose3d.skeletons import named_or
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs, files_in
 from selfpose3d.tables import known
@@ -86,7 +86,9 @@ def label_sequences(
         raise InputError(f"labels are soft or hard, not {kind!r}")
     with whole_folder(out) as folder:
         for path in detections:
-            views = in_skeleton(read_poses2d(path), SKELETONS[labels.skeleton])
+            detections = read_poses2d(path)
+            skeleton = named_or(labels.skeleton, skeleton_of(detections, str(path)))
+            views = in_skeleton(detections, skeleton)
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
             kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind))

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.parameters import LabelSettings
-from selfpose3d.skeletons import SKELETONS, Skeleton
+from selfpose3d.skeletons import Skeleton, converted, named_or
 
 _SIDED = ("shoulder", "elbow", "hip", "knee", "ankle")
 _MEASURED = Skeleton(
@@ -48,7 +48,8 @@ def make_labels(
         skeleton: joints of the labels, if other than ``labels.skeleton``.
     """
     threshold = labels.joint_score if kind == "hard" else 0.0
-    people = in_skeleton(detections, skeleton or SKELETONS[labels.skeleton])
+    own = skeleton_of(detections, "the detections")
+    people = in_skeleton(detections, skeleton or named_or(labels.skeleton, own))
     return {key: _filtered(seen, labels, threshold) for key, seen in people.items()}
 
 
@@ -80,11 +81,13 @@ def with_noise(
 def _heights(people: People2D) -> NDArray[np.float64]:
     """(P,) how tall people would be in the image, px, standing: from the bone that is least
     foreshortened, so that it does not shrink when somebody crouches."""
-    measured = people.converted(_MEASURED)
+    points, scores = converted(
+        people.points, people.scores, people.skeleton, _MEASURED, partly=True
+    )
     ends = np.array([[_MEASURED.index(joint) for joint in bone] for bone in BONE_SHARES])
-    starts, stops = (measured.points[:, ends[:, side]] for side in (0, 1))
+    starts, stops = (points[:, ends[:, side]] for side in (0, 1))
     lengths = np.linalg.norm(starts - stops, axis=-1)
-    there = (measured.scores[:, ends] > 0).all(-1)
+    there = (scores[:, ends] > 0).all(-1)
     heights: NDArray[np.float64] = (lengths * there / list(BONE_SHARES.values())).max(-1, initial=0)
     return heights
 

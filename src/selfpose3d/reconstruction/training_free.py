@@ -36,7 +36,7 @@ from selfpose3d.reconstruction.association import (
     weighted_mean,
     with_sides_swapped,
 )
-from selfpose3d.reconstruction.body_prior import complete
+from selfpose3d.reconstruction.body_prior import complete, is_known
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import Skeleton
 
@@ -257,10 +257,13 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     """People at ``joints`` (P, J, 3), with the association's scores.
 
     Joints with fewer than ``min_views`` supporting views are inferred from the rest of the body
-    (step 4).
+    (step 4); those of hands and feet can't be, and are not valid.
     """
-    whole = complete(joints, _n_supporting(found) >= min_views, found.skeleton)
-    return People3D.predicted(whole, found.scores, found.skeleton)
+    seen = _n_supporting(found) >= min_views
+    people = People3D.predicted(
+        complete(joints, seen, found.skeleton), found.scores, found.skeleton
+    )
+    return replace(people, valid=seen | is_known(found.skeleton))
 
 
 def _people(found: Association, parameters: TrainingFree) -> People3D:
@@ -318,18 +321,19 @@ def _reassign(
 def _turned_limbs(
     distances_SPNJ: NDArray[np.float64],
     weights_SNJ: NDArray[np.float64],
-    limbs: NDArray[np.int64],
+    limbs: Sequence[list[int]],
 ) -> NDArray[np.bool_]:
     """(P, N, J) whether joints fit a person clearly better with left and right exchanged.
 
     Args:
         distances_SPNJ: distances with the sides as they are and exchanged, mm.
         weights_SNJ: weights of the joints, likewise.
-        limbs: (2, 6) joints of arms and of legs.
+        limbs: joints of the arms and of the legs.
     """
-    before, after = weighted_mean(distances_SPNJ[..., limbs], weights_SNJ[:, None, :, limbs])
     result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
-    result[..., limbs] = (after < SWAP_GAIN * before)[..., None]
+    for limb in limbs:
+        before, after = weighted_mean(distances_SPNJ[..., limb], weights_SNJ[:, None, :, limb])
+        result[..., limb] = (after < SWAP_GAIN * before)[..., None]
     return result
 
 
