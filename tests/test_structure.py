@@ -36,7 +36,9 @@ MAY_IMPORT = {
     "studio": FOUNDATION | {"files", "parameters", "progress"},
     "synthetic": {"files", "geometry", "skeletons"},
     "calibrations": LOWEST | {"files", "geometry"},
-    "sources": FOUNDATION | LOWEST | {"calibrations", "fetch", "files", "parameters", "progress"},
+    "sources": FOUNDATION
+    | LOWEST
+    | {"calibrations", "fetch", "files", "keypoints", "parameters", "progress"},
     "reconstruction": FOUNDATION | {"files", "parameters", "progress"},
     "detection": FOUNDATION
     | LOWEST

@@ -62,11 +62,12 @@ class Gathered:
             camera: that the file is of, if it is of one.
             frame: that it is of, if it is of one.
         """
-        count = 0
+        count = -1
         try:
             if frame is not None:
                 self._number((camera, frame))
-            for count, row in enumerate(rows):
+            for row in rows:
+                count += 1
                 if type(row) is Seen:
                     self._add_person(row, camera, frame)
                 else:
@@ -76,8 +77,8 @@ class Gathered:
             raise InputError(said if said.startswith(where) else f"{where}: {said}") from error
         except BROKEN as error:
             raise InputError(
-                f"{where}: entry {count}: {_said(error)}; write it again, or in another of the "
-                "forms that are known (docs/people2d.md)"
+                f"{where}: entry {max(count, 0)}: {_said(error)}; write it again, or in another of "
+                "the forms that are known (docs/people2d.md)"
             ) from error
 
     def _add_person(self, person: Seen, camera: str | None, frame: int | None) -> None:

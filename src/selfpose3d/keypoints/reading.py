@@ -93,9 +93,14 @@ class FoundPeople(Mapping[Image, People2D]):
         return len(self._starts)
 
     @property
-    def count(self) -> int:
-        """N."""
-        return len(self._people)
+    def counts(self) -> dict[Image, int]:
+        """How many people every image has."""
+        return {image: count for image, (_, count) in self._starts.items()}
+
+    @property
+    def person_scores(self) -> NDArray[np.float32]:
+        """(N,) of all people."""
+        return self._scores
 
 
 def read_people(
@@ -229,8 +234,8 @@ def _mark_absent(people: NDArray[np.float32], path: Path) -> None:
     if len(there) and float(np.abs(there).max()) <= NORMALISED:
         raise InputError(
             f"{path}: all coordinates lie between {there.min():.3g} and {there.max():.3g}: they "
-            "are shares of the image, not pixels; write pixels (OpenPose: --keypoint_scale 0; others: "
-            "multiply x by the width of the images and y by the height)"
+            "are shares of the image, not pixels; write pixels (OpenPose: --keypoint_scale 0; "
+            "others: multiply x by the width of the images and y by the height)"
         )
 
 

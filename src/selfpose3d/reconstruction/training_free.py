@@ -346,7 +346,9 @@ def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detecti
 
 
 def _distinct(solution: Association, distance: float) -> Association:
-    return solution.where(distinct_people(solution.joints, solution.scores, distance))
+    """Without doubled people; joints of which a view may tell nothing do not count."""
+    joints = solution.joints[:, is_known(solution.skeleton)]
+    return solution.where(distinct_people(joints, solution.scores, distance))
 
 
 def _n_supporting(solution: Association) -> NDArray[np.int64]:
