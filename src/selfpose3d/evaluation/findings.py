@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 POOR = 0.6
-"""Share of explained 2D people below which a calibration, or the people's pixels, are suspicious."""
+"""Share of explained 2D people below which the calibration or the pixels are suspicious."""
 
 
 def findings(report: Mapping[str, Any], dropped: str, limit: str) -> list[str]:
@@ -20,12 +20,13 @@ def findings(report: Mapping[str, Any], dropped: str, limit: str) -> list[str]:
     total = sum(people * frames for people, frames in counts.items())
     per_frame = ", ".join(f"{people} in {frames}" for people, frames in counts.items())
     unexplained = everything["labels"] - everything["matched"]
+    nobodys = f"{unexplained} of {everything['labels']} 2D people are nobody's in 3D ({limit})"
     lines = [
         f"{report['frames']} frames, {len(cameras)} cameras, {everything['labels']} 2D people",
         f"{total} people in 3D; people per frame: {per_frame} frames",
         "median reprojection and share of 2D people explained: "
         + "; ".join(f"{name} {_camera(row)}" for name, row in cameras.items()),
-        f"{dropped}; {unexplained} of {everything['labels']} 2D people are nobody's in 3D ({limit})",
+        f"{dropped}; {nobodys}",
     ]
     if (everything["explained"] or 0.0) < POOR:
         lines.append(

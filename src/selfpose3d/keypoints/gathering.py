@@ -4,6 +4,7 @@ Letters: N people, J joints, I images.
 """
 
 import math
+import struct
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ BROKEN = (
     IndexError,
     OverflowError,
     RecursionError,
+    struct.error,
 )
 """What a file of another form than was expected raises."""
 
@@ -36,7 +38,7 @@ class Gathered:
     """The people of files, as the files tell them.
 
     Args:
-        values: x, y and score of the joints of all people, one after the other.
+        values: x, y and score of the joints of all people, one after the other, as float32.
         scores: of the people, NaN where there is none.
         image: of each person, a number of ``images``.
         images: the images' numbers by what is known of them; those without people among them.
@@ -45,13 +47,14 @@ class Gathered:
         n_joints: J, 0 before the first person.
     """
 
-    values: "array[float]" = field(default_factory=lambda: array("f"))
+    values: bytearray = field(default_factory=bytearray)
     scores: "array[float]" = field(default_factory=lambda: array("f"))
     image: "array[int]" = field(default_factory=lambda: array("i"))
     images: dict[Key, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     joints: tuple[str, ...] | None = None
     n_joints: int = 0
+    _packed: struct.Struct = field(default_factory=lambda: struct.Struct(""))
 
     def add(self, rows: Iterable[Row], where: str, camera: str | None, frame: int | None) -> None:
         """Add what a file says.
@@ -86,12 +89,11 @@ class Gathered:
         count = len(values)
         if count != 3 * self.n_joints:
             self._first_person(count)
-        start = len(self.values)
         try:
-            self.values.extend(values)
-        except TypeError:
-            del self.values[start:]
-            self.values.extend([math.nan if value is None else value for value in values])
+            self.values += self._packed.pack(*values)
+        except struct.error:
+            known = (math.nan if value is None else value for value in values)
+            self.values += self._packed.pack(*known)
         self.scores.append(math.nan if score is None else score)
         image = person.image if frame is None else frame
         if image is None:
@@ -110,7 +112,7 @@ class Gathered:
                 f"a person of {count // 3} joints after people of {self.n_joints}; give the people "
                 "of one estimator"
             )
-        self.n_joints = count // 3
+        self.n_joints, self._packed = count // 3, struct.Struct(f"{count}f")
 
     def _add_fact(self, row: Row, camera: str | None) -> None:
         if isinstance(row, Named):
@@ -131,8 +133,8 @@ class Gathered:
 
     def people(self) -> NDArray[np.float32]:
         """(N, J, 3) x, y in px and score, as given."""
-        found = np.frombuffer(self.values, dtype=np.float32) if len(self.values) else np.zeros(0)
-        return found.reshape(len(self.scores), self.n_joints, 3).astype(np.float32, copy=False)
+        found = np.frombuffer(self.values, dtype=np.float32)
+        return found.reshape(len(self.scores), self.n_joints, 3)
 
 
 def _said(error: Exception) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import orjson
+
 from selfpose3d.errors import InputError
 from selfpose3d.keypoints.entry import Pair
 
@@ -21,6 +23,7 @@ class _Buffer:
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._text, self._at, self._chunk, self._ended = "", 0, CHUNK, False
+        self._in_batches = True
 
     def _more(self) -> bool:
         read = self._file.read(self._chunk)
@@ -58,6 +61,21 @@ class _Buffer:
                 if not self._more():
                     raise
 
+    def batch(self) -> list[Any]:
+        """The next objects of a list, up to the last one in the buffer that a comma follows; none
+        where they can't be cut apart without being read. What parses as a list was cut rightly."""
+        start = self.peek()
+        end = self._text.rfind("},", self._at) + 1
+        if start != "{" or end <= self._at or not self._in_batches:
+            return []
+        try:
+            found: list[Any] = orjson.loads(f"[{self._text[self._at : end]}]")
+        except ValueError:
+            self._in_batches = False
+            return []
+        self._at = end + 1
+        return found
+
     def _more_of_number(self, end: int) -> bool:
         """Whether there is more to read, which may belong to a number at the buffer's end."""
         return self._text[end - 1] not in '"}]' and self._more()
@@ -70,6 +88,7 @@ def _elements(buffer: _Buffer) -> Iterator[Any]:
         buffer.take("]")
         return
     while True:
+        yield from buffer.batch()
         yield buffer.value()
         if buffer.take(",]") == "]":
             return
@@ -130,7 +149,7 @@ def pieces_of(path: str) -> Iterator[Pair]:
     """The pieces of a small JSON file, read at once."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (an hour has 720,000 of them)
-            document = json.loads(file.read().removeprefix(codecs.BOM_UTF8))
+            document = _document(file.read())
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); write it again") from error
     if isinstance(document, list):
@@ -145,6 +164,14 @@ def pieces_of(path: str) -> Iterator[Pair]:
                 yield key, value
     else:
         raise ValueError("a list or an object is expected")
+
+
+def _document(text: bytes) -> Any:
+    """A whole document; orjson is fast, and json reads NaN."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text.removeprefix(codecs.BOM_UTF8))
 
 
 def _encoding(path: Path) -> str:
