@@ -77,7 +77,9 @@ def _by_place(places: Sequence[int], known: Known) -> list[Image | None]:
     count = None if known.frames is None else len(known.frames) * n_views
     first = known.first
     if first is None:
-        first = 0 if min(places) <= 0 else 1 if max(places) == count else None
+        from_1 = min(places) > 0 and (count is None or max(places) <= count)
+        from_0 = count is None or max(places) < count
+        first = None if from_0 and from_1 else int(from_1)
     if first is None:
         raise InputError(
             f"{known.where}: the images' numbers go from {min(places)} to {max(places)}; do they "

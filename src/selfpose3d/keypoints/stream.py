@@ -14,6 +14,8 @@ from selfpose3d.keypoints.entry import Pair
 CHUNK = 1 << 22
 """Characters read at once."""
 _SPACE = " \t\r\n"
+_AFTER = tuple(",:]}" + _SPACE)
+"""What may follow a value; at the buffer's end there may be more of a number."""
 _SCAN = json.JSONDecoder().raw_decode
 
 
@@ -53,7 +55,7 @@ class _Buffer:
         while True:
             try:
                 value, end = _SCAN(self._text, self._at)
-                if end < len(self._text) or self._ended or not self._more_of_number(end):
+                if self._text[end : end + 1] in _AFTER or not self._more():
                     self._at, self._chunk = end, CHUNK
                     return value
             except json.JSONDecodeError:
@@ -75,10 +77,6 @@ class _Buffer:
             return []
         self._at = end + 1
         return found
-
-    def _more_of_number(self, end: int) -> bool:
-        """Whether there is more to read, which may belong to a number at the buffer's end."""
-        return self._text[end - 1] not in '"}]' and self._more()
 
 
 def _elements(buffer: _Buffer) -> Iterator[Any]:
