@@ -15,14 +15,13 @@ from selfpose3d.detection.scene_people import NOWHERE
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.affines import identity_affine, random_affine
-from selfpose3d.geometry.cameras import in_image
+from selfpose3d.geometry.people import project_into
 from selfpose3d.methods.voxels.backbone import Backbone
 from selfpose3d.methods.voxels.frames import warp_image
 from selfpose3d.methods.voxels.heatmap_sources import image_heatmaps, people_heatmaps
 from selfpose3d.methods.voxels.lifting import Lifting
 from selfpose3d.methods.voxels.steps import BodyBatch, CropBatch, SyntheticRoots
 from selfpose3d.parameters import BackboneSettings, BodiesSettings, Parameters, RootSettings
-from selfpose3d.reconstruction.assignment import project_people
 from selfpose3d.seeds import stage_rng
 from selfpose3d.training.augmentation import augment_images
 from selfpose3d.training.body_pool import body_pool, corners, sample_bodies, varied_body
@@ -247,15 +246,14 @@ class RootBatches:
         """Points (V, most, J, 2), scores (V, most, J) and roots (most, 3) of one sample."""
         cameras = self.data.scenes[frame[0]].cameras
         bodies = self._bodies(count, rng)
-        seen = project_people(cameras, bodies)
-        inside = [in_image(c, pixels) for c, pixels in zip(cameras, seen.pixels, strict=True)]
+        seen = project_into(cameras, bodies)
         shape = (len(cameras), most, bodies.shape[1])
         points, scores = np.full((*shape, 2), NOWHERE), np.zeros(shape)
         off = rng.normal(0, self.settings.displaced, seen.pixels.shape)
-        points[:, :count] = seen.pixels + off * seen.heights[..., None, None]
+        points[:, :count] = seen.placed + off * seen.heights[..., None, None]
         present = rng.random((len(cameras), count, 1)) >= self.settings.missing
         amplitudes = rng.uniform(*self.settings.amplitudes, seen.pixels.shape[:3])
-        scores[:, :count] = present * amplitudes * np.stack(inside)
+        scores[:, :count] = present * amplitudes * seen.in_view
         roots = np.full((most, 3), 1e6)
         roots[:count] = bodies[:, 0] if self.pool is None else self.data.skeleton.roots(bodies)
         return points.astype(np.float32), scores.astype(np.float32), roots.astype(np.float32)
