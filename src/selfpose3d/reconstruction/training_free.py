@@ -171,10 +171,13 @@ def _gathered(rays: Sequence[_Rays], centres: NDArray[np.float64]) -> Detections
     if not rays:
         nothing = np.zeros((0, N_JOINTS))
         return Detections(np.zeros(0, dtype=np.int64), np.zeros((0, N_JOINTS, 3)), nothing, centres)
+    directions = np.concatenate([directions for _, directions, _ in rays])
+    confidences = np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0)
+    has_ray = np.isfinite(directions).all(-1)
     return Detections(
         view=np.repeat([index for index, _, _ in rays], [len(scores) for _, _, scores in rays]),
-        directions=np.concatenate([directions for _, directions, _ in rays]),
-        confidences=np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0),
+        directions=np.where(has_ray[..., None], directions, 0.0),
+        confidences=np.where(has_ray, confidences, 0.0),
         centres=centres,
     )
 

@@ -105,7 +105,12 @@ def refine_joints(
         ]
     )
     centres = np.stack([camera.centre for camera in cameras])
+    has_ray = np.isfinite(directions).all(axis=-1, keepdims=True)
     points, _, weights = intersect_rays(
-        centres, directions, evidence.weights, prior=joints, prior_weight=prior_weight
+        centres,
+        np.where(has_ray, directions, 0.0),
+        np.where(has_ray[..., 0], evidence.weights, 0.0),
+        prior=joints,
+        prior_weight=prior_weight,
     )
     return Refined(points, weights.sum(0).mean(-1))
