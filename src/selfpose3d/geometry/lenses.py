@@ -61,7 +61,8 @@ def _gain(
         bent = angle * Polynomial([1.0, *coefficients])(angle**2)
         return np.divide(bent, radius, out=np.ones_like(radius), where=radius > 0)
     above, below = _fraction(coefficients)
-    gain: NDArray[np.float64] = above(square) / below(square)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain: NDArray[np.float64] = above(square) / below(square)
     return gain
 
 

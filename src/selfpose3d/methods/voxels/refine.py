@@ -105,11 +105,11 @@ def refine_joints(
         ]
     )
     centres = np.stack([camera.centre for camera in cameras])
-    has_ray = np.isfinite(directions).all(axis=-1, keepdims=True)
+    has_ray = np.isfinite(directions.sum(axis=-1))
     points, _, weights = intersect_rays(
         centres,
-        np.where(has_ray, directions, 0.0),
-        np.where(has_ray[..., 0], evidence.weights, 0.0),
+        np.where(has_ray[..., None], directions, 0.0),
+        np.where(has_ray, evidence.weights, 0.0),
         prior=joints,
         prior_weight=prior_weight,
     )
