@@ -15,6 +15,12 @@ _MAX_WITHOUT_RAY = 0.05
 """Largest share of an image in which the lens has no inverse."""
 
 
+_GATHERED, _SCATTERED = 0.15, 0.35
+"""Distance of the optical axes from their common place, over the cameras' from it."""
+_TOGETHER = 0.1
+"""Extent of the cameras' centres over that of their translations: in one point."""
+
+
 def check_cameras(cameras: Sequence[Camera], where: str) -> None:
     """Refuse intrinsics that do not fit the image, each with what is wrong with it.
 
@@ -39,6 +45,7 @@ def _check_principal_point(camera: Camera) -> None:
     )
     if not principal.any():
         raise InputError(f"{said} lies in its corner; K[0][2] and K[1][2] must hold it, in px")
+    _check_not_turned(principal, size, said)
     factors = 2 * principal / size
     alike = abs(factors[0] - factors[1]) < 0.05 * factors.mean()
     if (principal < 0).any() or (principal > size).any() or (alike and abs(factors[0] - 1) > 0.2):
@@ -47,6 +54,16 @@ def _check_principal_point(camera: Camera) -> None:
             f"{said} does not fit: K is of images of another size{guess}. Multiply the first two "
             "rows of K by the ratio of the sizes, or correct the size; translations are not to be "
             "changed"
+        )
+
+
+def _check_not_turned(principal: NDArray[np.float64], size: NDArray[np.float64], said: str) -> None:
+    """Refuse a landscape image's principal point in a portrait image, and the other way round."""
+    as_read, turned = (np.abs(2 * principal / sides - 1).max() for sides in (size, size[::-1]))
+    if as_read > 0.3 and turned < 0.15:
+        raise InputError(
+            f"{said} fits one of {size[1]:.0f} x {size[0]:.0f} px: width and height are "
+            "exchanged, or the calibration is of videos before they were turned by 90 degrees"
         )
 
 
@@ -87,8 +104,8 @@ def check_directions(cameras: Sequence[Camera], where: str) -> None:
     """Refuse extrinsics that make sense only when they are read the other way round.
 
     Cameras of one rig look at one place. If their axes don't come near each other as they are read,
-    but do if t were the camera's centre, or if R and t went from the camera to the world, then
-    they are of that other form.
+    or the cameras stand all but in one point, and neither is so if t were the camera's centre, or if
+    R and t went from the camera to the world, then they are of that other form.
 
     Raises:
         InputError: with the form that they seem to have.
@@ -96,32 +113,44 @@ def check_directions(cameras: Sequence[Camera], where: str) -> None:
     R_V33 = np.stack([camera.R for camera in cameras])
     t_V3 = np.stack([camera.t for camera in cameras])
     centres = np.stack([camera.centre for camera in cameras])
-    if len(cameras) < 3 or _scatter(centres, R_V33[:, 2]) < 0.5:
+    together = np.ptp(centres, axis=0).max() < _TOGETHER * np.ptp(t_V3, axis=0).max()
+    if len(cameras) < 3 or (_scatter(centres, R_V33[:, 2]) < _SCATTERED and not together):
         return
     forms = {
         "t is the camera's centre: t = -R C is needed": (t_V3, R_V33[:, 2]),
         "R and t go from the camera to the world: their inverse is needed": (t_V3, R_V33[:, :, 2]),
     }
-    for form, (places, axes) in forms.items():
-        if _scatter(places, axes) < 0.15:
-            raise InputError(
-                f"{where}: the cameras don't look at a common place, but would if what is read as "
-                f"a translation were something else. It seems that {form}"
-            )
+    scatters = {form: _scatter(places, axes) for form, (places, axes) in forms.items()}
+    likely = min(scatters, key=lambda form: scatters[form])
+    if scatters[likely] < _GATHERED:
+        raise InputError(
+            f"{where}: the cameras don't look at a common place from around it, but would if what "
+            f"is read as a translation were something else. It seems that {likely}"
+        )
+
+
+def common_place(
+    centres_V3: NDArray[np.float64], axes_V3: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """(3,) the place nearest to all optical axes; None if the cameras don't look at one."""
+    across = np.eye(3) - axes_V3[:, :, None] * axes_V3[:, None, :]
+    total = across.sum(0)
+    if np.linalg.cond(total) > 1e4:
+        return None
+    place = np.linalg.solve(total, np.einsum("vab,vb->a", across, centres_V3))
+    if (np.einsum("va,va->v", place - centres_V3, axes_V3) <= 0).any():
+        return None
+    return np.asarray(place, dtype=np.float64)
 
 
 def _scatter(centres_V3: NDArray[np.float64], axes_V3: NDArray[np.float64]) -> float:
     """Distance of the optical axes from their common place, over the cameras' from it; infinite
-    if the place is behind a camera or none."""
-    across = np.eye(3) - axes_V3[:, :, None] * axes_V3[:, None, :]
-    total = across.sum(0)
-    if np.linalg.cond(total) > 1e6:
+    if there is none."""
+    place = common_place(centres_V3, axes_V3)
+    if place is None:
         return float("inf")
-    place = np.linalg.solve(total, np.einsum("vab,vb->a", across, centres_V3))
     towards = place - centres_V3
-    if (np.einsum("va,va->v", towards, axes_V3) <= 0).any():
-        return float("inf")
-    missed = np.linalg.norm(np.einsum("vab,vb->va", across, towards), axis=-1)
+    missed = np.linalg.norm(np.cross(towards, axes_V3), axis=-1)
     return float(missed.mean() / np.linalg.norm(towards, axis=-1).mean())
 
 

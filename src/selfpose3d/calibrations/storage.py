@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from selfpose3d.calibrations.entry import OtherFormatError
 from selfpose3d.calibrations.values import array, numbers
 from selfpose3d.errors import InputError
 from selfpose3d.files.text import read_text, read_xml_text
@@ -21,7 +22,8 @@ def read_storage(path: Path) -> dict[str, Any]:
     """The nodes of a file; matrices are arrays, other values texts.
 
     Raises:
-        InputError: not such a file.
+        OtherFormatError: not such a file.
+        InputError: a broken one.
     """
     if path.suffix.lower() == ".xml":
         root = read_xml_text(path)
@@ -29,7 +31,7 @@ def read_storage(path: Path) -> dict[str, Any]:
     else:
         content = _read_yaml(path)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: no nodes with names, as OpenCV's FileStorage writes them")
+        raise OtherFormatError(f"{path}: no nodes with names, as OpenCV's FileStorage has them")
     return {str(key): _with_matrices(value, f"{path}: {key}") for key, value in content.items()}
 
 
@@ -57,14 +59,19 @@ def _with_matrices(value: Any, where: str) -> Any:
         return [_with_matrices(each, where) for each in value]
     if not isinstance(value, Mapping):
         return value
+    if set(value) >= {"sizes", "data"}:
+        return numbers(_words(value["data"]), where)
     if not set(value) >= _MATRIX:
         return {str(key): _with_matrices(each, f"{where}.{key}") for key, each in value.items()}
-    data = value["data"].split() if isinstance(value["data"], str) else value["data"]
     rows, cols = array([value["rows"], value["cols"]], (2,), f"{where}: rows and cols")
-    found = numbers(data, where)
+    found = numbers(_words(value["data"]), where)
     if rows < 1 or rows % 1 or cols % 1 or rows * cols != found.size:
         raise InputError(f"{where}: {found.size} numbers in a matrix of {rows:g} x {cols:g}")
     return found.reshape(int(rows), int(cols))
+
+
+def _words(data: Any) -> Any:
+    return data.split() if isinstance(data, str) else data
 
 
 def yaml_text(content: Mapping[str, Any]) -> str:

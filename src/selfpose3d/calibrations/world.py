@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from selfpose3d.calibrations.checks import check_cameras, check_directions
+from selfpose3d.calibrations.checks import check_cameras, check_directions, common_place
 from selfpose3d.calibrations.entry import World
 from selfpose3d.errors import InputError
 from selfpose3d.files.scenes import check_rig
@@ -30,10 +30,11 @@ TURNS: dict[str, NDArray[np.float64]] = {
 """``x_ours = turn @ x_file``, by the file's axis that points up."""
 LEVEL = "level"
 
-_EXTENT_M = (0.5, 15.0)
-"""Between the two cameras that are farthest apart: what a unit must make of a rig to be guessed."""
+_DISTANCE_M = (0.8, 20.0)
+"""Of the cameras from what they look at, or from each other: what a unit must make of it to be
+guessed. Between 8 and 20 m two units would do, and nothing is guessed."""
 _USUAL_EXTENT_M = (0.2, 50.0)
-"""The same for the unit that a format usually has."""
+"""Between the two cameras that are farthest apart, in the unit that a format usually has."""
 _UPRIGHT = 0.5
 """Cosine of the angle up to which a picture's top shows where up is (60 degrees)."""
 
@@ -57,6 +58,7 @@ def in_our_world(
     if len(cameras) < 2:
         check_rig(cameras, where)
     check_cameras(cameras, where)
+    check_directions(cameras, where)
     units = asked.units or told.units or _plausible_units(cameras, where, usual_units)
     up = asked.up or told.up
     if up is None:
@@ -64,7 +66,6 @@ def in_our_world(
     turn = _level_turn(cameras, where) if up == LEVEL else TURNS[up or "z"]
     moved = tuple(turned(camera, MM_PER[units], turn) for camera in cameras)
     check_rig(moved, where)
-    check_directions(moved, where)
     return moved
 
 
@@ -90,16 +91,21 @@ def _check_words(asked: World) -> None:
 def _plausible_units(cameras: Sequence[Camera], where: str, usual: str) -> str:
     centres = np.stack([camera.centre for camera in cameras])
     extent = float(np.linalg.norm(centres[:, None] - centres[None], axis=-1).max())
-    metres = {unit: extent * mm / 1000 for unit, mm in MM_PER.items()}
-    if usual and _USUAL_EXTENT_M[0] <= metres[usual] <= _USUAL_EXTENT_M[1]:
-        return usual
-    fitting = [unit for unit, m in metres.items() if _EXTENT_M[0] <= m <= _EXTENT_M[1]]
+    if usual:
+        low, high = _USUAL_EXTENT_M
+        if low <= extent * MM_PER[usual] / 1000 <= high:
+            return usual
+    place = common_place(centres, np.stack([camera.R[2] for camera in cameras]))
+    far = extent if place is None else float(np.linalg.norm(centres - place, axis=-1).mean())
+    metres = {unit: far * mm / 1000 for unit, mm in MM_PER.items()}
+    fitting = [unit for unit, m in metres.items() if _DISTANCE_M[0] <= m <= _DISTANCE_M[1]]
     if len(fitting) == 1:
         return fitting[0]
     would_be = ", ".join(f"{m:.3g} m in {unit}" for unit, m in metres.items())
+    what = "each other" if place is None else "what they look at"
     raise InputError(
-        f"{where}: the unit of its translations isn't told, and the cameras stand up to "
-        f"{extent:.4g} apart: {would_be}. Say which it is: selfpose3d calibration convert {where} "
+        f"{where}: the unit of its translations isn't told, and the cameras stand {far:.4g} from "
+        f"{what}: {would_be}. Say which it is: selfpose3d calibration convert {where} "
         "cameras.json --units mm (or cm, or m)"
     )
 

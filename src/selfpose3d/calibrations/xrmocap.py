@@ -31,11 +31,14 @@ def read_xrmocap(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
         InputError: not such files, or not a usable rig; or its unit must be told.
     """
     folder = path if path.is_dir() else path.parent
-    files = [path] if path.is_file() else []
-    files += [file for file in sorted(folder.glob("*.json")) if file != path]
-    rows = {file: row for file in files if _is_camera(row := _content(file, file == path))}
+    contents = {file: _content(file) for file in sorted(folder.glob("*.json"))}
+    rows = {file: row for file, row in contents.items() if _is_camera(row)}
     if not rows or (path.is_file() and path not in rows):
         raise OtherFormatError(f"{path}: no 'intrinsic' and 'extrinsic_r', as xrmocap's files have")
+    series = {_series(file) for file in rows}
+    strange = [file.name for file in contents if file not in rows and _series(file) in series]
+    if strange:
+        raise InputError(f"{folder}: {strange} belong to these cameras, and can't be read")
     cameras = []
     for file in sorted(rows):
         try:
@@ -45,14 +48,17 @@ def read_xrmocap(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     return in_our_world(cameras, str(path), World(), asked, "m")
 
 
-def _content(file: Path, needed: bool) -> Any:
-    """What a file holds; another one's neighbour need not be JSON."""
+def _content(file: Path) -> Any:
+    """What a file holds; None of what is no JSON, as other files in the folder may be."""
     try:
         return read_json_text(file)
     except InputError:
-        if needed:
-            raise
         return None
+
+
+def _series(file: Path) -> str:
+    """What the files of one rig have in common: the name without its number."""
+    return file.stem.rstrip("0123456789")
 
 
 def _is_camera(row: Any) -> bool:
