@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from selfpose3d.calibrations.entry import (
-    UNTOLD,
     Calibration,
     OtherFormatError,
     Size,
@@ -18,10 +17,14 @@ if TYPE_CHECKING:
     from selfpose3d.geometry.cameras import Camera
 
 
-def _step(place: str) -> Step:
-    return Step(f"selfpose3d.calibrations.{place}")
+def _entry(module: str, pattern: str, writer: Step | None = None, **more: Any) -> Calibration:
+    """A format of one of our modules, ``read_<module>`` and ``write_<module>`` in it."""
+    place = f"selfpose3d.calibrations.{module}"
+    read, write = Step(f"{place}:read_{module}"), writer or Step(f"{place}:write_{module}")
+    return Calibration(pattern, read, write, takes_world=True, **more)
 
 
+_AGREEMENT = Step("selfpose3d.calibrations.agreement:check_agreement")
 _BROWN = "Brown 5"
 _BROWN_8 = "Brown 5 and 8"
 _EVERY = "Brown 5 and 8, fisheye"
@@ -30,96 +33,85 @@ _JSON = "calibration*.json"
 CALIBRATIONS: Table[Calibration] = extensible(
     "calibrations",
     {
-        "cameras.json": Calibration(
-            pattern="cameras.json",
-            read=_step("ours:read_ours"),
-            write=Step("selfpose3d.files.scenes:write_cameras"),
+        "cameras.json": _entry(
+            "ours",
+            "cameras.json",
+            Step("selfpose3d.files.scenes:write_cameras"),
             program="selfpose3d",
             lenses=_EVERY,
         ),
-        "Pose2Sim": Calibration(
-            pattern="*.toml",
-            read=_step("pose2sim:read_pose2sim"),
-            write=_step("pose2sim:write_pose2sim"),
+        "Pose2Sim": _entry(
+            "pose2sim",
+            "*.toml",
             program="Pose2Sim, Caliscope, anipose, FreeMoCap",
             world="m (Pose2Sim, Caliscope), mm (FreeMoCap), or as the rig is plausible",
             lenses=_EVERY,
         ),
-        "Qualisys": Calibration(
-            pattern="*.qca.txt",
-            read=_step("qualisys:read_qualisys"),
-            write=_step("qualisys:write_qualisys"),
+        "Qualisys": _entry(
+            "qualisys",
+            "*.qca.txt",
             program="Qualisys Track Manager",
             lenses=_BROWN,
         ),
-        "EasyMocap": Calibration(
-            pattern="intri.yml, extri.yml",
-            read=_step("easymocap:read_easymocap"),
-            write=_step("easymocap:write_easymocap"),
+        "EasyMocap": _entry(
+            "easymocap",
+            "intri.yml, extri.yml",
             program="EasyMocap",
             world="m, z up",
             lenses=_BROWN_8,
             folder=True,
         ),
-        "Vicon": Calibration(
-            pattern="*.xcp",
-            read=_step("vicon:read_vicon"),
-            write=_step("vicon:write_vicon"),
+        "Vicon": _entry(
+            "vicon",
+            "*.xcp",
             program="Vicon Nexus, Shogun",
             lenses="Vicon's, fitted by Brown 5; written without distortion",
         ),
-        "OptiTrack": Calibration(
-            pattern="*.mcal",
-            read=_step("optitrack:read_optitrack"),
-            write=_step("optitrack:write_optitrack"),
+        "OptiTrack": _entry(
+            "optitrack",
+            "*.mcal",
             program="OptiTrack Motive",
             world="m, y up",
             lenses=_BROWN,
         ),
-        "Panoptic": Calibration(
-            pattern=_JSON,
-            read=_step("panoptic:read_panoptic"),
-            write=_step("panoptic:write_panoptic"),
+        "Panoptic": _entry(
+            "panoptic",
+            _JSON,
             program="CMU Panoptic: HD, VGA and Kinect cameras",
             world="cm, y down",
             lenses=_BROWN,
         ),
-        "VoxelPose": Calibration(
-            pattern=_JSON,
-            read=_step("voxelpose:read_voxelpose"),
-            write=_step("voxelpose:write_voxelpose"),
+        "VoxelPose": _entry(
+            "voxelpose",
+            _JSON,
             program="VoxelPose and its followers; Shelf and Campus (no image sizes)",
             lenses=_BROWN,
         ),
-        "4DAssociation": Calibration(
-            pattern=_JSON,
-            read=_step("association4d:read_association4d"),
-            write=_step("association4d:write_association4d"),
+        "4DAssociation": _entry(
+            "association4d",
+            _JSON,
             program="4D Association",
             world="m, z up",
             lenses=_BROWN_8,
         ),
-        "MVOR": Calibration(
-            pattern="camma_mvor*.json, " + _JSON,
-            read=_step("mvor:read_mvor"),
-            write=_step("mvor:write_mvor"),
+        "MVOR": _entry(
+            "mvor",
+            "camma_mvor*.json, " + _JSON,
             program="MVOR",
             world="mm, z up (the room)",
             lenses=_BROWN,
         ),
-        "xrmocap": Calibration(
-            pattern="fisheye_param_*.json, camera_parameters/*.json",
-            read=_step("xrmocap:read_xrmocap"),
-            write=_step("xrmocap:write_xrmocap"),
+        "xrmocap": _entry(
+            "xrmocap",
+            "fisheye_param_*.json, camera_parameters/*.json",
             program="xrmocap, xrprimer",
             world="m, z up",
             lenses=_BROWN_8,
             folder=True,
         ),
-        "OpenCV": Calibration(
-            pattern="*.yml, *.yaml, *.xml",
-            read=_step("opencv:read_opencv"),
-            write=_step("opencv:write_opencv"),
+        "OpenCV": _entry(
+            "opencv",
+            "*.yml, *.yaml, *.xml",
             program="OpenCV's FileStorage, one file a camera or one with all",
             world="told in words, or as the rig is plausible",
             lenses=_EVERY,
@@ -178,9 +170,7 @@ def read_folder(folder: Path, world: World) -> "tuple[str, tuple[Camera, ...]]":
             + "".join(f". {reason}" for reason in dict.fromkeys(reasons))
         )
     if len(found) > 1:
-        from selfpose3d.calibrations.agreement import check_agreement
-
-        check_agreement(found, str(folder))
+        _AGREEMENT.load()(found, str(folder))
     return formats[0], next(iter(found.values()))
 
 
@@ -199,9 +189,18 @@ def _readings(
 
 
 def read_as(entry: Calibration, path: Path, world: World) -> "tuple[Camera, ...]":
-    """The cameras of a file, or of a folder, of a format."""
+    """The cameras of a file, or of a folder, of a format.
+
+    Raises:
+        InputError: they can't be used, or the format takes nothing of what the user tells.
+    """
+    if not entry.takes_world and (world.units or world.up or world.size):
+        raise InputError(
+            f"{path}: files of this format tell their unit, axes and sizes; leave --units, --up "
+            "and --size away"
+        )
     read = entry.read.load()
-    cameras: tuple[Camera, ...] = read(path) if world == UNTOLD else read(path, world)
+    cameras: tuple[Camera, ...] = read(path, world) if entry.takes_world else read(path)
     return cameras
 
 

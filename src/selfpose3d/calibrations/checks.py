@@ -103,9 +103,9 @@ def _check_lens(camera: Camera) -> None:
 def check_directions(cameras: Sequence[Camera], where: str) -> None:
     """Refuse extrinsics that make sense only when they are read the other way round.
 
-    Cameras of one rig look at one place. If their axes don't come near each other as they are read,
-    or the cameras stand all but in one point, and neither is so if t were the camera's centre, or if
-    R and t went from the camera to the world, then they are of that other form.
+    Cameras of one rig look at one place from around it. If their axes don't come near each other
+    as they are read, or the cameras stand all but in one point, and neither is so if t were the
+    camera's centre, or if R and t went from the camera to the world, they are of that other form.
 
     Raises:
         InputError: with the form that they seem to have.

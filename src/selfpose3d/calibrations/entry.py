@@ -45,16 +45,16 @@ class Calibration:
 
     Args:
         pattern: of its files' names, several after commas.
-        read: ``(Path, World) -> tuple[Camera, ...]``, in our convention, with the rig checked. A
-            file that can't be used is an ``InputError`` that names it, a file of another format
-            an ``OtherFormatError``. The world, which a user tells, is given only if there is
-            any.
+        read: ``(Path) -> tuple[Camera, ...]``, in our convention, with the rig checked. A file
+            that can't be used is an ``InputError`` that names it, a file of another format an
+            ``OtherFormatError``.
         write: ``(Path, Sequence[Camera]) -> None``; a lens that the format can't hold is an
             ``InputError``.
         program: who writes such files.
         world: unit and axes of the world in the file, in words.
         lenses: the lenses that it holds, in words.
         folder: the reader is given the folder that the files lie in, not one of them.
+        takes_world: the reader takes a second argument, the ``World`` that a user tells.
     """
 
     pattern: str
@@ -64,6 +64,7 @@ class Calibration:
     world: str = "mm, z up"
     lenses: str = ""
     folder: bool = False
+    takes_world: bool = False
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def numbers(value: Any, where: str) -> NDArray[np.float64]:
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where} holds {_short(value)}; numbers are expected") from error
     if not (np.abs(found) <= _LARGEST).all():
-        raise InputError(f"{where} holds {_short(value)}; finite numbers are expected")
+        raise InputError(f"{where} holds {_short(value)}, not finite numbers")
     return found
 
 
@@ -132,8 +132,8 @@ def camera_of(
         distortion=lens_coefficients(
             numbers(distortion, f"{where}: distortion"), lens, f"{where}: distortion"
         ),
-        R=rotation(R, f"{where}: the rotation"),
-        t=array(t, (3,), f"{where}: the translation"),
+        R=rotation(R, f"{where}: R"),
+        t=array(t, (3,), f"{where}: t"),
         lens=lens,
     )
 
