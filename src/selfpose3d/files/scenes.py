@@ -191,19 +191,16 @@ def lens_coefficients(values: Any, lens: Lens, where: str) -> NDArray[np.float64
         InputError: other than numbers, or coefficients of another model.
     """
     given = _numbers(values, where).ravel()
+    said = f"{where} holds {len(given)} coefficients, {short(given.tolist())}"
     if lens == "fisheye":
         if len(given) != 4:
-            raise InputError(
-                f"{where} holds {len(given)} coefficients, {short(given.tolist())}; OpenCV's fisheye model "
-                "has four, k1 k2 k3 k4"
-            )
+            raise InputError(f"{said}; OpenCV's fisheye model has four, k1 k2 k3 k4")
         return given
     if len(given) in (12, 14) and not given[8:].any():
         given = given[:8]
     if len(given) not in (0, 4, 5, 8):
         raise InputError(
-            f"{where} holds {len(given)} coefficients, {short(given.tolist())}; known is OpenCV's model "
-            "of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no distortion), and of eight, with "
+            f"{said}; known is OpenCV's model of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no distortion), and of eight, with "
             "k4 k5 k6. Refit with five, or undistort the videos and leave distortion out"
         )
     return np.pad(given, (0, max(0, 5 - len(given))))

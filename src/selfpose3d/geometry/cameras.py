@@ -18,6 +18,9 @@ from selfpose3d.geometry.lenses import undistort as undistort_normalised
 MIN_DEPTH_MM = 10.0
 """A point nearer than this, or behind the camera, has no projection."""
 
+_LARGEST = 1e12
+"""A number of a camera beyond this is none: its square must be a number as well."""
+
 _EXACT_PX = 1e-6
 """What OpenCV undoes worse than this is undone again."""
 
@@ -57,7 +60,7 @@ class Camera:
         ):
             value = np.asarray(getattr(self, field), dtype=np.float64).reshape(shape)
             object.__setattr__(self, field, value)
-            if not np.isfinite(value).all():
+            if not (np.abs(value) < _LARGEST).all():
                 raise InputError(f"camera {self.name}: {field} holds {value}, not finite numbers")
         _check_intrinsics(self)
         _check_rotation(self)
