@@ -34,6 +34,12 @@ from selfpose3d.geometry.cameras import Camera, project
 PAIRS = [(name, lens) for name, lenses in HOLDS.items() for lens in lenses]
 
 
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["calibration", *map(str, arguments)])
+    return int(end.value.code or 0)
+
+
 def test_every_format_is_tried() -> None:
     assert set(HOLDS) == set(FILES) == set(CALIBRATIONS)
 
@@ -355,7 +361,9 @@ def test_every_axis_may_point_up(tmp_path: Path, up: str) -> None:
     theirs = in_world(cameras, TURNS[up].T, 0.001)
     (tmp_path / "Calib.toml").write_text(toml(theirs, fisheye=False))
     if up != "z":
-        with pytest.raises(InputError, match=rf"top towards {up} of the world.*--up={up} turns"):
+        with pytest.raises(
+            InputError, match=rf"top towards {up} of the world.*--up={up} .*turns it"
+        ):
             read_calibration_of(tmp_path)
     read = read_calibration(tmp_path / "Calib.toml", None, World(up=up))[1]
     assert_same_projections(read, cameras, 1e-6)
@@ -377,18 +385,27 @@ def test_the_world_of_a_camera_is_turned_level(tmp_path: Path) -> None:
         assert camera.centre[2] == pytest.approx(before.centre[2] - first.centre[2], abs=1e-6)
 
 
+@pytest.mark.parametrize("option", ["level", "-y"])
+def test_the_remedy_that_a_message_names_helps(tmp_path: Path, option: str) -> None:
+    first = ring()[0]
+    own = [
+        replace(camera, R=camera.R @ first.R.T, t=camera.t - camera.R @ first.R.T @ first.t)
+        for camera in ring()
+    ]
+    path = tmp_path / "calibration.toml"
+    path.write_text(toml(own))
+    assert run("convert", path, tmp_path / "cameras.json", "--up", option) == 0
+    path.unlink()
+    heights = [camera.centre[2] for camera in read_calibration_of(tmp_path)]
+    assert (np.ptp(heights) < 500) == (option == "level")
+
+
 def test_cameras_side_by_side_do_not_tell_what_is_level(tmp_path: Path) -> None:
     first = ring()[0]
     row = [replace(first, name=f"c{i}", t=first.t + np.array([900.0 * i, 0, 0])) for i in range(3)]
     (tmp_path / "calibration.toml").write_text(toml(row))
     with pytest.raises(InputError, match=r"--up level needs cameras .* different directions"):
         read_calibration(tmp_path / "calibration.toml", None, World("mm", up="level"))
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["calibration", *map(str, arguments)])
-    return int(end.value.code or 0)
 
 
 @pytest.mark.parametrize("name", HOLDS)

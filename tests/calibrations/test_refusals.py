@@ -111,7 +111,7 @@ def test_a_world_that_lies_on_its_side_is_told_and_turned(
     tmp_path: Path, up: str, turn: np.ndarray
 ) -> None:
     path = by_hand(tmp_path, in_world(ring(), turn.T, 1.0))
-    with pytest.raises(InputError, match=rf"top towards {up} of the world.*--up={up} turns"):
+    with pytest.raises(InputError, match=rf"top towards {up} of the world.*--up={up} .*turns it"):
         read_calibration_of(tmp_path)
     assert_same_projections(read_calibration(path, None, World(up=up))[1], ring(), 1e-6)
 

@@ -105,8 +105,7 @@ def _plausible_units(cameras: Sequence[Camera], where: str, usual: str) -> str:
     what = "each other" if place is None else "what they look at"
     raise InputError(
         f"{where}: the unit of its translations isn't told, and the cameras stand {far:.4g} from "
-        f"{what}: {would_be}. Say which it is: selfpose3d calibration convert {where} "
-        "cameras.json --units mm (or cm, or m)"
+        f"{what}: {would_be}. Say which it is: {_convert(where, '--units mm')} (or cm, or m)"
     )
 
 
@@ -114,24 +113,30 @@ def _check_up(cameras: Sequence[Camera], where: str) -> None:
     """Refuse a world that is a camera's own, and one in which the pictures' tops are not up z."""
     centres = np.stack([camera.centre for camera in cameras])
     near = 1e-6 * float(np.ptp(centres, axis=0).max())
-    remedy = (
-        f"selfpose3d calibration convert {where} cameras.json --up {LEVEL} turns the world until "
-        "the pictures' rows are level"
-    )
+    level = f"{_convert(where, f'--up {LEVEL}')} turns the world until the pictures' rows are level"
     for camera, centre in zip(cameras, centres, strict=True):
         if np.abs(camera.R - np.eye(3)).max() < 1e-6 and np.abs(centre).max() <= near:
             raise InputError(
                 f"{where}: the world is that of camera {camera.name}, which stands at its origin "
-                f"and looks along z; z must point up. {remedy} (--up=-y does for a camera that is "
+                f"and looks along z; z must point up. {level} (--up=-y does for a camera that is "
                 "itself level)"
             )
     up = _seeming_up(cameras)
     if up not in ("z", None):
         raise InputError(
             f"{where}: all pictures have their top towards {up} of the world: {up} seems to point "
-            f"up, and z must. selfpose3d calibration convert {where} cameras.json --up={up} turns "
-            f"it; {remedy}; --up=z keeps the axes, for cameras that look straight down"
+            f"up, and z must. {_convert(where, f'--up={up}')} turns it; --up {LEVEL} turns it "
+            "until the pictures' rows are level; --up=z keeps the axes, for cameras that look "
+            "straight down"
         )
+
+
+def _convert(where: str, option: str) -> str:
+    """The command that says what a file doesn't; its result takes the file's place."""
+    return (
+        f"selfpose3d calibration convert {where} cameras.json {option} (to be put in the place of "
+        "this file)"
+    )
 
 
 def _seeming_up(cameras: Sequence[Camera]) -> str | None:

@@ -200,8 +200,9 @@ def lens_coefficients(values: Any, lens: Lens, where: str) -> NDArray[np.float64
         given = given[:8]
     if len(given) not in (0, 4, 5, 8):
         raise InputError(
-            f"{said}; known is OpenCV's model of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no distortion), and of eight, with "
-            "k4 k5 k6. Refit with five, or undistort the videos and leave distortion out"
+            f"{said}; known is OpenCV's model of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no "
+            "distortion), and of eight, with k4 k5 k6. Refit with five, or undistort the videos "
+            "and leave distortion out"
         )
     return np.pad(given, (0, max(0, 5 - len(given))))
 
