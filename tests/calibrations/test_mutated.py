@@ -1,7 +1,9 @@
 """A thousand broken calibrations of every format: read, or refused in words; nothing else."""
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,27 @@ def mutated(text: str, rng: random.Random) -> str:
     return text
 
 
+VALUES: list[Any] = [None, True, "x", "", [], {}, 0, -1, 1e300, 1e-300, [[1, 2], [3]], 10**400]
+
+
+def with_a_wrong_value(text: str, rng: random.Random) -> str:
+    """JSON in which one value, anywhere, is another or gone."""
+    content = json.loads(text)
+    places: list[tuple[Any, Any]] = []
+    waiting = [content]
+    while waiting:
+        holder = waiting.pop()
+        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+        places += [(holder, key) for key in keys]
+        waiting += [holder[key] for key in keys if isinstance(holder[key], dict | list)]
+    holder, key = rng.choice(places)
+    if rng.random() < 0.25:
+        del holder[key]
+    else:
+        holder[key] = rng.choice(VALUES)
+    return json.dumps(content)
+
+
 @pytest.mark.parametrize("name", HOLDS)
 def test_a_broken_calibration_is_read_or_refused(tmp_path: Path, name: str) -> None:
     path = write(name, tmp_path, ring("none" if name == "Vicon" else "brown 5"))
@@ -63,7 +86,8 @@ def test_a_broken_calibration_is_read_or_refused(tmp_path: Path, name: str) -> N
     refused = 0
     for _ in range(EACH):
         broken = rng.choice(files)
-        broken.write_text(mutated(sound[broken], rng), encoding, "replace")
+        breaks = with_a_wrong_value if broken.suffix == ".json" and rng.random() < 0.5 else mutated
+        broken.write_text(breaks(sound[broken], rng), encoding, "replace")
         try:
             _, cameras = read_calibration(path, None, World(size=(640, 384)))
         except InputError as error:

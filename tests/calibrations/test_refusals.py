@@ -90,6 +90,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         },
         "camera to the world: their inverse",
     ),
+    "a width beyond all": ({"width": lambda row: 10**400}, "width is 1000.*whole number of pixels"),
     "metres": ({"t": lambda row: (np.array(row["t"]) / 1000).tolist()}, "must be in mm"),
     "one name for all": ({"name": lambda row: "cam"}, r"\['cam'\] appear more than once"),
     "name that is a number": ({"name": lambda row: 7}, "text without '/'"),

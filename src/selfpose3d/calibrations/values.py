@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.calibrations.entry import Size, World
 from selfpose3d.errors import InputError
-from selfpose3d.files.scenes import lens_coefficients
+from selfpose3d.files.scenes import MAX_SIDE_PX, lens_coefficients
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.lenses import Lens
 
@@ -71,10 +71,10 @@ def rotation_vector(R: NDArray[np.float64]) -> list[float]:
 
 def size(value: Any, where: str) -> Size:
     """Width and height, two whole numbers of pixels."""
-    width, height = array(value, (2,), where)
-    if width < 1 or height < 1 or width % 1 or height % 1:
+    sides = array(value, (2,), where)
+    if (sides < 1).any() or (sides > MAX_SIDE_PX).any() or (sides % 1).any():
         raise InputError(f"{where} is {_short(value)}; width and height in whole px are expected")
-    return int(width), int(height)
+    return int(sides[0]), int(sides[1])
 
 
 def told_size(name: str, asked: World, where: str, remedy: str) -> Size:

@@ -28,6 +28,9 @@ from selfpose3d.geometry.lenses import COEFFICIENTS, Lens
 MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
 """Smallest and largest extent of a rig, between its two cameras that are farthest apart."""
 
+MAX_SIDE_PX = 100_000
+"""Longest side of an image."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -231,7 +234,8 @@ def _numbers(value: Any, where: str) -> NDArray[np.float64]:
 
 
 def _whole(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or value % 1:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not 0 < value <= MAX_SIDE_PX or value % 1:
         raise InputError(
             f"{where} is {short(value)}; a whole number of pixels is expected, without quotes"
         )
