@@ -73,7 +73,7 @@ def write_coco(path: Path, frames: int) -> None:
 
 
 def read(path: Path) -> dict[str, float]:
-    """Read people in this process: seconds, those of the processor, and the most memory that it held, MB."""
+    """Read people in this process: seconds, those of the processor, and the most memory, MB."""
     started, used = time.perf_counter(), time.process_time()
     found = read_people(path, [View(camera, *SIZE) for camera in CAMERAS], None, "hour")
     times = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - used}

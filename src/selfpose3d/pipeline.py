@@ -14,11 +14,17 @@ from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.checkpoints import read_checkpoint
-from selfpose3d.files.poses2d import People2D, Views, read_poses2d, skeleton_of, write_poses2d
+from selfpose3d.files.poses2d import (
+    People2D,
+    Views,
+    people_file,
+    read_poses2d,
+    skeleton_of,
+    write_poses2d,
+)
 from selfpose3d.files.poses3d import (
     Frames,
     converted_frames,
-    people_file,
     read_all_poses3d,
     read_people_of,
     read_poses3d,
@@ -103,7 +109,8 @@ def label_sequences(
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
             said.append(f"{path.stem}: {losses(views, labels, wanted, str(path)).said(labels)}")
-            write_poses2d(folder / path.name, make_labels(views, labels, wanted, skeleton))
+            kept = make_labels(views, labels, wanted, skeleton)
+            write_poses2d(people_file(folder, path.stem), kept)
     return said
 
 

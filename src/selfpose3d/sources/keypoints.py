@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from selfpose3d.calibrations import CALIBRATIONS, read_calibration_of
+from selfpose3d.calibrations.conversion import read_calibration
+from selfpose3d.calibrations.entry import UNTOLD
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder
 from selfpose3d.files.scenes import Scene, View, check_rig, write_scene
@@ -23,16 +24,7 @@ def read_rig(path: Path) -> tuple[Camera, ...]:
     Raises:
         InputError: there is none, or it can't be used.
     """
-    if path.is_dir():
-        return read_calibration_of(path)
-    if not path.exists():
-        raise InputError(f"{path}: there is no such calibration")
-    fitting = [e for e in CALIBRATIONS.values() if Path(e.pattern).suffix == path.suffix]
-    if not fitting:
-        known = [entry.pattern for entry in CALIBRATIONS.values()]
-        raise InputError(f"{path}: no calibration by its suffix; known are {known}")
-    cameras: tuple[Camera, ...] = fitting[0].read.load()(path)
-    return cameras
+    return read_calibration(path, None, UNTOLD)[1]
 
 
 def scene_without_images(
