@@ -143,13 +143,14 @@ def reconstruct_files(
     scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size)
     settings, free = LabelSettings(person_score=person_score), TrainingFree()
     skeleton = named_or(ESTIMATORS_OWN, found.skeleton)
-    lost = losses(found, settings, "soft", str(keypoints)).said(settings)
+    lost = losses(found, settings, "soft", f"{keypoints}: --person-score {person_score:g}")
     labels = make_labels(found, settings, "soft", skeleton)
     people = reconstruct_scene(scene, labels, free)
     _check_anybody(people, labels, free, str(keypoints))
     write_poses3d(out, people)
     report = reprojection_report(scene, labels, people)
-    return findings(report, lost.replace("labels.person_score", "--person-score"), _limit(free))
+    dropped = lost.said(settings).replace("labels.person_score", "--person-score")
+    return findings(report, dropped, _limit(free))
 
 
 def _limit(settings: TrainingFree) -> str:

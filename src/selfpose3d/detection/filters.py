@@ -79,7 +79,7 @@ class Losses:
             return f"all {self.people} people are kept"
         parts = []
         if len(self.low):
-            lowest, highest = np.floor(100 * self.low.min()) / 100, self.low.max()
+            lowest, highest = np.floor(100 * self.low.min() + 1e-3) / 100, self.low.max()
             parts.append(
                 f"{len(self.low)} with a score below labels.person_score {labels.person_score:g} "
                 f"(up to {highest:.3g}; labels.person_score: {lowest:g} keeps them)"
