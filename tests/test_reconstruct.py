@@ -79,7 +79,8 @@ def test_people_of_one_camera_or_of_another_rig_are_refused(
     status, said = reconstruct(folder, tmp_path / "p", people="alone.json")
     assert status == 1 and "two cameras or more must have seen somebody" in said
     turned = [
-        replace(camera, R=np.diag([-1.0, 1.0, -1.0]) @ camera.R) for camera in made.scene.cameras
+        replace(camera, t=camera.t + [3000.0 * number, 900.0 * (-1) ** number, 0.0])
+        for number, camera in enumerate(made.scene.cameras)
     ]
     write_cameras(tmp_path / CALIBRATION, turned)
     (tmp_path / PEOPLE).write_bytes((folder / PEOPLE).read_bytes())
@@ -186,7 +187,7 @@ def test_2d_people_without_pictures_make_a_scene(
     out = ("--out", tmp_path / "people")
     given = (
         "--parameters",
-        '{"training_free": {}}',
+        FREE,
         "--scene",
         scene.folder,
         "--labels",
