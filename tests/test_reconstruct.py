@@ -79,7 +79,7 @@ def test_people_of_one_camera_or_of_another_rig_are_refused(
     status, said = reconstruct(folder, tmp_path / "p", people="alone.json")
     assert status == 1 and "two cameras or more must have seen somebody" in said
     turned = [
-        replace(camera, t=camera.t + [3000.0 * number, 900.0 * (-1) ** number, 0.0])
+        replace(camera, t=camera.t + np.array([3000.0 * number, 900.0 * (-1) ** number, 0.0]))
         for number, camera in enumerate(made.scene.cameras)
     ]
     write_cameras(tmp_path / CALIBRATION, turned)

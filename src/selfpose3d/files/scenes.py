@@ -131,7 +131,8 @@ class Scene:
         if not self.has_images:
             raise InputError(
                 f"{self.folder}: this scene has 2D people and no images; choose what needs none "
-                "(estimator.name: file, heatmaps.source: estimator)"
+                "(estimator.name: file, heatmaps.source: estimator, and "
+                "train.pose_l2.soft_attention: false, as attn_net_2d looks at images)"
             )
 
     @cached_property
