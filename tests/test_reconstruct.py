@@ -16,9 +16,10 @@ from selfpose3d.files.poses2d import read_poses2d
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import BLANK, read_scene, write_cameras
 from selfpose3d.keypoints.coco import write_coco_results
-from selfpose3d.parameters import Parameters, TrainingFree, with_settings
+from selfpose3d.parameters import Parameters, TrainingFree, select, with_settings
 from selfpose3d.reporting.figures import pictures
 from selfpose3d.skeletons import COCO_17, HALPE_26, PANOPTIC_15, Skeleton, converted
+from selfpose3d.sources import SOURCES
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 CALIBRATION, PEOPLE = "cameras.json", "people.json"
@@ -161,9 +162,10 @@ def prepared(made: Synthetic, folder: Path, skeleton: str, every: int = 1) -> Pa
     }
     chosen = with_settings(Parameters(), {**SETTINGS, **paths}, "test")
     given = ("--parameters", chosen.model_dump_json())
+    read = json.dumps(select(chosen, SOURCES["keypoints"].reads(chosen, "take", "test")))
     scene, found = folder / "scene", folder / "take.parquet"
     steps = (
-        ("prepare", "keypoints", "--sequence", "take", "--scene", scene, *given),
+        ("prepare", "keypoints", "--sequence", "take", "--scene", scene, "--parameters", read),
         ("detect", "--scene", scene, "--weights", folder, "--out", found, *given),
         ("label", "--kind", "soft", "--detections", found, "--out", folder / "labels", *given),
     )

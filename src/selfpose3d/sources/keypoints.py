@@ -67,11 +67,6 @@ def prepare_keypoints(inputs: PrepareInputs) -> None:
     """Make a calibration and 2D people a scene without images; ``estimator.files`` names them."""
     parameters, name = inputs.parameters, inputs.sequence
     data, own, estimator = parameters.data, parameters.keypoints, parameters.estimator
-    if name not in getattr(own, inputs.split):
-        raise InputError(
-            f"--sequence {name}: keypoints.{inputs.split} names {getattr(own, inputs.split)}; "
-            "give one of them, or the other --split"
-        )
     if not own.calibration or not estimator.files:
         raise InputError(
             "2D people without pictures need keypoints.calibration and estimator.files, with "
