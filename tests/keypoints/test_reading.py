@@ -396,6 +396,25 @@ def test_numbers_of_mvor_hold_camera_and_frame(tmp_path: Path) -> None:
     assert found.skeleton == COCO_17 and set(found.person_scores) == {1.0}
 
 
+def test_images_of_two_sequences_in_one_file_are_refused(tmp_path: Path) -> None:
+    rows = rows_of(
+        people_of(COCO_17), lambda frame, camera: {"image_id": f"one/{camera}/{frame}.jpg"}
+    )
+    rows += [{**rows[0], "image_id": "two/left/0.jpg"}]
+    (tmp_path / "all.json").write_text(json.dumps(rows))
+    with pytest.raises(InputError, match=r"'two/left/0.jpg'\] are both frame 0 of camera left"):
+        read(tmp_path)
+
+
+def test_annotations_are_recognised_after_many_other_things(tmp_path: Path) -> None:
+    views = people_of(COCO_17)
+    write_coco_annotations(tmp_path, views)
+    document = json.loads((tmp_path / "all.json").read_text())
+    document = {"info": list(range(1000)), **document}
+    (tmp_path / "all.json").write_text(json.dumps(document))
+    assert_same(read(tmp_path), views)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -9,6 +9,7 @@ import numpy as np
 from selfpose3d.files.atomic import write_json
 from selfpose3d.files.poses2d import Views
 from selfpose3d.keypoints.entry import Joints, Named, Pair, Row, Seen
+from selfpose3d.keypoints.mvor import image_name
 
 
 def recognises_results(head: dict[str | None, Any]) -> bool:
@@ -28,10 +29,13 @@ def recognises_annotations(head: dict[str | None, Any]) -> bool:
 
 
 def rows(pieces: Iterable[Pair]) -> Iterator[Row]:
-    """The people of results, or of annotations with the images that they are of."""
+    """The people of results, or of annotations with the images that they are of; those of MVOR
+    are named by its numbers, as its files' names are the same on every day."""
     for key, row in pieces:
         if key == "images" and row != []:
-            yield Named(_whole(row["id"]), str(row["file_name"]))
+            number = _whole(row["id"])
+            of_mvor = {"cam_id", "day_id"} <= set(row)
+            yield Named(number, image_name(number) if of_mvor else str(row["file_name"]))
         elif key == "categories" and row != [] and row.get("keypoints"):
             yield Joints(tuple(map(str, row["keypoints"])))
         elif key in (None, "annotations") and row != []:

@@ -7,6 +7,7 @@ a 0, or the number after the last one, is among them; else it is asked for.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,13 @@ def placed(images: Mapping[Key, int], names: Mapping[int, str], known: Known) ->
     if places:
         return _by_place(places, known)
     found = [_by_name(camera, label, known) for camera, label in labels]
+    if len(set(found)) < len(found):
+        twice = next(image for image, count in Counter(found).items() if count > 1)
+        both = [label for (_, label), image in zip(labels, found, strict=True) if image == twice]
+        raise InputError(
+            f"{known.where}: the images {both[:2]} are both frame {twice[0]} of camera {twice[1]}; "
+            "give the people of one sequence"
+        )
     return _kept(found, all(_STORED.search(str(label)) for _, label in labels), known)
 
 

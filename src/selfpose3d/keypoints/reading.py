@@ -10,7 +10,6 @@ Letters: N people, J joints.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -186,17 +185,19 @@ def _recognised(path: Path) -> KeypointFormat | None:
     """
     head: dict[str | None, Any] = {}
     try:
-        for key, value in islice(pieces(path), 200):
-            head.setdefault(key, value)
+        for key, value in pieces(path):
+            if key in head:
+                continue
+            head[key] = value
+            for entry in KEYPOINTS.values():
+                if entry.recognises(head):
+                    return entry
             if key is None:
                 break
     except InputError:
         raise
     except BROKEN as error:
         raise InputError(f"{path}: not 2D people ({error}); write it again") from error
-    for entry in KEYPOINTS.values():
-        if entry.recognises(head):
-            return entry
     if not head:
         return None
     known = "; ".join(f"{entry.program}: {entry.form}" for entry in KEYPOINTS.values())
