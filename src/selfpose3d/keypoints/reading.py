@@ -38,6 +38,8 @@ MARGIN = 0.05
 """Fraction of a frame's side by which joints of people at the edge may lie outside."""
 MOST_OUTSIDE = 0.03
 """Largest fraction of the confident joints that may lie farther outside."""
+PART = 1 << 16
+"""People that are looked at together."""
 NORMALISED = 2.0
 """Coordinates that are all smaller are no pixels."""
 
@@ -62,9 +64,11 @@ class FoundPeople(Mapping[Image, People2D]):
     """The people of all images, kept in a few arrays: an hour of eight cameras fits.
 
     Args:
-        people: (N, J, 3) x, y in px and score, those of an image together.
+        people: (N, J, 3) x, y in px and score.
         scores: (N,) of the people.
-        starts: the first person of each image and the number of its people.
+        place: (N,) of the image of each, the frames' cameras one after the other; -1: of none.
+        frames: ascending.
+        cameras: in their order within a frame.
         skeleton: the J joints.
     """
 
@@ -72,34 +76,43 @@ class FoundPeople(Mapping[Image, People2D]):
         self,
         people: NDArray[np.float32],
         scores: NDArray[np.float32],
-        starts: dict[Image, tuple[int, int]],
+        place: NDArray[np.int64],
+        frames: Sequence[int],
+        cameras: Sequence[str],
         skeleton: Skeleton,
     ) -> None:
-        self._people, self._scores, self._starts = people, scores, starts
+        self._people, self._scores = people, scores
+        self._order = np.argsort(place, kind="stable")
+        bounds = np.arange(len(frames) * len(cameras) + 1)
+        self._bounds = np.searchsorted(place[self._order], bounds)
+        self._frames = {frame: number for number, frame in enumerate(frames)}
+        self._cameras = {camera: number for number, camera in enumerate(cameras)}
         self.skeleton = skeleton
         """The joints."""
 
     def __getitem__(self, image: Image) -> People2D:
-        start, count = self._starts[image]
-        people = self._people[start : start + count].astype(np.float64)
-        scores = self._scores[start : start + count].astype(np.float64)
+        place = self._frames[image[0]] * len(self._cameras) + self._cameras[image[1]]
+        chosen = self._order[self._bounds[place] : self._bounds[place + 1]]
+        people = self._people[chosen].astype(np.float64)
+        scores = self._scores[chosen].astype(np.float64)
         return People2D(people[..., :2], people[..., 2], scores, self.skeleton)
 
     def __iter__(self) -> Iterator[Image]:
-        return iter(self._starts)
+        return ((frame, camera) for frame in self._frames for camera in self._cameras)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._frames) * len(self._cameras)
 
     @property
     def counts(self) -> dict[Image, int]:
         """How many people every image has."""
-        return {image: count for image, (_, count) in self._starts.items()}
+        return dict(zip(self, np.diff(self._bounds).tolist(), strict=True))
 
     @property
     def person_scores(self) -> NDArray[np.float32]:
-        """(N,) of all people."""
-        return self._scores
+        """(N,) of all people that the scene's frames have."""
+        chosen: NDArray[np.float32] = self._scores[self._order[self._bounds[0] :]]
+        return chosen
 
 
 def read_people(
@@ -137,23 +150,23 @@ def read_people(
     known = Known(cameras, frames, told.first, str(path), name)
     images = placed(gathered.images, gathered.names, known)
     everybody = frames if frames is not None else sorted({each[0] for each in images if each})
-    people = gathered.people()
+    place = _places(images, everybody, cameras)[np.asarray(gathered.image, dtype=np.int64)]
+    people, scores = gathered.people(), np.array(gathered.scores, dtype=np.float32)
     _mark_absent(people, path)
     skeleton = joint_order(people, gathered.n_joints, told.joints, gathered.joints, str(path))
-    scores = _person_scores(np.array(gathered.scores, dtype=np.float32))
-    number = {(f, c): i for i, (f, c) in enumerate((f, c) for f in everybody for c in cameras)}
-    of_image = np.array([-1 if each is None else number[each] for each in images], dtype=np.int64)
-    place = of_image[np.asarray(gathered.image, dtype=np.int64)]
     _to_views(people, place % len(views), views, told.pixels, path)
-    order = np.argsort(place, kind="stable")[int((place < 0).sum()) :]
-    ends = np.searchsorted(place[order], np.arange(len(number) + 1))
-    starts = {
-        image: (int(start), int(end - start))
-        for image, start, end in zip(number, ends, ends[1:], strict=False)
-    }
-    in_order = bool((order == np.arange(len(people))).all()) if len(order) == len(people) else False
-    chosen = people if in_order else people[order]
-    return FoundPeople(chosen.reshape(-1, len(skeleton), 3), scores[order], starts, skeleton)
+    shaped = people.reshape(-1, len(skeleton), 3)
+    return FoundPeople(shaped, _person_scores(scores), place, everybody, cameras, skeleton)
+
+
+def _places(
+    images: Sequence[Image | None], frames: Sequence[int], cameras: Sequence[str]
+) -> NDArray[np.int64]:
+    """(I,) places of images among all, frames ascending and cameras in their order; -1 for none."""
+    of_frame = {frame: number * len(cameras) for number, frame in enumerate(frames)}
+    of_camera = {camera: number for number, camera in enumerate(cameras)}
+    places = (-1 if each is None else of_frame[each[0]] + of_camera[each[1]] for each in images)
+    return np.fromiter(places, dtype=np.int64, count=len(images))
 
 
 def _gather(files: Files, gathered: Gathered) -> None:
@@ -215,28 +228,31 @@ def _check_alike(looked: Mapping[str | None, Sequence[int]], path: Path) -> None
         )
 
 
+def _parts(people: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """People in parts, so that what is computed of them stays small beside them."""
+    return (people[start : start + PART] for start in range(0, len(people), PART))
+
+
 def _mark_absent(people: NDArray[np.float32], path: Path) -> None:
     """Give score 0 to joints that are not there, in place, and scores to those with flags."""
-    points, scores = people[..., :2], people[..., 2]
-    missing = ~np.isfinite(people).all(-1) | (points == 0).all(-1)
-    people[missing] = 0
-    if not len(people):
-        return
+    for part in _parts(people):
+        part[~np.isfinite(part).all(-1) | (part[..., :2] == 0).all(-1)] = 0
+    scores = people[..., 2]
     highest = float(scores.max(initial=0))
-    if highest == 2 and np.isin(scores, (0, 1, 2)).all():
-        scores[...] = scores > 0
-    elif highest > 1.5:
+    flags = highest == 2 and all(np.isin(part[..., 2], (0, 1, 2)).all() for part in _parts(people))
+    if highest > 1.5 and not flags:
         raise InputError(
             f"{path}: scores of joints up to {highest:g}; they must lie between 0 and 1: divide "
             "them by their largest value"
         )
     np.clip(scores, 0, 1, out=scores)
-    there = points[scores > 0]
-    if len(there) and float(np.abs(there).max()) <= NORMALISED:
+    there = (np.abs(part[part[..., 2] > 0, :2]) for part in _parts(people))
+    farthest = max((float(part.max(initial=0)) for part in there), default=0.0)
+    if 0 < farthest <= NORMALISED:
         raise InputError(
-            f"{path}: all coordinates lie between {there.min():.3g} and {there.max():.3g}: they "
-            "are shares of the image, not pixels; write pixels (OpenPose: --keypoint_scale 0; "
-            "others: multiply x by the width of the images and y by the height)"
+            f"{path}: all coordinates lie within {farthest:.3g}: they are shares of the image, not "
+            "pixels; write pixels (OpenPose: --keypoint_scale 0; others: multiply x by the width "
+            "of the images and y by the height)"
         )
 
 
