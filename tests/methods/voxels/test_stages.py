@@ -292,6 +292,25 @@ def test_stages_without_the_weights_they_start_from_are_refused(scenes, trained,
         run_stage(chosen, "backbone", scenes, [], tmp_path)
 
 
+def test_known_bodies_are_seen_in_one_variant_and_only_that_is_computed(
+    scenes, backbone, tmp_path, monkeypatch
+):
+    computed, real = [], frames.FrameInputs._computed
+
+    def watched(self, frame, variant):
+        computed.append(variant.number)
+        return real(self, frame, variant)
+
+    monkeypatch.setattr(frames.FrameInputs, "_computed", watched)
+    chosen = tiny(
+        "backbone", train__bodies__synthetic=0.0, train__bodies__augmented=0.5,
+        train__bodies__iterations=8, train__bodies__batch_size=1,
+    )  # fmt: skip
+    run_stage(chosen, "bodies", scenes, [backbone], tmp_path)
+    assert len(computed) == 8
+    assert {0} < set(computed) <= {0, 1, 2}
+
+
 def test_the_memory_of_heatmaps_is_bounded_and_changes_no_result(
     scenes, backbone, tmp_path, monkeypatch
 ):

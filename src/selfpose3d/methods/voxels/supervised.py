@@ -21,7 +21,8 @@ from selfpose3d.files.poses3d import Frames, People3D, read_all_poses3d
 from selfpose3d.files.space import check_space
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.batches import FrameBatches
-from selfpose3d.methods.voxels.known_people import Sight, one_variant, shown_people
+from selfpose3d.methods.voxels.frames import Sight
+from selfpose3d.methods.voxels.known_people import shown_people
 from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
 from selfpose3d.methods.voxels.losses import root_synthetic_loss
 from selfpose3d.methods.voxels.stages import frame_inputs, frozen_backbone, train_known_bodies
@@ -54,7 +55,7 @@ def train_supervised_root(inputs: StageInputs) -> None:
 
         def draw(number: int, rng: np.random.Generator) -> TrueRoots:
             frames = batches.at(number)
-            sight = one_variant(pictures.draw(frames, rng), settings.augmented, rng)
+            sight = pictures.draw_one(frames, settings.augmented, rng)
             roots = to_device(padded_roots([people[frame] for frame in frames]), fabric.device)
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
