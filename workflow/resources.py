@@ -367,13 +367,20 @@ def prediction_gpus(parameters: Parameters, experiment: ExperimentNode) -> int:
     return int(experiment.runs_networks and own.compute.accelerator != "cpu")
 
 
+def prediction_threads(parameters: Parameters, experiment: ExperimentNode) -> int:
+    """Those of the networks, where any run."""
+    own = resolved(parameters, experiment.parameters)
+    return own.compute.threads if experiment.runs_networks else 1
+
+
 def prediction_runtime_minutes(parameters: Parameters, experiment: ExperimentNode) -> int:
     """Minutes of predicting an experiment's people."""
     own = resolved(parameters, experiment.parameters)
     batches = math.ceil(_all_frames(own, "test") / own.inference.batch_size)
     work = _prediction(own)
     on_gpu = prediction_gpus(parameters, experiment)
-    seconds = batches * (work.flops / GPU_FLOPS if on_gpu else work.cpu_seconds)
+    on_cpu = work.cpu_seconds / prediction_threads(parameters, experiment)
+    seconds = batches * (work.flops / GPU_FLOPS if on_gpu else on_cpu)
     return max(_asked_minutes(START_SECONDS + seconds), people_runtime_minutes(own))
 
 
@@ -384,10 +391,10 @@ def heatmaps_memory_mb(parameters: Parameters, stage: StageNode) -> int:
 
 
 def heatmaps_runtime_minutes(parameters: Parameters, stage: StageNode) -> int:
-    """Minutes of measuring them, on one core."""
+    """Minutes of measuring them, on the stage's threads."""
     own = resolved(parameters, stage.parameters)
     work = _images(own.networks.backbone, _all_frames(own, "test") * _frame_pixels(own), False)
-    return _asked_minutes(START_SECONDS + work.cpu_seconds)
+    return _asked_minutes(START_SECONDS + work.cpu_seconds / stage.threads)
 
 
 def detection_memory_mb(threads: int) -> int:

@@ -152,7 +152,7 @@ rule heatmap_quality:
         backbone="backbone-backbone-[0-9a-f]{8}",
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: of_node("backbone", operator.attrgetter("threads"))
     resources:
         mem_mb=more_each_try(by_sizes("backbone", needs.heatmaps_memory_mb)),
         runtime=by_sizes("backbone", needs.heatmaps_runtime_minutes),

@@ -12,7 +12,7 @@ rule predict:
         "results/benchmarks/predict/{experiment}.tsv"
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: by_sizes("experiment", needs.prediction_threads)
     resources:
         gpu=by_sizes("experiment", needs.prediction_gpus),
         mem_mb=more_each_try(by_sizes("experiment", needs.prediction_memory_mb)),

@@ -44,7 +44,7 @@ def train_supervised_root(inputs: StageInputs) -> None:
     settings = parameters.train.supervised_root
     data = training_data(inputs.scenes, inputs.labels)
     people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
-    with repeatable(parameters.seed, "supervised_root", settings.threads):
+    with repeatable(parameters.seed, "supervised_root"):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",))
         networks = merged_networks(start)
