@@ -10,6 +10,7 @@ rule predict:
         "results/logs/predict/{experiment}.log",
     benchmark:
         "results/benchmarks/predict/{experiment}.tsv"
+    priority: by_what_follows("predict")
     conda:
         ENVIRONMENT
     threads: by_sizes("experiment", needs.prediction_threads)

@@ -34,7 +34,7 @@ READ_EVERY = 10
 
 @contextmanager
 def repeatable(seed: int, stage: str) -> Iterator[None]:
-    """Deterministic kernels, weights drawn from the stage's seed, and as many threads afterwards."""
+    """Deterministic kernels and weights drawn from the stage's seed; as many threads afterwards."""
     before = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
