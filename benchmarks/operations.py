@@ -28,7 +28,7 @@ from selfpose3d.methods.voxels.losses import pose_joint_loss
 from selfpose3d.methods.voxels.pose_net import PoseNet
 from selfpose3d.parameters import TrainingFree
 from selfpose3d.reconstruction.training_free import reconstruct
-from selfpose3d.skeletons import N_JOINTS
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import random_people, ring, seen_people
 from timing import Work, interleaved
 
@@ -83,7 +83,7 @@ def unprojection(cuboid: int) -> Iterator[Timed]:
     """The space's grid, once projected, and a person's cuboid."""
     rig, affine = _rig(), _affine()
     grid = RootGrid((8000.0, 8000.0, 2000.0), (80, 80, 20), (0.0, 0.0, 800.0), STRIDE)
-    for channels, limit in ((1, 0.005), (N_JOINTS, None)):
+    for channels, limit in ((1, 0.005), (len(PANOPTIC_15), None)):
         heatmaps = torch.rand(1, VIEWS, channels, *HEATMAP)
         yield _compared(
             f"unprojection, grid 80x80x20, {channels} channel{'s' * (channels > 1)}",
@@ -93,9 +93,9 @@ def unprojection(cuboid: int) -> Iterator[Timed]:
         )
     offsets = grid_points((2000.0,) * 3, (cuboid,) * 3)
     centre = torch.tensor([[300.0, -200.0, 900.0]])
-    heatmaps = torch.rand(1, VIEWS, N_JOINTS, *HEATMAP)
+    heatmaps = torch.rand(1, VIEWS, len(PANOPTIC_15), *HEATMAP)
     yield _compared(
-        f"unprojection, cuboid {cuboid}^3, {N_JOINTS} channels",
+        f"unprojection, cuboid {cuboid}^3, {len(PANOPTIC_15)} channels",
         lambda: unproject_cuboids(heatmaps, rig, affine, (1,), centre, offsets, STRIDE),
         lambda: plain.unproject(heatmaps[0], rig, affine[0], centre + offsets, STRIDE),
     )
@@ -103,8 +103,8 @@ def unprojection(cuboid: int) -> Iterator[Timed]:
 
 def pose_volumes(cuboid: int) -> Iterator[Timed]:
     """pose_net's V2V of the paper's width on one cuboid."""
-    volumes = torch.rand(1, N_JOINTS, *(cuboid,) * 3)
-    network, usual = PoseNet(16, cuboid), PoseNet(16, cuboid).v2v
+    volumes = torch.rand(1, len(PANOPTIC_15), *(cuboid,) * 3)
+    network, usual = PoseNet(15, 16, cuboid), PoseNet(15, 16, cuboid).v2v
     usual.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     in_order = volumes.contiguous(memory_format=torch.channels_last_3d)
 
@@ -139,7 +139,7 @@ def rendering() -> Timed:
     """The target heatmaps of one training sample: three variants of five views."""
     generator = torch.Generator().manual_seed(0)
     extent = torch.tensor([HEATMAP[1], HEATMAP[0]])
-    pixels = torch.rand(3, VIEWS, PEOPLE, N_JOINTS, 2, generator=generator) * extent
+    pixels = torch.rand(3, VIEWS, PEOPLE, len(PANOPTIC_15), 2, generator=generator) * extent
     amplitudes = torch.ones(pixels.shape[:-1])
 
     def one_by_one() -> None:
@@ -157,9 +157,9 @@ def rendering() -> Timed:
 def matching() -> Timed:
     """l_pose_J of one sample, forward and backward."""
     generator = torch.Generator().manual_seed(0)
-    projected = torch.rand(VIEWS, 10, N_JOINTS, 2, generator=generator, requires_grad=True)
-    labels = torch.rand(VIEWS, PEOPLE, N_JOINTS, 2, generator=generator)
-    visible = torch.ones(VIEWS, PEOPLE, N_JOINTS)
+    projected = torch.rand(VIEWS, 10, len(PANOPTIC_15), 2, generator=generator, requires_grad=True)
+    labels = torch.rand(VIEWS, PEOPLE, len(PANOPTIC_15), 2, generator=generator)
+    visible = torch.ones(VIEWS, PEOPLE, len(PANOPTIC_15))
     return _compared(
         "matching, l_pose_J of a sample",
         lambda: pose_joint_loss([projected], labels[None], visible[None], True, 1.0).backward(),
@@ -199,8 +199,8 @@ def poses(n_frames: int, n_people: int = 4) -> tuple[Frames, Frames]:
         bodies = rng.uniform(-2500, 2500, (n_people, 1, 3)) + rng.normal(0, 300, (n_people, 15, 3))
         found = rng.integers(0, n_people, n_people) if rng.random() < 0.1 else np.arange(n_people)
         joints = bodies[found] + rng.normal(0, 40, (n_people, 15, 3))
-        truth["timed", frame] = People3D.predicted(bodies, np.ones(n_people))
-        predictions["timed", frame] = People3D.predicted(joints, rng.random(n_people))
+        truth["timed", frame] = People3D.predicted(bodies, np.ones(n_people), PANOPTIC_15)
+        predictions["timed", frame] = People3D.predicted(joints, rng.random(n_people), PANOPTIC_15)
     return predictions, truth
 
 
@@ -230,10 +230,10 @@ def training_free() -> Iterator[Timed]:
     for _ in range(8):
         people = random_people(rng, PEOPLE)
         frames.append({c.name: seen_people(c, people, rng, 0.01, 0.05) for c in cameras})
-    directions = rng.normal(0, 1, (VIEWS, PEOPLE, N_JOINTS, 3))
+    directions = rng.normal(0, 1, (VIEWS, PEOPLE, len(PANOPTIC_15), 3))
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     centres = np.stack([camera.centre for camera in cameras])
-    weights = rng.random((VIEWS, PEOPLE, N_JOINTS))
+    weights = rng.random((VIEWS, PEOPLE, len(PANOPTIC_15)))
     rays = (centres, directions, weights)
     yield _compared(
         "triangulation, 4 people",
@@ -246,7 +246,7 @@ def training_free() -> Iterator[Timed]:
 def _reconstruction(frames: list[dict[str, People2D]], cameras: list, rays: tuple) -> Timed:
     def every_frame() -> None:
         for views in frames:
-            reconstruct(views, cameras, TrainingFree())
+            reconstruct(views, cameras, TrainingFree(), PANOPTIC_15)
 
     def inner() -> None:
         for _ in frames:

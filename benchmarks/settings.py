@@ -10,6 +10,7 @@ from selfpose3d.files.checkpoints import write_checkpoint
 from selfpose3d.methods.voxels.backbone import build_backbone
 from selfpose3d.methods.voxels.lifting import build_lifting
 from selfpose3d.parameters import Parameters, load_parameters, with_settings
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -123,13 +124,13 @@ def write_fresh_networks(parameters: Parameters, path: Path) -> None:
     """A checkpoint of untrained networks, root_net such that it proposes as many people as it may:
     what training costs depends on how many there are, not on whether they are right."""
     torch.manual_seed(0)
-    lifting = build_lifting(parameters, ("root", "pose"))
+    lifting = build_lifting(parameters, ("root", "pose"), PANOPTIC_15)
     with torch.no_grad():
         lifting.root_net.v2v.head.bias.fill_(1.0)  # type: ignore[operator, union-attr]
     networks = {
         "root": lifting.root_net,
         "pose": lifting.pose_net,
-        "backbone": build_backbone(parameters.networks),
+        "backbone": build_backbone(parameters.networks, PANOPTIC_15),
     }
     states = {name: network.state_dict() for name, network in networks.items()}
-    write_checkpoint(path, states, {"stage": "benchmark"})
+    write_checkpoint(path, states, PANOPTIC_15, {"stage": "benchmark"})

@@ -18,30 +18,13 @@ from selfpose3d.files.results import (
     write_description,
     write_metrics,
 )
-from selfpose3d.files.scenes import Scene, read_scene, write_image, write_scene
+from selfpose3d.files.scenes import Scene, write_image, write_scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.reconstruction.body_prior import standing
+from selfpose3d.skeletons import PANOPTIC_15
 
 LOW_MPJPE, HIGH_MPJPE = 44.8, 62.1
-STANDING = np.array(
-    [
-        [0, 0, 1480],
-        [0, -120, 1600],
-        [0, 0, 960],
-        [180, 0, 1440],
-        [260, 0, 1160],
-        [270, -60, 920],
-        [100, 0, 950],
-        [110, -20, 520],
-        [110, 20, 90],
-        [-180, 0, 1440],
-        [-260, 0, 1160],
-        [-270, -60, 920],
-        [-100, 0, 950],
-        [-110, -20, 520],
-        [-110, 20, 90],
-    ],
-    dtype=float,
-)
+STANDING = standing(PANOPTIC_15) * [1, -1, 1] + [0, 0, 960]
 """(15, 3) a person at the origin, mm, looking along -y."""
 
 
@@ -62,8 +45,9 @@ def write_invented_scene(folder: Path, name: str, source: str, frames: int = 4) 
     """A scene of three cameras around an empty, shaded room."""
     cameras = [ring_camera(f"cam{i:02d}", 2 * np.pi * i / 3 + 0.3) for i in range(3)]
     ids = [10 * i for i in range(frames)]
-    write_scene(folder, name, source, cameras, ids, [0.3 * i for i in range(frames)])
-    scene = read_scene(folder)
+    times = [0.3 * i for i in range(frames)]
+    scene = Scene.calibrated(folder, name, source, cameras, ids, times, (480, 288))
+    write_scene(scene)
     for view, camera in enumerate(cameras):
         image = np.full((camera.height, camera.width, 3), 90 + 20 * view, np.uint8)
         cv2.rectangle(image, (0, 110), (camera.width, camera.height), (120, 105, 90), -1)
@@ -78,7 +62,7 @@ def invented_people(scene: Scene) -> dict[tuple[str, int], People3D]:
     steps = np.array([[90, 60, 0], [-70, 50, 0], [-40, 110, 0]], dtype=float)
     return {
         (scene.name, frame): People3D.predicted(
-            STANDING + (places + i * steps)[:, None], np.full(3, 0.9)
+            STANDING + (places + i * steps)[:, None], np.full(3, 0.9), PANOPTIC_15
         )
         for i, frame in enumerate(scene.frames)
     }
@@ -129,7 +113,9 @@ def write_experiment(
     rng = np.random.default_rng(seed)
     predicted = {
         key: People3D.predicted(
-            people.joints + rng.normal(0, mpjpe / 1.6, people.joints.shape), people.scores
+            people.joints + rng.normal(0, mpjpe / 1.6, people.joints.shape),
+            people.scores,
+            PANOPTIC_15,
         )
         for key, people in truth.items()
     }
@@ -171,7 +157,8 @@ def write_stage(folder: Path, rows: int = 40) -> Path:
         terms = {"loss": round(loss, 6), "attention": round(0.1 * loss + 0.002, 6), "unused": 0.0}
         curves.append({"iteration": i, "seconds": 0.5 * i, **terms})
     write_curves(folder, curves)
-    write_checkpoint(folder / "checkpoint.pt", {"pose_net": {"weight": torch.ones(3)}}, {})
+    networks = {"pose_net": {"weight": torch.ones(3)}}
+    write_checkpoint(folder / "checkpoint.pt", networks, PANOPTIC_15, {})
     return folder
 
 

@@ -9,7 +9,6 @@ from selfpose3d.files.poses3d import Frames, write_poses3d
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.parameters import Parameters, part_of
-from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic, reconstruction
 
 
@@ -27,7 +26,7 @@ def write_labels(folder: Path, made: Sequence[Synthetic]) -> Path:
     """The folder of the label files of scenes, as commands are given it."""
     folder.mkdir(parents=True, exist_ok=True)
     for one in made:
-        write_poses2d(label_file(folder, one.scene.name), one.views, PANOPTIC_15)
+        write_poses2d(label_file(folder, one.scene.name), one.views)
     return folder
 
 

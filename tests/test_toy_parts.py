@@ -84,7 +84,7 @@ CODE = '''
 import json
 import numpy as np
 import torch
-from selfpose3d.files.checkpoints import merged_networks, write_checkpoint
+from selfpose3d.files.checkpoints import merged_checkpoint, write_checkpoint
 from selfpose3d.files.poses3d import People3D, read_people_of, write_poses3d
 from selfpose3d.files.scenes import read_scene, write_image
 from selfpose3d.synthetic.scenes import make_scene, ring
@@ -106,17 +106,17 @@ def train(inputs):
     networks = {"toy": {"height": torch.tensor(factor * height)}}
     inputs.out.mkdir(parents=True, exist_ok=True)
     (inputs.out / "curves.csv").write_text("iteration,seconds,toy\\n1,0.1,0.5\\n")
-    write_checkpoint(inputs.out / "checkpoint.pt", networks, {"stage": "toy_stage"})
+    skeleton = people[0].skeleton
+    write_checkpoint(inputs.out / "checkpoint.pt", networks, skeleton, {"stage": "toy_stage"})
 
 def predict(inputs):
-    height = float(merged_networks(inputs.checkpoints)["toy"]["height"])
+    height = float(merged_checkpoint(inputs.checkpoints).networks["toy"]["height"])
     names = [read_scene(path).name for path in inputs.scenes]
     found = read_people_of(inputs.reconstructions, names)
     moved = {}
     for key, people in found.items():
         scale = height / max(people.joints[..., 2].max(), 1.0) if len(people) else 1.0
-        joints = people.joints * [1, 1, scale]
-        moved[key] = People3D(joints, people.scores, people.valid, people.ids)
+        moved[key] = replace(people, joints=people.joints * [1, 1, scale])
     return moved
 
 def read_toy(path):

@@ -40,9 +40,14 @@ def two_scenes(folder: Path) -> list[Synthetic]:
     ]
 
 
+def networks_of(checkpoint: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """The weights in a checkpoint by network."""
+    return read_checkpoint(checkpoint).networks
+
+
 def same(first: Path, second: Path) -> bool:
     """Whether two checkpoints hold the same weights to the bit."""
-    a, b = read_checkpoint(first), read_checkpoint(second)
+    a, b = networks_of(first), networks_of(second)
     return a.keys() == b.keys() and all(
         torch.equal(a[name][key], b[name][key]) for name in a for key in a[name]
     )

@@ -13,9 +13,11 @@ from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder, write_json
+from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import (
     Frames,
+    converted_frames,
     people_file,
     read_all_poses3d,
     read_people_of,
@@ -36,7 +38,7 @@ from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.parameters import LabelSettings, Parameters, TrainingFree
 from selfpose3d.progress import track
-from selfpose3d.skeletons import PANOPTIC_15
+from selfpose3d.skeletons import SKELETONS
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs, files_in
 from selfpose3d.tables import known
@@ -70,8 +72,7 @@ def detect_people(
 ) -> None:
     """Write the 2D people of a scene, by the estimator that the parameters name."""
     estimator = known(ESTIMATORS, parameters.estimator.name, "estimator.name")
-    views, joints = estimator.detect.load()(read_scene(scene), parameters, weights, workers)
-    write_poses2d(out, views, joints)
+    write_poses2d(out, estimator.detect.load()(read_scene(scene), parameters, weights, workers))
 
 
 def label_sequences(
@@ -79,17 +80,17 @@ def label_sequences(
 ) -> None:
     """Filter the detections of sequences into a folder of label files, noise put on them first
     where ``labels.noise`` asks for it."""
-    from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
+    from selfpose3d.detection.filters import in_skeleton, make_labels, with_noise
 
     if kind not in ("soft", "hard"):
         raise InputError(f"labels are soft or hard, not {kind!r}")
     with whole_folder(out) as folder:
         for path in detections:
-            views = in_panoptic(*read_poses2d(path))
+            views = in_skeleton(read_poses2d(path), SKELETONS[labels.skeleton])
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
-            kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind), PANOPTIC_15)
-            write_poses2d(folder / path.name, kept, PANOPTIC_15)
+            kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind))
+            write_poses2d(folder / path.name, kept)
 
 
 def reconstruct_sequences(
@@ -128,8 +129,9 @@ def measure_heatmaps(
     from selfpose3d.evaluation.heatmap_quality import HeatmapTally
     from selfpose3d.methods.voxels.predict import scene_heatmaps
 
-    tally = HeatmapTally()
-    everybody = read_all_poses3d(truth)
+    skeleton = read_checkpoint(checkpoint).skeleton
+    tally = HeatmapTally(skeleton)
+    everybody = converted_frames(read_all_poses3d(truth), skeleton)
     for scene in [read_scene(path) for path in scenes]:
         people = scene_people(scene, read_labels(labels, scene))
         cameras = scene.network_cameras()
@@ -139,7 +141,7 @@ def measure_heatmaps(
                 continue
             for view, camera in enumerate(cameras):
                 scores = people.scores[index, view]
-                seen = People2D(people.points[index, view], scores, scores.max(-1))
+                seen = People2D(people.points[index, view], scores, scores.max(-1), skeleton)
                 tally.add(maps[view], parameters.heatmaps.stride, camera, present, seen)
     write_json(out, tally.summary())
 
@@ -148,7 +150,7 @@ def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:
     """Write a copy of a scene with its principal points refitted to its labels."""
     from selfpose3d.reconstruction.refined_cameras import write_refined_scene
 
-    views, _ = read_poses2d(labels)
+    views = read_poses2d(labels)
     write_refined_scene(read_scene(scene), views, read_poses3d(people), out)
 
 
@@ -157,7 +159,7 @@ def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path)
     from selfpose3d.evaluation.reprojection import reprojection_report
 
     read = read_scene(scene)
-    views, _ = read_poses2d(labels)
+    views = read_poses2d(labels)
     write_json(out, reprojection_report(read, views, read_poses3d(predictions)))
 
 

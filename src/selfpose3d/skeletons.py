@@ -1,106 +1,249 @@
-"""Joint sets and conversions between them.
+"""Joint sets, what follows from their joints' names, and conversions between them.
 
-The method's joints are the first 15 of CMU Panoptic's ``joints19``; 2D estimators give COCO-17.
+Joints are named as the field names them: ``nose``, ``left_knee``, ``mid_hip``. A skeleton is an
+ordered set of such names. Sides, bones and the root follow from the names, so that a file that
+names its joints says all that a method has to know.
 """
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-PANOPTIC_15: tuple[str, ...] = (
-    "neck",
-    "nose",
-    "mid_hip",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-)
-COCO_17: tuple[str, ...] = (
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_ankle",
-    "right_ankle",
-)
-N_JOINTS = len(PANOPTIC_15)
-NECK, NOSE, ROOT = 0, 1, 2
-LEFT: tuple[int, ...] = (3, 4, 5, 6, 7, 8)
-RIGHT: tuple[int, ...] = (9, 10, 11, 12, 13, 14)
-SWAP_SIDES: tuple[int, ...] = (0, 1, 2, *RIGHT, *LEFT)
-"""``pose[SWAP_SIDES]`` exchanges the left and right joints of a Panoptic-15 pose."""
+from selfpose3d.errors import InputError
 
-BONES: tuple[tuple[int, int], ...] = (
-    (0, 1),
-    (0, 2),
-    (0, 3),
-    (3, 4),
-    (4, 5),
-    (2, 6),
-    (6, 7),
-    (7, 8),
-    (0, 9),
-    (9, 10),
-    (10, 11),
-    (2, 12),
-    (12, 13),
-    (13, 14),
-)
+_LINKS: Mapping[str, tuple[str, ...]] = {
+    "nose": ("neck",),
+    "mid_hip": ("neck",),
+    "left_eye": ("nose",),
+    "right_eye": ("nose",),
+    "left_ear": ("left_eye", "nose"),
+    "right_ear": ("right_eye", "nose"),
+    "left_shoulder": ("neck", "right_shoulder"),
+    "right_shoulder": ("neck",),
+    "left_elbow": ("left_shoulder",),
+    "right_elbow": ("right_shoulder",),
+    "left_wrist": ("left_elbow",),
+    "right_wrist": ("right_elbow",),
+    "left_hip": ("mid_hip", "left_shoulder"),
+    "right_hip": ("mid_hip", "right_shoulder"),
+    "left_knee": ("left_hip",),
+    "right_knee": ("right_hip",),
+    "left_ankle": ("left_knee",),
+    "right_ankle": ("right_knee",),
+}
+"""What a joint hangs on: the first of these that the skeleton has."""
 
-_COCO_SHOULDERS = (5, 6)
-_COCO_HIPS = (11, 12)
-_COCO_OF_PANOPTIC = (0, 5, 7, 9, 11, 13, 15, 6, 8, 10, 12, 14, 16)
+_DERIVED: Mapping[str, tuple[str, str]] = {
+    "neck": ("left_shoulder", "right_shoulder"),
+    "mid_hip": ("left_hip", "right_hip"),
+}
+"""Joints that are the mean of two others where a skeleton lacks them."""
+
+_FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
+_ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
 
 
-def coco_to_panoptic(
-    points: NDArray[np.float64], scores: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Convert COCO-17 people to Panoptic-15.
-
-    Neck and mid-hip are the mean of the two sides, or the single side that is present; their
-    score is the lower of those used. Every other joint is a re-ordering.
+@dataclass(frozen=True)
+class Skeleton:
+    """An ordered set of joints.
 
     Args:
-        points: (..., 17, D) coordinates, any unit.
-        scores: (..., 17) confidences; 0 marks a joint that is not there.
+        joints: their names; a joint of a side begins with ``left_`` or ``right_``.
+    """
+
+    joints: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """The number of a joint."""
+        return self.joints.index(joint)
+
+    def has(self, *joints: str) -> bool:
+        """Whether it has all of these joints."""
+        return set(joints) <= set(self.joints)
+
+    def can_be(self, joint: str) -> bool:
+        """Whether a joint is one of its own, or the mean of two of them."""
+        return bool(_made_of(joint, self))
+
+    @cached_property
+    def root(self) -> tuple[int, ...]:
+        """The joints whose mean is the root: the mid-hip, or both hips."""
+        names = ("mid_hip",) if self.has("mid_hip") else _DERIVED["mid_hip"]
+        return tuple(map(self.index, names))
+
+    @cached_property
+    def neck(self) -> tuple[int, ...]:
+        """The joints whose mean is the neck: itself, or both shoulders."""
+        names = ("neck",) if self.has("neck") else _DERIVED["neck"]
+        return tuple(map(self.index, names))
+
+    @cached_property
+    def left(self) -> tuple[int, ...]:
+        """The joints of the left side."""
+        return tuple(j for j, name in enumerate(self.joints) if name.startswith("left_"))
+
+    @cached_property
+    def right(self) -> tuple[int, ...]:
+        """The joints of the right side, in the order of ``left``."""
+        names = (self.joints[joint].replace("left_", "right_", 1) for joint in self.left)
+        return tuple(map(self.index, names))
+
+    @cached_property
+    def central(self) -> tuple[int, ...]:
+        """The joints of neither side."""
+        sides = {*self.left, *self.right}
+        return tuple(joint for joint in range(len(self)) if joint not in sides)
+
+    @cached_property
+    def swapped(self) -> list[int]:
+        """``pose[..., swapped, :]`` exchanges the left and right joints of a pose."""
+        order = list(range(len(self)))
+        for left, right in zip(self.left, self.right, strict=True):
+            order[left], order[right] = right, left
+        return order
+
+    @cached_property
+    def bones(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of joints that are drawn as linked, the one nearer to the trunk first."""
+        return tuple(
+            (self.index(parent), joint)
+            for joint, name in enumerate(self.joints)
+            if (parent := next(filter(self.has, _LINKS.get(name, ())), None)) is not None
+        )
+
+    @cached_property
+    def long_bones(self) -> tuple[tuple[int, int], ...]:
+        """The bones but for those within the face, whose lengths tell a person from a mistake."""
+        return tuple((a, b) for a, b in self.bones if not {self.joints[a], self.joints[b]} <= _FACE)
+
+    @cached_property
+    def limbs(self) -> NDArray[np.int64]:
+        """(2, 6) joints of both arms and of both legs, which estimators exchange together."""
+        return np.array(
+            [
+                [self.index(f"{side}_{part}") for side in ("left", "right") for part in limb]
+                for limb in (_ARM, _LEG)
+            ]
+        )
+
+    @cached_property
+    def trunk(self) -> tuple[int, ...]:
+        """Shoulders and hips, around."""
+        corners = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
+        return tuple(map(self.index, corners))
+
+    def roots(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., D) roots of poses (..., J, D)."""
+        mean: NDArray[np.float64] = points[..., list(self.root), :].mean(-2)
+        return mean
+
+    def has_root(self, valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(...) whether the root of poses with these valid joints (..., J) is known."""
+        return np.asarray(valid[..., list(self.root)].all(-1))
+
+
+_SIDE_BY_SIDE = tuple(f"{side}_{part}" for side in ("left", "right") for part in (*_ARM, *_LEG))
+_EYES_AND_EARS = ("left_eye", "left_ear", "right_eye", "right_ear")
+_IN_PAIRS = tuple(
+    f"{side}_{part}" for part in ("eye", "ear", *_ARM, *_LEG) for side in ("left", "right")
+)
+
+PANOPTIC_15 = Skeleton(("neck", "nose", "mid_hip", *_SIDE_BY_SIDE))
+"""The first 15 of CMU Panoptic's ``joints19``, which the published methods use."""
+PANOPTIC_19 = Skeleton((*PANOPTIC_15.joints, *_EYES_AND_EARS))
+"""CMU Panoptic's ``joints19``."""
+COCO_17 = Skeleton(("nose", *_IN_PAIRS))
+"""COCO's key points, which most 2D estimators give."""
+
+SKELETONS: Mapping[str, Skeleton] = {
+    "panoptic15": PANOPTIC_15,
+    "panoptic19": PANOPTIC_19,
+    "coco17": COCO_17,
+}
+"""The joint sets that parameters can name."""
+
+
+def named_in_file(joints: Sequence[str] | None) -> Skeleton:
+    """The skeleton of a file that names its joints; Panoptic-15, which older files hold, where it
+    names none."""
+    return PANOPTIC_15 if joints is None else Skeleton(tuple(joints))
+
+
+def common_skeleton(skeletons: Sequence[Skeleton], what: str) -> Skeleton:
+    """The one skeleton of several things; Panoptic-15 of none.
+
+    Raises:
+        InputError: they are not all of one; ``what`` says what they are.
+    """
+    different = list(dict.fromkeys(skeletons)) or [PANOPTIC_15]
+    if len(different) > 1:
+        first, second = (list(skeleton.joints) for skeleton in different[:2])
+        raise InputError(
+            f"{what} are of different joints, {first} and {second}; make all of them with one "
+            "labels.skeleton"
+        )
+    return different[0]
+
+
+def converted(
+    points: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    source: Skeleton,
+    target: Skeleton,
+    both_sides: bool = False,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Convert people to another skeleton.
+
+    Neck and mid-hip, where the source has none, are the mean of the two sides, or the single side
+    that is there; their score is the lower of those used. Every other joint is taken by its name.
+
+    Args:
+        points: (..., J, D) coordinates, any unit.
+        scores: (..., J) confidences; 0 marks a joint that is not there.
+        source: of the people.
+        target: wanted.
+        both_sides: a mean of which one side is missing is not there.
 
     Returns:
-        points (..., 15, D) and scores (..., 15).
+        points (..., K, D) and scores (..., K).
+
+    Raises:
+        InputError: the source lacks a joint.
     """
-    neck, neck_score = _mean_of_present(points, scores, _COCO_SHOULDERS)
-    hip, hip_score = _mean_of_present(points, scores, _COCO_HIPS)
-    rest = list(_COCO_OF_PANOPTIC)
-    new_points = np.concatenate([neck, points[..., :1, :], hip, points[..., rest[1:], :]], axis=-2)
-    new_scores = np.concatenate(
-        [neck_score, scores[..., :1], hip_score, scores[..., rest[1:]]], axis=-1
-    )
-    return new_points, new_scores
+    if source == target:
+        return points, scores
+    made_of = [_made_of(name, source) for name in target.joints]
+    lacking = [name for name, parts in zip(target.joints, made_of, strict=True) if not parts]
+    if lacking:
+        raise InputError(
+            f"people lack the joints {lacking}; they have {list(source.joints)}; give people of "
+            "an estimator that finds these joints, or choose another labels.skeleton"
+        )
+    columns = [_mean_of_present(points, scores, parts, both_sides) for parts in made_of]
+    return np.stack([p for p, _ in columns], -2), np.stack([s for _, s in columns], -1)
+
+
+def _made_of(name: str, source: Skeleton) -> list[int]:
+    """The joints of which a joint is the mean; none: it can't be made."""
+    parts = (name,) if source.has(name) else _DERIVED.get(name, ())
+    return [source.index(part) for part in parts] if source.has(*parts) else []
 
 
 def _mean_of_present(
-    points: NDArray[np.float64], scores: NDArray[np.float64], pair: tuple[int, int]
+    points: NDArray[np.float64], scores: NDArray[np.float64], parts: list[int], all_of_them: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    present = scores[..., list(pair)] > 0
+    if len(parts) == 1:
+        return points[..., parts[0], :], scores[..., parts[0]]
+    present = scores[..., parts] > 0
+    if all_of_them:
+        present &= present.all(-1, keepdims=True)
     weight = present / np.maximum(present.sum(-1, keepdims=True), 1)
-    mean = (points[..., list(pair), :] * weight[..., None]).sum(-2, keepdims=True)
-    score = np.where(present, scores[..., list(pair)], np.inf).min(-1, keepdims=True)
+    mean = (points[..., parts, :] * weight[..., None]).sum(-2)
+    score = np.where(present, scores[..., parts], np.inf).min(-1)
     return mean, np.where(np.isfinite(score), score, 0.0)

@@ -16,6 +16,7 @@ from selfpose3d.methods.voxels.lifting import build_lifting
 from selfpose3d.methods.voxels.losses import pose_joint_loss
 from selfpose3d.methods.voxels.pose_net import PoseNet
 from selfpose3d.parameters import Parameters
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import ring
 
 WIDTH, HEIGHT, STRIDE = 224, 160, 4
@@ -102,7 +103,7 @@ def test_matching_and_its_gradient(hard_attention: bool, people: int) -> None:
 
 def test_targets_of_roots() -> None:
     torch.manual_seed(0)
-    lifting = build_lifting(Parameters(), ("root",))
+    lifting = build_lifting(Parameters(), ("root",), PANOPTIC_15)
     assert lifting.grid is not None
     roots = torch.rand(2, 3, 3) * 2000 - 1000
     targets = lifting.root_target(roots, 200.0)
@@ -113,7 +114,7 @@ def test_targets_of_roots() -> None:
 
 def test_pose_volumes_in_another_memory_order() -> None:
     torch.manual_seed(0)
-    network, volumes = PoseNet(4, 8).v2v, torch.rand(2, 15, 8, 8, 8)
+    network, volumes = PoseNet(15, 4, 8).v2v, torch.rand(2, 15, 8, 8, 8)
     fast = network(volumes)
     network.to(memory_format=torch.contiguous_format)
     torch.testing.assert_close(fast, plain.v2v(network, volumes), atol=1e-5, rtol=1e-4)
@@ -126,9 +127,9 @@ def test_evaluation() -> None:
         bodies = rng.uniform(-2500, 2500, (3, 1, 3)) + rng.normal(0, 300, (3, 15, 3))
         found = rng.integers(0, 3, 4)
         valid = rng.random((3, 15)) > 0.1
-        truth["a", frame] = People3D(bodies, np.ones(3), valid, np.arange(3))
+        truth["a", frame] = People3D(bodies, np.ones(3), valid, np.arange(3), PANOPTIC_15)
         joints = bodies[found] + rng.normal(0, 40, (4, 15, 3))
-        predictions["a", frame] = People3D.predicted(joints, rng.random(4))
+        predictions["a", frame] = People3D.predicted(joints, rng.random(4), PANOPTIC_15)
     metrics = evaluate(predictions, truth)
     for name, value in plain.evaluate(predictions, truth).items():
         assert metrics[name] == pytest.approx(value, abs=1e-9), name

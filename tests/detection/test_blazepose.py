@@ -19,10 +19,10 @@ from selfpose3d.detection.multi_person import (
 from selfpose3d.detection.second_look import Missed, look_for, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import People3D
-from selfpose3d.files.scenes import read_image, read_scene, write_image, write_scene
+from selfpose3d.files.scenes import Scene, read_image, write_image, write_scene
 from selfpose3d.parameters import BlazePose, Parameters, part_of, with_settings
 from selfpose3d.reconstruction.projections import Projected, project_people
-from selfpose3d.skeletons import COCO_17, coco_to_panoptic
+from selfpose3d.skeletons import COCO_17, PANOPTIC_15
 from selfpose3d.synthetic.scenes import STANDING, ring
 
 REPOSITORY = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def people(estimator, image):
 
 
 def least_distance(people, neck):
-    necks = coco_to_panoptic(people.points, people.scores)[0][:, 0]
+    necks = people.converted(PANOPTIC_15).points[:, 0]
     return np.hypot(*(necks - neck).T).min()
 
 
@@ -105,20 +105,19 @@ def test_a_grey_image_holds_nobody(estimator):
 
 
 def test_a_person_is_found_again_where_the_projection_says(estimator, image, people):
-    points, scores = coco_to_panoptic(people.points, people.scores)
+    panoptic = people.converted(PANOPTIC_15)
+    points, scores = panoptic.points, panoptic.scores
     neck = np.array([413, 515])
     woman = int(np.argmin(np.hypot(*(points[:, 0] - neck).T)))
     target = Projected(points[[woman]], scores[[woman]] > 0, np.array([480.0]))
-    others = type(people)(
-        *(np.delete(a, woman, 0) for a in (people.points, people.scores, people.person_scores))
-    )
+    others = people.where(np.arange(len(people)) != woman)
     found = look_for(estimator, image, Missed("cam", target, (0,)), others, BlazePose())
     assert len(found) == len(others) + 1
     assert np.median(np.hypot(*(found.points[-1] - people.points[woman]).T)) < 0.03 * 480
 
 
 def test_nobody_is_found_where_nobody_is(estimator, image, people):
-    points, _ = coco_to_panoptic(people.points[:1], people.scores[:1])
+    points = people.converted(PANOPTIC_15).points[:1]
     target = Projected(points + np.array([0, 1500]), np.ones((1, 15), bool), np.array([400.0]))
     found = look_for(estimator, image, Missed("cam", target, (0,)), people, BlazePose())
     assert len(found) == len(people)
@@ -126,8 +125,8 @@ def test_nobody_is_found_where_nobody_is(estimator, image, people):
 
 def test_the_number_of_processes_does_not_change_the_result(image, weights, tmp_path):
     cameras = ring(2, image.shape[1], image.shape[0])
-    write_scene(tmp_path, "real", "test", cameras, [0, 1], [0.0, 0.1])
-    scene = read_scene(tmp_path)
+    scene = Scene.calibrated(tmp_path, "real", "test", cameras, [0, 1], [0.0, 0.1], (64, 48))
+    write_scene(scene)
     for frame in scene.frames:
         for index, camera in enumerate(cameras):
             write_image(scene.image_path(camera.name, frame), np.roll(image, 20 * index, axis=1))
@@ -191,6 +190,6 @@ def test_large_regions_are_averaged_down():
 
 def test_a_standing_person_is_upright_in_its_region():
     (camera,) = ring(1)
-    view = project_people(People3D.predicted(STANDING[None], np.ones(1)), camera)
+    view = project_people(People3D.predicted(STANDING[None], np.ones(1), PANOPTIC_15), camera)
     roi = region(view.points[0])
     assert roi.up[1] < 0 and roi.radius > 30

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfpose3d.detection import ESTIMATORS
-from selfpose3d.detection.filters import in_panoptic, make_labels, with_noise
+from selfpose3d.detection.filters import make_labels, with_noise
 from selfpose3d.detection.ground_truth import project_truth
 from selfpose3d.detection.keypoint_files import read_keypoint_files, write_coco_results
 from selfpose3d.detection.quality import label_quality
 from selfpose3d.detection.second_look import missed_people, painted_over, region
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses2d import People2D, skeleton_of
 from selfpose3d.files.poses3d import People3D, write_poses3d
 from selfpose3d.files.scenes import Scene
 from selfpose3d.parameters import LabelSettings, Parameters, part_of, with_settings
 from selfpose3d.reconstruction.projections import mean_gaps, project_people
-from selfpose3d.skeletons import COCO_17, PANOPTIC_15, SWAP_SIDES
+from selfpose3d.skeletons import COCO_17, PANOPTIC_15
 from selfpose3d.synthetic.scenes import STANDING, make_scene, ring
 
 
@@ -37,9 +38,8 @@ def truth_file(synthetic, tmp_path_factory):
 
 def coco_people(count, seed=0, score=0.9):
     rng = np.random.default_rng(seed)
-    return People2D(
-        rng.uniform(10, 90, (count, 17, 2)), np.full((count, 17), score), np.full(count, score)
-    )
+    points, scores = rng.uniform(10, 90, (count, 17, 2)), np.full((count, 17), score)
+    return People2D(points, scores, np.full(count, score), COCO_17)
 
 
 # Filters
@@ -49,7 +49,10 @@ def noisy_quality(synthetic, percent, seed=0):
     """How wrong the exact projections are after noise, as the report on labels measures it."""
     exact = {
         (frame, camera.name): People2D(
-            projected.points, projected.in_view.astype(float), np.ones(len(projected.points))
+            projected.points,
+            projected.in_view.astype(float),
+            np.ones(len(projected.points)),
+            PANOPTIC_15,
         )
         for (_, frame), people in synthetic.truth.items()
         for camera in synthetic.scene.cameras
@@ -75,26 +78,27 @@ def test_noise_repeats_and_is_the_same_whatever_is_kept(synthetic):
         assert np.array_equal(people.scores, synthetic.views[key].scores)
         assert not any(np.array_equal(people.points, other[key].points) for other in others)
     strict = LabelSettings(joint_score=0.85)
-    soft, hard = (make_labels(noisy, strict, kind, PANOPTIC_15) for kind in ("soft", "hard"))
+    soft, hard = (make_labels(noisy, strict, kind) for kind in ("soft", "hard"))
     for key, people in hard.items():
         assert all(any(np.array_equal(p, q) for q in soft[key].points) for p in people.points)
 
 
 def test_noise_does_not_shrink_with_who_crouches():
-    standing = in_panoptic({(0, "a"): coco_people(1)}, COCO_17)[0, "a"]
+    standing = coco_people(1).converted(PANOPTIC_15)
     points = STANDING[None][..., 1:] * [0.1, -0.1] + [100, 200]
     crouching = points.copy()
     crouching[:, [7, 13], 1] = crouching[:, [6, 12], 1]
     crouching[:, [8, 14], 1] = crouching[:, [7, 13], 1]
     offs = []
     for pose in (points, crouching):
-        people = {(0, "a"): People2D(pose, standing.scores, standing.person_scores)}
+        people = {(0, "a"): replace(standing, points=pose)}
         offs.append(with_noise(people, 1.0, 0, "s")[0, "a"].points - pose)
     assert np.allclose(*offs, rtol=0.1)
 
 
 def one_person(scores, person_score):
-    return {(0, "a"): People2D(np.ones((1, 17, 2)), np.array([scores]), np.array([person_score]))}
+    people = People2D(np.ones((1, 17, 2)), np.array([scores]), np.array([person_score]), COCO_17)
+    return {(0, "a"): people}
 
 
 def test_soft_labels_keep_weak_joints_and_hard_labels_do_not():
@@ -118,8 +122,8 @@ def test_weak_people_and_people_of_few_joints_are_dropped_and_their_image_stays(
 
 
 def test_panoptic_detections_pass_unconverted():
-    people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))
-    kept = make_labels({(0, "a"): people}, LabelSettings(), "hard", PANOPTIC_15)[0, "a"]
+    people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1), PANOPTIC_15)
+    kept = make_labels({(0, "a"): people}, LabelSettings(), "hard")[0, "a"]
     assert np.array_equal(kept.points, people.points)
 
 
@@ -168,7 +172,7 @@ def test_openpose_people_become_coco_people(synthetic, tmp_path):
 
 def test_coordinates_of_larger_frames_are_refused(synthetic, tmp_path):
     scaled = {
-        image: People2D(people.points * 3, people.scores, people.person_scores)
+        image: replace(people, points=people.points * 3)
         for image, people in coco_views(synthetic).items()
     }
     write_coco_results(tmp_path / "r.json", scaled)
@@ -226,10 +230,10 @@ def test_the_file_estimator_names_a_scene_without_people(synthetic, tmp_path):
 def test_people_from_files_are_not_looked_at_again(synthetic, tmp_path):
     views = coco_views(synthetic)
     whole = views[0, "cam2"]
-    views[0, "cam2"] = People2D(whole.points[:1], whole.scores[:1], whole.person_scores[:1])
+    views[0, "cam2"] = whole.where(np.arange(len(whole)) < 1)
     write_coco_results(tmp_path / "walk.json", views)
-    found, joints = detected("file", tmp_path / "{sequence}.json", synthetic.scene)
-    assert joints == COCO_17 and len(whole) == 2
+    found = detected("file", tmp_path / "{sequence}.json", synthetic.scene)
+    assert skeleton_of(found, "people") == COCO_17 and len(whole) == 2
     assert {image: len(people) for image, people in found.items()} == {
         image: len(people) for image, people in views.items()
     }
@@ -239,8 +243,8 @@ def test_people_from_files_are_not_looked_at_again(synthetic, tmp_path):
 
 
 def test_the_truth_projects_into_every_view(synthetic, truth_file):
-    views, joints = detected("ground_truth", truth_file, synthetic.scene)
-    assert joints == PANOPTIC_15 and len(views) == 12
+    views = detected("ground_truth", truth_file, synthetic.scene)
+    assert skeleton_of(views, "people") == PANOPTIC_15 and len(views) == 12
     quality = label_quality([views], [synthetic.truth], [synthetic.scene])
     assert quality["recall"] == 1 and quality["mean_error"] == 0
     assert quality["false_positives"] == 0
@@ -249,7 +253,7 @@ def test_the_truth_projects_into_every_view(synthetic, truth_file):
 def test_the_truth_of_another_sequence_is_refused(synthetic, tmp_path):
     write_poses3d(tmp_path / "t.parquet", {("run", 0): next(iter(synthetic.truth.values()))})
     with pytest.raises(InputError, match="run"):
-        project_truth(tmp_path / "t.parquet", synthetic.scene)
+        project_truth(tmp_path / "t.parquet", synthetic.scene, PANOPTIC_15)
 
 
 # Quality
@@ -267,10 +271,10 @@ def test_noise_of_one_percent_is_measured_as_such(synthetic):
 
 
 def test_exchanged_sides_are_seen(synthetic):
-    swap = list(SWAP_SIDES)
+    swap = PANOPTIC_15.swapped
     quality = measured(
         synthetic,
-        lambda p: People2D(p.points[:, swap], p.scores[:, swap], p.person_scores),
+        lambda p: replace(p, points=p.points[:, swap], scores=p.scores[:, swap]),
     )
     assert quality["swapped_people"] > 0.6
 
@@ -279,7 +283,7 @@ def test_a_doubled_label_is_a_duplicate_and_a_strange_one_is_not(synthetic):
     def more(people, shift):
         points = np.concatenate([people.points, people.points[:1] + shift])
         scores = np.concatenate([people.scores, people.scores[:1]])
-        return People2D(points, scores, np.ones(len(points)))
+        return People2D(points, scores, np.ones(len(points)), PANOPTIC_15)
 
     doubled = measured(synthetic, lambda people: more(people, 1.0))
     strange = measured(synthetic, lambda people: more(people, 70.0))
@@ -288,7 +292,7 @@ def test_a_doubled_label_is_a_duplicate_and_a_strange_one_is_not(synthetic):
 
 
 def test_labels_of_nobody_have_no_error(synthetic):
-    quality = measured(synthetic, lambda people: People2D.nobody(15))
+    quality = measured(synthetic, lambda people: People2D.nobody(PANOPTIC_15))
     assert quality["recall"] == 0 and quality["median_error"] is None
 
 
@@ -298,11 +302,11 @@ def test_labels_of_nobody_have_no_error(synthetic):
 def as_coco(people):
     """COCO-17 with the panoptic joints in their places; neck and mid-hip follow from the sides."""
     points, scores = np.zeros((len(people), 17, 2)), np.zeros((len(people), 17))
-    for joint, name in enumerate(PANOPTIC_15):
-        if name in COCO_17:
+    for joint, name in enumerate(PANOPTIC_15.joints):
+        if COCO_17.has(name):
             points[:, COCO_17.index(name)] = people.points[:, joint]
             scores[:, COCO_17.index(name)] = people.scores[:, joint]
-    return People2D(points, scores, people.person_scores)
+    return People2D(points, scores, people.person_scores, COCO_17)
 
 
 def coco_views(synthetic):
@@ -315,7 +319,7 @@ def test_a_person_missed_by_one_view_is_looked_for_there(synthetic):
     by_camera = {c.name: as_coco(synthetic.views[0, c.name]) for c in cameras}
     assert missed_people(people, cameras, by_camera) == []
     whole = by_camera["cam2"]
-    by_camera["cam2"] = People2D(whole.points[:1], whole.scores[:1], whole.person_scores[:1])
+    by_camera["cam2"] = whole.where(np.arange(len(whole)) < 1)
     (missed,) = missed_people(people, cameras, by_camera)
     assert missed.camera == "cam2" and len(missed.wanted) == 1
     projected = project_people(people, cameras[2])
@@ -325,13 +329,13 @@ def test_a_person_missed_by_one_view_is_looked_for_there(synthetic):
 
 def test_a_person_that_nobody_saw_is_not_looked_for(synthetic):
     cameras = synthetic.scene.cameras
-    nobody = {c.name: People2D.nobody(17) for c in cameras}
+    nobody = {c.name: People2D.nobody(COCO_17) for c in cameras}
     assert missed_people(synthetic.truth["walk", 0], cameras, nobody) == []
 
 
 def test_the_region_holds_the_body_upright():
     (camera,) = ring(1)
-    view = project_people(People3D.predicted(STANDING[None], np.ones(1)), camera)
+    view = project_people(People3D.predicted(STANDING[None], np.ones(1), PANOPTIC_15), camera)
     roi = region(view.points[0])
     affine = roi.crop_to_image(256)
     into = np.linalg.inv(affine[:, :2])
@@ -343,7 +347,7 @@ def test_the_region_holds_the_body_upright():
 
 def test_painting_over_takes_the_body_away_and_leaves_the_rest():
     (camera,) = ring(1)
-    view = project_people(People3D.predicted(STANDING[None], np.ones(1)), camera)
+    view = project_people(People3D.predicted(STANDING[None], np.ones(1), PANOPTIC_15), camera)
     image = np.zeros((camera.height, camera.width, 3), np.uint8)
     image[:, : camera.width // 2] = 200
     painted = painted_over(image, view)

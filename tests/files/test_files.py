@@ -28,7 +28,7 @@ from selfpose3d.files.atomic import (
 )
 from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
-from selfpose3d.skeletons import COCO_17, PANOPTIC_15
+from selfpose3d.skeletons import COCO_17, PANOPTIC_15, Skeleton
 
 in_one_folder = settings(
     max_examples=25,
@@ -48,58 +48,63 @@ def arrays(*shape: int, elements: st.SearchStrategy[float] = coordinates) -> st.
 
 
 @st.composite
-def people2d(draw: st.DrawFn, n_joints: int) -> People2D:
-    count = draw(st.integers(0, 3))
+def people2d(draw: st.DrawFn, skeleton: Skeleton) -> People2D:
+    count, n_joints = draw(st.integers(0, 3)), len(skeleton)
     return People2D(
         draw(arrays(count, n_joints, 2)),
         draw(arrays(count, n_joints, elements=st.floats(0, 1))),
         draw(arrays(count, elements=st.floats(0, 1))),
+        skeleton,
     )
 
 
 @st.composite
-def people3d(draw: st.DrawFn) -> People3D:
-    count = draw(st.integers(0, 3))
+def people3d(draw: st.DrawFn, skeleton: Skeleton) -> People3D:
+    count, n_joints = draw(st.integers(0, 3)), len(skeleton)
     ids = draw(st.lists(st.integers(0, 10**6), min_size=count, max_size=count, unique=True))
     return People3D(
-        draw(arrays(count, 15, 3)),
+        draw(arrays(count, n_joints, 3)),
         draw(arrays(count, elements=st.floats(0, 5))),
-        draw(hnp.arrays(np.bool_, (count, 15))),
+        draw(hnp.arrays(np.bool_, (count, n_joints))),
         np.array(sorted(ids), dtype=np.int64),
+        skeleton,
     )
+
+
+def somebody() -> People3D:
+    return People3D.predicted(np.zeros((1, 15, 3)), np.ones(1), PANOPTIC_15)
 
 
 def equal_2d(a: People2D, b: People2D) -> bool:
     return all(
         np.array_equal(getattr(a, field), getattr(b, field))
-        for field in ("points", "scores", "person_scores")
+        for field in ("points", "scores", "person_scores", "skeleton")
     )
 
 
 def equal_3d(a: People3D, b: People3D) -> bool:
     return all(
         np.array_equal(getattr(a, field), getattr(b, field))
-        for field in ("joints", "scores", "valid", "ids")
+        for field in ("joints", "scores", "valid", "ids", "skeleton")
     )
 
 
 class TestPoses2D:
     @in_one_folder
-    @given(data=st.data(), joints=st.sampled_from([PANOPTIC_15, COCO_17]))
-    def test_round_trip(self, tmp_path: Path, data: st.DataObject, joints: tuple[str, ...]) -> None:
+    @given(data=st.data(), skeleton=st.sampled_from([PANOPTIC_15, COCO_17]))
+    def test_round_trip(self, tmp_path: Path, data: st.DataObject, skeleton: Skeleton) -> None:
         keys = st.tuples(st.integers(0, 10**8), names)
-        views = data.draw(st.dictionaries(keys, people2d(len(joints)), max_size=4))
+        views = data.draw(st.dictionaries(keys, people2d(skeleton), max_size=4))
         path = tmp_path / "people.parquet"
-        write_poses2d(path, views, joints)
-        read, read_joints = read_poses2d(path)
-        assert read_joints == joints
+        write_poses2d(path, views)
+        read = read_poses2d(path)
         assert list(read) == list(views), "images without people are kept, in their order"
         assert all(equal_2d(read[key], views[key]) for key in views)
 
     def test_the_same_people_give_the_same_bytes(self, tmp_path: Path) -> None:
-        views = {(0, "a"): People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))}
+        views = {(0, "a"): People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1), PANOPTIC_15)}
         for name in ("one", "two"):
-            write_poses2d(tmp_path / name, views, PANOPTIC_15)
+            write_poses2d(tmp_path / name, views)
         assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
     def test_bad_files_are_refused(self, tmp_path: Path) -> None:
@@ -107,16 +112,16 @@ class TestPoses2D:
 
     def test_3d_people_are_not_2d_people(self, tmp_path: Path) -> None:
         path = tmp_path / "people.parquet"
-        write_poses3d(path, {("a", 0): People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))})
+        write_poses3d(path, {("a", 0): somebody()})
         with pytest.raises(InputError, match=r"not 2D people.*camera"):
             read_poses2d(path)
 
     def test_joints_that_the_file_does_not_name_are_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "people.parquet"
-        people = People2D(np.ones((1, 17, 2)), np.ones((1, 17)), np.ones(1))
-        write_poses2d(path, {(0, "a"): people}, COCO_17)
+        people = People2D(np.ones((1, 17, 2)), np.ones((1, 17)), np.ones(1), COCO_17)
+        write_poses2d(path, {(0, "a"): people})
         table = pd.read_parquet(path)
-        table.attrs["joints"] = list(PANOPTIC_15)
+        table.attrs["joints"] = list(PANOPTIC_15.joints)
         table.to_parquet(path)
         with pytest.raises(InputError, match=r"people\.parquet.*joint 15; it names 15"):
             read_poses2d(path)
@@ -127,7 +132,7 @@ class TestPoses3D:
     @given(data=st.data())
     def test_round_trip(self, tmp_path: Path, data: st.DataObject) -> None:
         keys = st.tuples(names, st.integers(0, 10**8))
-        frames = data.draw(st.dictionaries(keys, people3d(), max_size=4))
+        frames = data.draw(st.dictionaries(keys, people3d(PANOPTIC_15), max_size=4))
         path = tmp_path / "people.parquet"
         write_poses3d(path, frames)
         read = read_poses3d(path)
@@ -138,7 +143,7 @@ class TestPoses3D:
     @given(data=st.data())
     def test_json_says_the_same(self, tmp_path: Path, data: st.DataObject) -> None:
         keys = st.tuples(names, st.integers(0, 10**8))
-        frames = data.draw(st.dictionaries(keys, people3d(), max_size=3))
+        frames = data.draw(st.dictionaries(keys, people3d(PANOPTIC_15), max_size=3))
         path = tmp_path / "people.json"
         path.write_text(json.dumps([as_json(key, people) for key, people in frames.items()]))
         read = read_poses3d(path)
@@ -213,7 +218,7 @@ class TestPoses3D:
         self, tmp_path: Path, column: str, value: object, message: str
     ) -> None:
         path = tmp_path / "people.parquet"
-        write_poses3d(path, {("a", 0): People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))})
+        write_poses3d(path, {("a", 0): somebody()})
         pd.read_parquet(path).assign(**{column: value}).to_parquet(path)
         with pytest.raises(InputError, match=rf"people\.parquet: {message}"):
             read_poses3d(path)
@@ -223,8 +228,8 @@ class TestPoses3D:
 
     def test_2d_people_are_not_3d_people(self, tmp_path: Path) -> None:
         path = tmp_path / "people.parquet"
-        people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1))
-        write_poses2d(path, {(0, "a"): people}, PANOPTIC_15)
+        people = People2D(np.ones((1, 15, 2)), np.ones((1, 15)), np.ones(1), PANOPTIC_15)
+        write_poses2d(path, {(0, "a"): people})
         with pytest.raises(InputError, match=r"not 3D people.*sequence"):
             read_poses3d(path)
 
@@ -232,13 +237,13 @@ class TestPoses3D:
         path = tmp_path / "people.parquet"
         joints = np.zeros((2, 15, 3))
         joints[1, 4, 2] = np.nan
-        write_poses3d(path, {("walk", 7): People3D.predicted(joints, np.ones(2))})
+        write_poses3d(path, {("walk", 7): People3D.predicted(joints, np.ones(2), PANOPTIC_15)})
         with pytest.raises(InputError, match=r"'walk', frame 7, person 1, joint 4: not finite"):
             read_poses3d(path)
 
     def test_joints_beyond_the_skeleton_are_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "people.parquet"
-        write_poses3d(path, {("a", 0): People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))})
+        write_poses3d(path, {("a", 0): somebody()})
         table = pd.read_parquet(path)
         table.loc[3, "joint"] = 15
         table.to_parquet(path)
@@ -272,7 +277,10 @@ def assert_refuses_bad_parquet(read: Callable[[Path], object], folder: Path) -> 
     pd.DataFrame({"frame": [1]}).to_parquet(folder / "other.parquet")
     with pytest.raises(InputError, match=r"other\.parquet: not .D people; it lacks"):
         read(folder / "other.parquet")
-    write_poses3d(folder / "cut.parquet", {("a", 0): People3D.predicted(np.zeros(45), np.ones(1))})
+    write_poses3d(
+        folder / "cut.parquet",
+        {("a", 0): somebody()},
+    )
     whole = (folder / "cut.parquet").read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"cut\.parquet: not a readable Parquet file"):
@@ -317,7 +325,7 @@ class TestWholeOrNothing:
             raise OSError(number, os.strerror(number))
 
         monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
-        people = People3D.predicted(np.zeros((1, 15, 3)), np.ones(1))
+        people = somebody()
         with pytest.raises(OSError, match=r"disk is full.*people\.parquet.*run the same command"):
             write_poses3d(tmp_path / "people.parquet", {("a", 0): people})
         assert names_in(tmp_path) == []

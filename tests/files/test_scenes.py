@@ -1,6 +1,7 @@
 """Scenes, cameras and their checks; letterboxing; the space that people must be in."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import (
+    Scene,
+    View,
     check_rig,
     read_cameras,
     read_image,
@@ -22,6 +25,7 @@ from selfpose3d.files.scenes import (
 )
 from selfpose3d.files.space import check_space
 from selfpose3d.geometry.cameras import Camera, in_image, letterbox, letterboxed, project, undistort
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.sources.preparation import warped
 
 
@@ -42,8 +46,30 @@ RIG = (camera("a"), camera("b", 2000.0))
 
 
 def write_small_scene(folder: Path) -> None:
-    write_scene(folder, "small", "test", RIG, [3, 6], [0.1, 0.2])
+    write_scene(Scene.calibrated(folder, "small", "test", RIG, [3, 6], [0.1, 0.2], (80, 48)))
     np.save(folder / "network.npy", np.zeros((2, 2, 48, 80, 3), np.uint8))
+
+
+def test_a_scene_without_images_has_sizes_and_blank_frames_to_draw_on(tmp_path: Path) -> None:
+    calibrated = Scene.calibrated(tmp_path, "small", "test", RIG, [3, 6], [0.1, 0.2], (80, 48))
+    write_scene(replace(calibrated, has_images=False))
+    scene = read_scene(tmp_path)
+    assert scene.network_cameras()[1].width == 80
+    view = scene.views[0]
+    assert scene.picture(view, 3).shape == (view.height, view.width, 3)
+    with pytest.raises(InputError, match=r"2D people and no images; .*heatmaps\.source: estimator"):
+        scene.read_image("a", 3)
+    with pytest.raises(InputError, match="2D people and no images"):
+        _ = scene.network_frames
+
+
+def test_a_scene_without_calibration_has_views(tmp_path: Path) -> None:
+    views = (View("left", 640, 480), View("right", 320, 240))
+    write_scene(Scene(tmp_path, "small", "test", views, None, (3,), (0.1,), (80, 48)))
+    scene = read_scene(tmp_path)
+    assert scene.views == views and scene.rig is None
+    with pytest.raises(InputError, match="no calibration, and this method needs one"):
+        scene.network_cameras()
 
 
 def test_scene_round_trip(tmp_path: Path) -> None:
@@ -65,7 +91,9 @@ def test_scene_round_trip(tmp_path: Path) -> None:
 def test_network_frames_of_another_scene_are_refused(tmp_path: Path) -> None:
     write_small_scene(tmp_path)
     np.save(tmp_path / "network.npy", np.zeros((5, 2, 4, 8, 3), np.uint8))
-    with pytest.raises(InputError, match=r"network.npy: holds \(5, 2\).*the scene has \(2, 2\)"):
+    with pytest.raises(
+        InputError, match=r"network.npy: holds \(5, 2, 4, 8\).*the scene has \(2, 2, 48, 80\)"
+    ):
         _ = read_scene(tmp_path).network_frames
     (tmp_path / "network.npy").write_bytes(b"")
     with pytest.raises(InputError, match=r"network.npy: .*prepare the scene again"):
@@ -76,7 +104,8 @@ def test_broken_scene_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"scene.json: there is no such file"):
         read_scene(tmp_path)
     (tmp_path / "scene.json").write_text('{"name": "x"}')
-    with pytest.raises(InputError, match=r"scene.json: lacks \['frames', 'source', 'times'\]"):
+    lacking = "'frames', 'images', 'network_size', 'source', 'times', 'views'"
+    with pytest.raises(InputError, match=rf"scene.json: lacks \[{lacking}\]"):
         read_scene(tmp_path)
     for text in ('{"cameras": [{"name": "a"}]}', "[]", '{"cameras": 3}'):
         (tmp_path / "cameras.json").write_text(text)
@@ -270,7 +299,7 @@ def test_warped_image_agrees_with_its_affine(size: tuple[int, int]) -> None:
 
 def people_at(*roots: tuple[float, float, float]) -> Frames:
     joints = np.repeat(np.array(roots, dtype=float).reshape(-1, 1, 3), 15, axis=1)
-    return {("s", 0): People3D.predicted(joints, np.ones(len(roots)))}
+    return {("s", 0): People3D.predicted(joints, np.ones(len(roots)), PANOPTIC_15)}
 
 
 def test_space_that_holds_nobody() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,15 +8,16 @@ from typer.testing import CliRunner
 from selfpose3d.cli import app
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
 from selfpose3d.methods.joined.joining import join_people
-from selfpose3d.reconstruction.body_prior import STANDING
+from selfpose3d.reconstruction.body_prior import standing
+from selfpose3d.skeletons import PANOPTIC_15
 
-NOBODY = People3D.predicted(np.zeros((0, 15, 3)), np.zeros(0))
+NOBODY = People3D.nobody(PANOPTIC_15)
 
 
 def people_at(*places: tuple[float, float], scores: Sequence[float]) -> People3D:
     """Bodies moved to places on the floor, mm."""
-    joints = [STANDING + np.array([*place, 900.0]) for place in places]
-    return People3D.predicted(np.array(joints), np.array(scores))
+    joints = [standing(PANOPTIC_15) + np.array([*place, 900.0]) for place in places]
+    return People3D.predicted(np.array(joints), np.array(scores), PANOPTIC_15)
 
 
 def test_joined_people_are_the_firsts_and_then_the_seconds_who_stand_elsewhere():
@@ -44,7 +46,7 @@ def test_joints_that_are_not_known_are_not_compared_and_stay_so():
     whole = people_at((2000, 2000), scores=[0.5])
     joints, valid = whole.joints.copy(), whole.valid.copy()
     joints[0, :3], valid[0, :3] = 0.0, False
-    partly = People3D(joints, whole.scores, valid, whole.ids)
+    partly = replace(whole, joints=joints, valid=valid)
     (kept,) = join_people({("a", 0): partly}, {("a", 0): whole}).values()
     assert len(kept) == 1 and np.array_equal(kept.valid, valid)
 

@@ -20,7 +20,7 @@ from selfpose3d.networks.mobilenet import FILE_NAME, MobileNetV2
 from selfpose3d.networks.resnet import PoseResNet
 from selfpose3d.networks.v2v import V2V, WideConv3d
 from selfpose3d.parameters import Networks
-from selfpose3d.skeletons import SWAP_SIDES
+from selfpose3d.skeletons import PANOPTIC_15
 
 torch.set_num_threads(1)
 
@@ -120,7 +120,7 @@ def test_soft_argmax_is_the_weighted_mean_and_differentiable() -> None:
 
 def test_residual_start_reads_the_evidence_before_any_training() -> None:
     torch.manual_seed(0)
-    network = PoseNet(4, 16, 2000.0, 150.0, residual_start=True).eval()
+    network = PoseNet(15, 4, 16, 2000.0, 150.0, residual_start=True).eval()
     true = torch.randint(0, 16**3, (2, 15))
     distance = (network.offsets[true][:, :, None] - network.offsets).norm(dim=-1)
     evidence = torch.exp(-(distance**2) / (2 * 120.0**2)).reshape(2, 15, 16, 16, 16)
@@ -128,12 +128,12 @@ def test_residual_start_reads_the_evidence_before_any_training() -> None:
     joints = network(evidence, centres)
     expected = centres[:, None] + network.offsets[true]
     assert (joints - expected).norm(dim=-1).median() < 60
-    plain = PoseNet(4, 16, 2000.0, 0.0).eval()(evidence, centres)
+    plain = PoseNet(15, 4, 16, 2000.0, 0.0).eval()(evidence, centres)
     assert (plain - centres[:, None]).norm(dim=-1).max() < 300
 
 
 def test_pose_net_learns_through_evidence_and_takes_no_people() -> None:
-    network = PoseNet(4, 8, 2000.0, 0.0, residual_start=True)
+    network = PoseNet(15, 4, 8, 2000.0, 0.0, residual_start=True)
     evidence = torch.rand(2, 15, 8, 8, 8, requires_grad=True)
     network(evidence, torch.zeros(2, 3)).square().sum().backward()
     assert evidence.grad is not None and evidence.grad.abs().max() > 0
@@ -144,7 +144,9 @@ def test_pose_net_learns_through_evidence_and_takes_no_people() -> None:
 @pytest.mark.parametrize("name", ["mobilenet_v2", "pose_resnet18"])
 @pytest.mark.parametrize("side_aware", [True, False])
 def test_backbones_give_one_heatmap_a_joint(name: str, side_aware: bool) -> None:
-    backbone = build_backbone(Networks.model_validate({"backbone": name, "side_aware": side_aware}))
+    backbone = build_backbone(
+        Networks.model_validate({"backbone": name, "side_aware": side_aware}), PANOPTIC_15
+    )
     images = torch.randint(0, 256, (2, 64, 96, 3), dtype=torch.uint8)
     raw = backbone(normalise(images))
     heatmaps = backbone.heatmaps(raw)
@@ -179,12 +181,12 @@ def test_side_aware_head_puts_each_joint_on_its_side() -> None:
     for joint in range(15):
         row, column = divmod(joint, 4)
         targets[0, joint, 5 * row : 5 * row + 4, 5 * column : 5 * column + 4] = 0.9
-    backbone = Backbone(MobileNetV2(15), side_aware=True)
+    backbone = Backbone(MobileNetV2(15), True, PANOPTIC_15)
     raw = side_raw(targets, 12.0)
     heatmaps = backbone.heatmaps(raw)
     inside = targets > 0
     assert heatmaps[inside].mean() > 0.6
-    swapped = targets[:, list(SWAP_SIDES)]
+    swapped = targets[:, PANOPTIC_15.swapped]
     assert backbone.loss(raw, targets, 20.0) < 1e-4
     assert backbone.loss(raw, swapped, 20.0) > 5
     assert backbone.loss(side_raw(swapped, 12.0), swapped, 20.0) < 1e-4
@@ -194,7 +196,7 @@ def test_plain_heatmaps_loss_worked_out_by_hand() -> None:
     raw, targets = torch.zeros(1, 15, 1, 2), torch.zeros(1, 15, 1, 2)
     targets[0, 0, 0, 0], raw[0, 0, 0, 0] = 1.0, 0.5  # 0.25 * (1 + 20)
     raw[0, 1, 0, 1] = 0.2  # 0.04, nothing is there
-    loss = Backbone(MobileNetV2(15), side_aware=False).loss(raw, targets, positive_weight=20.0)
+    loss = Backbone(MobileNetV2(15), False, PANOPTIC_15).loss(raw, targets, positive_weight=20.0)
     assert loss.item() == pytest.approx((5.25 + 0.04) / 2)  # summed over joints, mean over pixels
 
 
@@ -206,13 +208,13 @@ def test_side_aware_loss_worked_out_by_hand() -> None:
     raw[0, 4, 0, 1], raw[0, 10, 0, 1] = 0.4, 1.0  # merged: right; side: left, which is wrong
     squared = 0.09 * 17 / 18 * 15
     sides = 0.6 * math.log(1 + math.exp(-1)) + 0.4 * math.log(1 + math.e)
-    loss = Backbone(MobileNetV2(15), side_aware=True).loss(raw, targets, positive_weight=20.0)
+    loss = Backbone(MobileNetV2(15), True, PANOPTIC_15).loss(raw, targets, positive_weight=20.0)
     assert loss.item() == pytest.approx(squared + 3 * sides / (0.6 + 0.4))
 
 
 def test_loss_of_people_who_are_not_there_is_finite() -> None:
     for side_aware in (True, False):
-        backbone = Backbone(MobileNetV2(15), side_aware)
+        backbone = Backbone(MobileNetV2(15), side_aware, PANOPTIC_15)
         assert backbone.loss(torch.zeros(1, 15, 8, 8), torch.zeros(1, 15, 8, 8), 20.0) == 0
 
 
@@ -220,7 +222,7 @@ def test_trunk_starts_from_a_file_or_its_folder(tmp_path: Path) -> None:
     given = MobileNetV2(15).trunk.state_dict()
     torch.save({**given, "features.18.0.weight": torch.zeros(3)}, tmp_path / FILE_NAME)
     for path in (tmp_path, tmp_path / FILE_NAME):
-        backbone = build_backbone(Networks())
+        backbone = build_backbone(Networks(), PANOPTIC_15)
         backbone.load_imagenet(path)
         for name, value in backbone.trunk.state_dict().items():
             torch.testing.assert_close(value, given[name])
@@ -237,7 +239,7 @@ def test_pose_resnet_starts_from_a_simple_baseline_of_other_joints(tmp_path: Pat
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    backbone = build_backbone(Networks())
+    backbone = build_backbone(Networks(), PANOPTIC_15)
     with pytest.raises(InputError, match="there are no weights"):
         backbone.load_imagenet(tmp_path / "missing.pt")
     (tmp_path / "text.pt").write_text("not weights")
@@ -251,8 +253,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["small", "pose_resnet18", "pose_resnet34", "shared"])
 def test_attention_is_one_map_a_joint_between_zero_and_one(name: str) -> None:
     torch.manual_seed(0)
-    backbone = build_backbone(Networks())
-    attention = build_attention(Networks.model_validate({"attention": name}), backbone)
+    backbone = build_backbone(Networks(), PANOPTIC_15)
+    attention = build_attention(Networks.model_validate({"attention": name}), backbone, 15)
     maps = attention(torch.rand(2, 3, 64, 96))
     assert maps.shape == (2, 15, 16, 24)
     assert maps.min() > 0 and maps.max() < 1
@@ -264,26 +266,26 @@ def test_attention_is_one_map_a_joint_between_zero_and_one(name: str) -> None:
 def test_shared_attention_looks_through_the_backbones_trunk_and_keeps_its_own_head(
     name: str,
 ) -> None:
-    backbone = build_backbone(Networks.model_validate({"backbone": name}))
-    attention = build_attention(Networks(attention="shared"), backbone)
+    backbone = build_backbone(Networks.model_validate({"backbone": name}), PANOPTIC_15)
+    attention = build_attention(Networks(attention="shared"), backbone, 15)
     images = torch.rand(1, 3, 64, 64)
     attention(images).sum().backward()
     assert all(p.grad is not None for p in backbone.trunk.parameters())
     trunk = {id(parameter) for parameter in backbone.parameters()}
     assert trunk.isdisjoint(id(parameter) for parameter in attention.parameters())
     with pytest.raises(InputError, match=r"heatmaps\.source: backbone"):
-        build_attention(Networks(attention="shared"), None)
+        build_attention(Networks(attention="shared"), None, 15)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "pose_resnet18", "root_net", "pose_net"])
 def test_folded_networks_give_the_same(name: str) -> None:
     torch.manual_seed(0)
     if name.endswith("_net"):
-        network = {"root_net": RootNet(4), "pose_net": PoseNet(4, 8)}[name]
+        network = {"root_net": RootNet(4), "pose_net": PoseNet(15, 4, 8)}[name]
         channels = {"root_net": 1, "pose_net": 15}[name]
         inputs = (torch.rand(2, channels, 8, 8, 8), torch.zeros(2, 3))[: 1 + (channels > 1)]
     else:
-        network = build_backbone(Networks(backbone=name))
+        network = build_backbone(Networks(backbone=name), PANOPTIC_15)
         inputs = (torch.rand(2, 3, 64, 96),)
     network.train()
     with torch.no_grad():

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from selfpose3d.cli import app
 from selfpose3d.errors import InputError
-from selfpose3d.files.scenes import write_scene
+from selfpose3d.files.scenes import Scene, write_scene
 from selfpose3d.methods import METHODS
 from selfpose3d.parameters import (
     UNKEYED,
@@ -301,7 +301,7 @@ class TestPartial:
         self, tmp_path: Path, arguments: list[str], message: str
     ) -> None:
         cameras = ring(2)
-        write_scene(tmp_path, "a", "test", cameras, [0], [0.0])
+        write_scene(Scene.calibrated(tmp_path, "a", "test", cameras, [0], [0.0], (64, 48)))
         arguments = [str(tmp_path) if word == "SCENE" else word for word in arguments]
         out = ["--scene" if arguments[0] == "prepare" else "--out", str(tmp_path / "out")]
         done = CliRunner().invoke(app, [*arguments, *out, "--parameters", '{"data": {}}'])

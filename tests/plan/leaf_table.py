@@ -30,6 +30,7 @@ SOURCE_OF: Mapping[str, dict[str, Any]] = {
 """With which data the leaves of a section are changed; all others with those of params.yaml."""
 OTHER: Mapping[str, Any] = {
     "data.source": "panoptic",
+    "labels.skeleton": "coco17",
     "data.cameras": ["00_00", "00_01", "00_02"],
     "data.network_size": [512, 288],
     "estimator.name": "file",

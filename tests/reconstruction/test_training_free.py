@@ -22,12 +22,13 @@ from selfpose3d.reconstruction.association import (
     group,
     ray_distances,
 )
-from selfpose3d.reconstruction.body_prior import STANDING, body_axes, complete
+from selfpose3d.reconstruction.body_prior import WHOLE, body_axes, complete, standing
 from selfpose3d.reconstruction.stature import ENOUGH, NECK_TO_ANKLE_MM, necks_to_ankles
 from selfpose3d.reconstruction.training_free import reconstruct, reconstruct_scene
-from selfpose3d.skeletons import ROOT, SWAP_SIDES
+from selfpose3d.skeletons import PANOPTIC_15
 
 PARAMETERS = TrainingFree()
+STANDING, MID_HIP = standing(PANOPTIC_15), PANOPTIC_15.index("mid_hip")
 SIZE = (960, 576)
 
 
@@ -56,7 +57,7 @@ def crowd(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         axes = np.array([[cos, sin, 0], [sin, -cos, 0], [0, 0, 1]])
         body = STANDING * rng.uniform(0.9, 1.1) + rng.normal(0, 50, (15, 3))
         body = body @ axes + [*rng.uniform(-1300, 1300, 2), 920]
-        if all(np.linalg.norm(body[ROOT] - other[ROOT]) > 500 for other in people):
+        if all(np.linalg.norm(body[MID_HIP] - other[MID_HIP]) > 500 for other in people):
             people.append(body)
     return np.array(people).reshape(-1, 15, 3)
 
@@ -90,18 +91,30 @@ def labels_in(
             continue
         for _ in range(2 if rng.random() < errors.doubled else 1):
             sigma = errors.noise * rng.lognormal(-0.3, 0.7, (15, 1))
-            height = 700 * 1700 / depth[person, ROOT]
+            height = 700 * 1700 / depth[person, MID_HIP]
             noisy = pixels[person] + rng.normal(0, 1, (15, 2)) * sigma * height
-            points.append(noisy[list(SWAP_SIDES)] if rng.random() < errors.swapped else noisy)
+            points.append(noisy[PANOPTIC_15.swapped] if rng.random() < errors.swapped else noisy)
             scores.append(np.clip(1 - 8 * sigma[:, 0], 0.1, 1))
     count = len(points)
     return People2D(
-        np.array(points).reshape(count, 15, 2), np.array(scores).reshape(count, 15), np.ones(count)
+        np.array(points).reshape(count, 15, 2),
+        np.array(scores).reshape(count, 15),
+        np.ones(count),
+        PANOPTIC_15,
     )
 
 
 def truth_of(bodies: NDArray[np.float64]) -> People3D:
-    return People3D.predicted(bodies, np.ones(len(bodies)))
+    return People3D.predicted(bodies, np.ones(len(bodies)), PANOPTIC_15)
+
+
+def people_of(labels: dict[str, People2D], cameras: tuple[Camera, ...]) -> People3D:
+    return reconstruct(labels, cameras, PARAMETERS, PANOPTIC_15)
+
+
+def completed(joints: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(15, 3) of one body."""
+    return complete(joints[None], seen[None], PANOPTIC_15)[0]
 
 
 class TestReconstruct:
@@ -111,7 +124,7 @@ class TestReconstruct:
         rng = np.random.default_rng(n_views + 10 * count)
         cameras = ring(n_views)
         bodies = crowd(rng, count)
-        people = reconstruct(labels_of(rng, bodies, cameras, Errors()), cameras, PARAMETERS)
+        people = people_of(labels_of(rng, bodies, cameras, Errors()), cameras)
         metrics = evaluate({("s", 0): people}, {("s", 0): truth_of(bodies)})
         assert len(people) == count
         assert metrics["Recall@500"] == 100
@@ -124,7 +137,7 @@ class TestReconstruct:
         errors = Errors(noise=0.02, missed=0.13, doubled=0.04, swapped=0.03)
         truth = {("s", frame): crowd(rng, 4) for frame in range(40)}
         people = {
-            key: reconstruct(labels_of(rng, bodies, cameras, errors), cameras, PARAMETERS)
+            key: people_of(labels_of(rng, bodies, cameras, errors), cameras)
             for key, bodies in truth.items()
         }
         metrics = evaluate(people, {key: truth_of(bodies) for key, bodies in truth.items()})
@@ -137,20 +150,19 @@ class TestReconstruct:
         rng = np.random.default_rng(1)
         cameras = ring(5)
         labels = labels_of(rng, crowd(rng, 3), cameras, Errors(noise=0.01))
-        backwards = {
-            name: People2D(p.points[::-1], p.scores[::-1], p.person_scores[::-1])
-            for name, p in reversed(labels.items())
-        }
-        people = reconstruct(labels, cameras, PARAMETERS)
+        backwards = {name: p.where(np.arange(len(p))[::-1]) for name, p in reversed(labels.items())}
+        people = people_of(labels, cameras)
         np.testing.assert_allclose(
-            reconstruct(backwards, cameras[::-1], PARAMETERS).joints, people.joints, atol=1e-6
+            people_of(backwards, cameras[::-1]).joints,
+            people.joints,
+            atol=1e-6,
         )
 
     def test_the_same_labels_give_the_same_bits(self) -> None:
         rng = np.random.default_rng(2)
         cameras = ring(5)
         labels = labels_of(rng, crowd(rng, 3), cameras, Errors(noise=0.02))
-        first, second = (reconstruct(labels, cameras, PARAMETERS) for _ in range(2))
+        first, second = (people_of(labels, cameras) for _ in range(2))
         assert first.joints.tobytes() == second.joints.tobytes()
 
     def test_a_person_swapped_in_one_view_is_turned_back(self) -> None:
@@ -159,10 +171,8 @@ class TestReconstruct:
         bodies = crowd(rng, 1)
         labels = labels_of(rng, bodies, cameras, Errors())
         wrong = labels["c2"]
-        labels["c2"] = People2D(
-            wrong.points[:, list(SWAP_SIDES)], wrong.scores, wrong.person_scores
-        )
-        people = reconstruct(labels, cameras, PARAMETERS)
+        labels["c2"] = replace(wrong, points=wrong.points[:, PANOPTIC_15.swapped])
+        people = people_of(labels, cameras)
         assert np.abs(people.joints - bodies).max() < 1
         assert people.scores[0] == pytest.approx(5, rel=1e-2)
 
@@ -172,7 +182,7 @@ class TestReconstruct:
         bodies = crowd(rng, 2)
         labels = labels_of(rng, bodies[:1], cameras, Errors())
         both = labels_of(rng, bodies, cameras, Errors())
-        assert len(reconstruct({**labels, "c0": both["c0"]}, cameras, PARAMETERS)) == 1
+        assert len(people_of({**labels, "c0": both["c0"]}, cameras)) == 1
 
     def test_better_seen_people_score_higher(self) -> None:
         rng = np.random.default_rng(5)
@@ -180,13 +190,13 @@ class TestReconstruct:
         bodies = crowd(rng, 2)
         labels = labels_of(rng, bodies, cameras, Errors())
         alone = labels_of(rng, bodies[:1], cameras[:2], Errors())
-        people = reconstruct({**labels, **alone}, cameras, PARAMETERS)
-        assert np.linalg.norm(people.joints[0, ROOT] - bodies[0, ROOT]) < 10
+        people = people_of({**labels, **alone}, cameras)
+        assert np.linalg.norm(people.joints[0, MID_HIP] - bodies[0, MID_HIP]) < 10
         assert people.scores.tolist() == pytest.approx([5, 3], rel=1e-2)
 
-    @pytest.mark.parametrize("labels", [{}, {"c0": People2D.nobody(15)}])
+    @pytest.mark.parametrize("labels", [{}, {"c0": People2D.nobody(PANOPTIC_15)}])
     def test_nobody(self, labels: dict[str, People2D]) -> None:
-        people = reconstruct(labels, ring(3), PARAMETERS)
+        people = people_of(labels, ring(3))
         assert people.joints.shape == (0, 15, 3)
 
     def test_a_joint_no_view_has_is_completed(self) -> None:
@@ -197,15 +207,15 @@ class TestReconstruct:
         for people in labels.values():
             people.scores[:, 8] = 0
             people.points[:, 8] = 0
-        people = reconstruct(labels, cameras, PARAMETERS)
+        people = people_of(labels, cameras)
         errors = np.linalg.norm(people.joints[0] - bodies[0], axis=1)
         assert np.delete(errors, 8).max() < 1
         assert errors[8] < 300, "the left ankle is where the right one's mirror image is"
 
     def test_a_camera_that_the_rig_lacks_is_refused(self) -> None:
-        labels = {"gopro": People2D.nobody(15)}
+        labels = {"gopro": People2D.nobody(PANOPTIC_15)}
         with pytest.raises(InputError, match=r"gopro.*c0.*c1"):
-            reconstruct(labels, ring(2), PARAMETERS)
+            people_of(labels, ring(2))
 
 
 class TestScene:
@@ -217,7 +227,7 @@ class TestScene:
         assert len(people["walk", 9]) == 0
         for frame in (0, 5):
             views = {camera.name: labels[frame, camera.name] for camera in scene.cameras}
-            alone = reconstruct(views, scene.cameras, PARAMETERS)
+            alone = people_of(views, scene.cameras)
             np.testing.assert_array_equal(people["walk", frame].joints, alone.joints)
 
 
@@ -256,7 +266,7 @@ class TestStature:
         bodies[0, 12:] = STANDING[12:]
         supported[0, 12:] = False
         supported[1, [7, 13]] = False
-        lengths = necks_to_ankles(bodies, supported)
+        lengths = necks_to_ankles(bodies, supported, PANOPTIC_15)
         np.testing.assert_allclose(lengths, [NECK_TO_ANKLE_MM / 10])
 
 
@@ -273,7 +283,8 @@ def walk(
     }
     scaled = tuple(replace(camera, t=camera.t * factor) for camera in cameras)
     times = tuple(frame / 30 for frame in range(frames))
-    return Scene(folder, "walk", "test", scaled, tuple(range(frames)), times), labels
+    scene = Scene.calibrated(folder, "walk", "test", scaled, range(frames), times, SIZE)
+    return scene, labels
 
 
 def small_scene(
@@ -281,7 +292,7 @@ def small_scene(
 ) -> tuple[Scene, dict[tuple[int, str], People2D], dict[tuple[str, int], People3D]]:
     """Two frames of two people and one of nobody, with exact labels."""
     cameras = ring(4)
-    scene = Scene(Path("walk"), "walk", "test", cameras, (0, 5, 9), (0.0, 0.5, 0.9))
+    scene = Scene.calibrated(Path("walk"), "walk", "test", cameras, (0, 5, 9), (0, 0.5, 0.9), SIZE)
     bodies = {0: crowd(rng, 2), 5: crowd(rng, 2), 9: crowd(rng, 0)}
     labels = {
         (frame, name): people
@@ -301,6 +312,7 @@ class TestAssociation:
             directions=np.stack([ray_directions(c, project(c, bodies)[0])[0] for c in cameras]),
             confidences=np.ones((4, 15)),
             centres=np.stack([camera.centre for camera in cameras]),
+            skeleton=PANOPTIC_15,
         )
         distances = ray_distances(detections)
         assert np.isinf(np.diag(distances)).all()
@@ -331,7 +343,7 @@ class TestBodyPrior:
         seen[[4, 5]] = False
         broken = body.copy()
         broken[[4, 5]] = 1e6
-        np.testing.assert_allclose(complete(broken[None], seen[None])[0], body, atol=1e-6)
+        np.testing.assert_allclose(completed(broken, seen), body, atol=1e-6)
 
     @pytest.mark.parametrize("missing", [[], [0], [2], [0, 2], [3, 9], list(range(2, 15)), [1]])
     def test_a_standing_body_is_completed_to_itself(self, missing: list[int]) -> None:
@@ -339,15 +351,15 @@ class TestBodyPrior:
         seen = np.ones(15, dtype=bool)
         seen[missing] = False
         broken = np.where(seen[:, None], body, np.nan)
-        completed = complete(broken[None], seen[None])[0]
-        assert np.isfinite(completed).all()
-        np.testing.assert_array_equal(completed[seen], body[seen])
+        whole = completed(broken, seen)
+        assert np.isfinite(whole).all()
+        np.testing.assert_array_equal(whole[seen], body[seen])
         if len(missing) < 5:
-            assert np.linalg.norm(completed - body, axis=1).max() < 60
+            assert np.linalg.norm(whole - body, axis=1).max() < 60
 
     def test_axes_are_left_front_and_up(self) -> None:
-        body = STANDING * [-1, 1, 1]
-        axes = body_axes(body, np.ones(15, dtype=bool))
+        body = standing(WHOLE) * [-1, 1, 1]
+        axes = body_axes(body, np.ones(len(WHOLE), dtype=bool))
         np.testing.assert_allclose(axes, [[-1, 0, 0], [0, 1, 0], [0, 0, 1]], atol=1e-9)
 
 
@@ -365,7 +377,7 @@ class TestReprojection:
         camera = scene.cameras[1]
         for frame in scene.frames:
             labels[frame, "c1"].points[..., 0] += 7
-        depth = np.concatenate([project(camera, p.joints)[1][:, ROOT] for p in people.values()])
+        depth = np.concatenate([project(camera, p.joints)[1][:, MID_HIP] for p in people.values()])
         report = reprojection_report(scene, labels, people)
         assert report["cameras"]["c1"]["median_px"] == pytest.approx(7)
         expected = float(np.mean(100 * 7 * depth / (camera.K[0, 0] * 1700)))
@@ -374,9 +386,9 @@ class TestReprojection:
 
     def test_unexplained_labels_and_people_without_labels(self) -> None:
         scene, labels, people = small_scene(np.random.default_rng(11))
-        lost = {**people, ("walk", 0): People3D.predicted(np.zeros((0, 15, 3)), np.zeros(0))}
+        lost = {**people, ("walk", 0): People3D.nobody(PANOPTIC_15)}
         assert reprojection_report(scene, labels, lost)["all"]["explained"] == pytest.approx(0.5)
-        unseen = {**labels, **{(0, c.name): People2D.nobody(15) for c in scene.cameras}}
+        unseen = {**labels, **{(0, c.name): People2D.nobody(PANOPTIC_15) for c in scene.cameras}}
         found = reprojection_report(scene, unseen, people)["all"]["found"]
         assert 0.3 < found < 0.7
 
@@ -385,4 +397,4 @@ class TestReprojection:
         with pytest.raises(InputError, match="no frame of it is in both"):
             reprojection_report(scene, labels, {("dance", 0): people["walk", 0]})
         with pytest.raises(InputError, match="gopro"):
-            reprojection_report(scene, {(0, "gopro"): People2D.nobody(15)}, people)
+            reprojection_report(scene, {(0, "gopro"): People2D.nobody(PANOPTIC_15)}, people)

@@ -248,7 +248,11 @@ def test_joints_bend_the_way_people_do(model: BodyModel, gesture: str) -> None:
     for share, n in zip(np.linspace(0.05, 0.95, 8), numbers, strict=True):
         pose = GESTURES[gesture](3 * share, share, n)
         joints = dict(
-            zip(COCO_17, model.regressor @ body.posed(joint_rotations(body, pose)), strict=True)
+            zip(
+                COCO_17.joints,
+                model.regressor @ body.posed(joint_rotations(body, pose)),
+                strict=True,
+            )
         )
         for side, outwards in (("left", 1), ("right", -1)):
             hip, knee, ankle = (joints[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))

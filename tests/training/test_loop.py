@@ -16,12 +16,13 @@ import torch
 from conftest import REPOSITORY
 from selfpose3d import seeds
 from selfpose3d.errors import TrainingDivergedError
-from selfpose3d.files.checkpoints import read_checkpoint, read_state, write_state
+from selfpose3d.files.checkpoints import read_state, write_state
 from selfpose3d.methods.voxels import steps
 from selfpose3d.parameters import Parameters
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.training import loop, runs
 from stage_runs import run_stage
-from tiny_stages import same, tiny, two_scenes
+from tiny_stages import networks_of, same, tiny, two_scenes
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_two_processes_train_together(scenes, tmp_path):
     command = [sys.executable, str(script), here, str(job), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    two, one = (read_checkpoint(tmp_path / n / "checkpoint.pt") for n in ("2", "1"))
+    two, one = (networks_of(tmp_path / n / "checkpoint.pt") for n in ("2", "1"))
     assert two.keys() == one.keys() and two["pose"].keys() == one["pose"].keys()
     assert any(not torch.equal(two["pose"][key], one["pose"][key]) for key in one["pose"])
     assert all(torch.isfinite(weights.float()).all() for weights in two["pose"].values())
@@ -148,7 +149,7 @@ def test_weights_that_are_not_finite_are_not_kept(scenes, tmp_path, monkeypatch)
 
     monkeypatch.setattr(steps.BodiesStep, "losses", poisoned)
     chosen = tiny(train__bodies__on_divergence="keep")
-    weights = read_checkpoint(run_stage(chosen, "bodies", scenes, [], tmp_path))["pose"]
+    weights = networks_of(run_stage(chosen, "bodies", scenes, [], tmp_path))["pose"]
     assert all(torch.isfinite(value.float()).all() for value in weights.values())
     told = json.loads((tmp_path / "diverged.json").read_text())
     assert (told["iteration"], told["kept"]) == (2, 2)  # saved after two iterations
@@ -181,7 +182,7 @@ def test_batches_drawn_ahead_come_in_turn_and_their_errors_where_they_belong(mon
         device, world_size, global_rank = torch.device("cpu"), 2, 1
 
     monkeypatch.setattr(loop, "_ahead", lambda device: True)
-    run = runs.Run("root", tiny().train.root, None, 3, Path(), 6, "")
+    run = runs.Run("root", tiny().train.root, None, 3, Path(), 6, "", PANOPTIC_15)
     made = []
 
     def draw(number, rng):

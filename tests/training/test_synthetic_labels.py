@@ -5,6 +5,7 @@ import pytest
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.training import body_pool, label_errors, seen_bodies
 from selfpose3d.training.data import training_data
 from stage_runs import reconstructions
@@ -30,7 +31,7 @@ def test_labels_of_other_scenes_or_of_nobody_are_refused(given):
     scenes, views = given
     with pytest.raises(InputError, match="another data set"):
         training_data(scenes, list(reversed(views)))
-    nobody = [{key: People2D.nobody(15) for key in view} for view in views]
+    nobody = [{key: People2D.nobody(PANOPTIC_15) for key in view} for view in views]
     with pytest.raises(InputError, match="no person in any view"):
         training_data(scenes, nobody)
 
@@ -44,8 +45,8 @@ def test_the_bank_gives_back_the_errors_it_was_made_of(given, rebuilt):
     pool = body_pool.body_pool(data, rebuilt)
     rng = np.random.default_rng(0)
     space = (np.array([-3000.0, -3000, 0]), np.array([3000.0, 3000, 2000]))
-    drawn = body_pool.sample_bodies(pool, 3, data.scenes[0].cameras, space, rng)
-    seen = seen_bodies.see_bodies(data.scenes[0].cameras, drawn)
+    drawn = body_pool.sample_bodies(pool, PANOPTIC_15, 3, data.scenes[0].cameras, space, rng)
+    seen = seen_bodies.see_bodies(data.scenes[0].cameras, drawn, PANOPTIC_15)
     points, scores = label_errors.corrupt_like_bank(seen, bank, (1.0, 1.0), rng)
     off = np.linalg.norm(points[:, :3] - seen.projected.pixels, axis=-1)
     relative = (off / seen.projected.heights[..., None])[scores[:, :3] > 0]
@@ -57,7 +58,7 @@ def test_a_body_of_two_people_is_not_learnt(given, rebuilt):
     one, merged, lost = pool[[0, 0, 0]].copy()
     merged[3:6] += [600.0, 0, 0]
     lost[14] -= [0, 0, 1500.0]
-    assert body_pool.usual_bodies(np.stack([one, merged, lost]), pool).tolist() == [
+    assert body_pool.usual_bodies(np.stack([one, merged, lost]), pool, PANOPTIC_15).tolist() == [
         True,
         False,
         False,

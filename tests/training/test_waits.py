@@ -17,6 +17,7 @@ from selfpose3d.files.checkpoints import write_checkpoint
 from selfpose3d.methods.voxels.backbone import normalise
 from selfpose3d.methods.voxels.lifting import build_lifting
 from selfpose3d.parameters import with_settings
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training import step
 from selfpose3d.training.devices import constant
@@ -97,10 +98,10 @@ def test_an_iteration_waits_only_to_count_people_and_to_match_them(
 
     monkeypatch.setattr(step.Step, "forward", watched)
     chosen = with_settings(parameters(CURVES[stage]), {f"train.{stage}.iterations": 3}, "test")
-    lifting = build_lifting(chosen, ("root", "pose"))
+    lifting = build_lifting(chosen, ("root", "pose"), PANOPTIC_15)
     torch.nn.init.ones_(lifting.root_net.v2v.head.bias)  # it sees people everywhere
     states = {"root": lifting.root_net.state_dict(), "pose": lifting.pose_net.state_dict()}
-    write_checkpoint(tmp_path / "start.pt", states, {"stage": "test"})
+    write_checkpoint(tmp_path / "start.pt", states, PANOPTIC_15, {"stage": "test"})
     start = [tmp_path / "start.pt"] if stage.startswith("pose") else []
     run_stage(chosen, stage, [made], start, tmp_path / "out")
     _first, *others = counted  # the first brings to the device what stays there

@@ -29,6 +29,11 @@ def _reads_files(parameters: "Parameters") -> Sequence[str]:
     return ("estimator.name", "estimator.files")
 
 
+def _reads_exact(parameters: "Parameters") -> Sequence[str]:
+    """The truth is brought to the labels' joints."""
+    return (*_reads_files(parameters), "labels.skeleton")
+
+
 ESTIMATORS: Table[EstimatorEntry] = extensible(
     "estimators",
     {
@@ -44,7 +49,7 @@ ESTIMATORS: Table[EstimatorEntry] = extensible(
         ),
         "ground_truth": EstimatorEntry(
             Step("selfpose3d.detection.ground_truth:detect_from_truth"),
-            _reads_files,
+            _reads_exact,
             reads_files=True,
             uses_truth=True,
         ),

@@ -15,8 +15,8 @@ class EstimatorEntry:
     """A way to 2D people.
 
     Args:
-        detect: ``(Scene, Parameters, weights, workers) -> (Views, names of the joints)``; the
-            folder of its weights and the number of its processes.
+        detect: ``(Scene, Parameters, weights, workers) -> Views``; the folder of its weights and
+            the number of its processes.
         reads: the parameters that its people depend on.
         reads_files: it reads ``estimator.files`` instead of looking at images.
         weights: the name of its weights (``fetch-weights``), if any.

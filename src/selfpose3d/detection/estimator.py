@@ -8,14 +8,13 @@ from pathlib import Path
 from selfpose3d.detection.filters import make_labels
 from selfpose3d.detection.given_files import not_empty
 from selfpose3d.detection.multi_person import MultiPersonBlazePose
-from selfpose3d.detection.second_look import Missed, look_for, missed_people
+from selfpose3d.detection.second_look import BODY, Missed, look_for, missed_people
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
 from selfpose3d.parameters import Estimator, Parameters
 from selfpose3d.progress import track
 from selfpose3d.reconstruction.training_free import reconstruct_scene
-from selfpose3d.skeletons import COCO_17
 
 Image = tuple[int, str]
 """Frame id and camera name."""
@@ -23,7 +22,7 @@ Image = tuple[int, str]
 
 def detect_blazepose(
     scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
-) -> tuple[Views, tuple[str, ...]]:
+) -> Views:
     """The people of all images of a scene, and those who are found where the other views say that
     somebody was missed.
 
@@ -34,8 +33,7 @@ def detect_blazepose(
         workers: processes; the result doesn't depend on their number.
 
     Returns:
-        COCO-17 people by (frame, camera), frames ascending and cameras in the scene's order, and
-        the names of their joints.
+        COCO-17 people by (frame, camera), frames ascending and cameras in the scene's order.
 
     Raises:
         InputError: nobody was found in any image.
@@ -43,10 +41,10 @@ def detect_blazepose(
     estimator = parameters.estimator
     views = detect_once(scene, estimator, weights, workers)
     if estimator.second_look:
-        labels = make_labels(views, parameters.labels, "soft", COCO_17)
+        labels = make_labels(views, parameters.labels, "soft", BODY)
         people = reconstruct_scene(scene, labels, parameters.training_free)
         views = detect_again(scene, views, people, estimator, weights, workers)
-    return views, COCO_17
+    return views
 
 
 def detect_once(scene: Scene, parameters: Estimator, weights: Path, workers: int = 1) -> Views:
@@ -55,7 +53,7 @@ def detect_once(scene: Scene, parameters: Estimator, weights: Path, workers: int
     Raises:
         InputError: nobody was found in any image.
     """
-    images = [(frame, camera.name) for frame in scene.frames for camera in scene.cameras]
+    images = [(frame, camera.name) for frame in scene.frames for camera in scene.views]
     tasks: list[_Task] = [(image, None, None) for image in images]
     found = _spread(_Worker(scene, parameters, weights), tasks, workers, f"{scene.name}: people")
     return not_empty(dict(zip(images, found, strict=True)), scene)

@@ -1,7 +1,7 @@
 """Exact projections in place of an estimator (paper table 3, the "ground-truth 2D" row).
 
-Supervised by design: the only way from the truth to training. The people come in Panoptic-15,
-since the truth has no eyes and ears to make COCO-17 of.
+Supervised by design: the only way from the truth to training. The people come in the joints of the
+labels.
 """
 
 from pathlib import Path
@@ -11,40 +11,41 @@ import numpy as np
 from selfpose3d.detection.given_files import given_file, not_empty
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
-from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.files.poses3d import People3D, converted_frames, read_poses3d
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import Parameters
 from selfpose3d.reconstruction.projections import project_people
-from selfpose3d.skeletons import PANOPTIC_15
+from selfpose3d.skeletons import SKELETONS, Skeleton
 
 
 def detect_from_truth(
     scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
-) -> tuple[Views, tuple[str, ...]]:
-    """Panoptic-15 people of all images of a scene out of its truth, and their joints' names.
+) -> Views:
+    """The people of all images of a scene out of its truth.
 
     Args:
         scene: the sequence.
-        parameters: of the estimator; its file is the truth.
+        parameters: of the estimator, its file is the truth; and the labels' joints.
         weights: not needed.
         workers: not needed.
     """
-    views = project_truth(given_file(parameters.estimator, scene), scene)
-    return not_empty(views, scene), PANOPTIC_15
+    skeleton = SKELETONS[parameters.labels.skeleton]
+    views = project_truth(given_file(parameters.estimator, scene), scene, skeleton)
+    return not_empty(views, scene)
 
 
-def project_truth(path: Path, scene: Scene) -> dict[tuple[int, str], People2D]:
-    """Panoptic-15 people of all images of a scene, from its truth.
+def project_truth(path: Path, scene: Scene, skeleton: Skeleton) -> dict[tuple[int, str], People2D]:
+    """The people of all images of a scene in a skeleton, from its truth.
 
     Joints that are invalid or outside the image have score 0, the others 1; people without a
     joint in the image are left out. A truth of other sequences is an ``InputError``.
     """
-    truth: Frames = read_poses3d(path)
+    truth = converted_frames(read_poses3d(path), skeleton)
     if truth and not any(sequence == scene.name for sequence, _ in truth):
         names = sorted({sequence for sequence, _ in truth})
         raise InputError(f"{path}: the truth of {names[:3]}, not of the scene {scene.name}")
-    nobody = People3D.predicted(np.zeros((0, 15, 3)), np.zeros(0))
+    nobody = People3D.nobody(skeleton)
     return {
         (frame, camera.name): _projected(truth.get((scene.name, frame), nobody), camera)
         for frame in scene.frames
@@ -59,4 +60,5 @@ def _projected(people: People3D, camera: Camera) -> People2D:
         points=np.nan_to_num(projected.points[kept]),
         scores=projected.in_view[kept].astype(np.float64),
         person_scores=np.ones(int(kept.sum())),
+        skeleton=people.skeleton,
     )

@@ -50,8 +50,8 @@ Image = tuple[int, str]
 
 def detect_from_files(
     scene: Scene, parameters: Parameters, weights: Path, workers: int = 1
-) -> tuple[Views, tuple[str, ...]]:
-    """COCO-17 people of all images of a scene out of ``estimator.files``, and their joints' names.
+) -> Views:
+    """COCO-17 people of all images of a scene out of ``estimator.files``.
 
     Args:
         scene: the sequence.
@@ -60,7 +60,7 @@ def detect_from_files(
         workers: not needed.
     """
     views = read_keypoint_files(given_file(parameters.estimator, scene), scene)
-    return not_empty(views, scene), COCO_17
+    return not_empty(views, scene)
 
 
 def read_keypoint_files(path: Path, scene: Scene) -> dict[Image, People2D]:
@@ -84,7 +84,7 @@ def _check_inside(views: Views, path: Path, scene: Scene) -> None:
     """Refuse people of whom too many confident joints lie outside the stored frames."""
     points = [people.points[people.scores >= CONFIDENT] for people in views.values()]
     points_N2 = np.concatenate([*points, np.zeros((0, 2))])
-    size = np.array([scene.cameras[0].width, scene.cameras[0].height])
+    size = np.array([scene.views[0].width, scene.views[0].height])
     outside = ((points_N2 < -MARGIN * size) | (points_N2 > (1 + MARGIN) * size)).any(axis=1)
     if not len(points_N2) or outside.mean() <= MOST_OUTSIDE:
         return
@@ -115,7 +115,7 @@ def write_coco_results(path: Path, views: Views) -> None:
 
 
 def _images(scene: Scene) -> list[Image]:
-    return [(frame, camera.name) for frame in scene.frames for camera in scene.cameras]
+    return [(frame, camera.name) for frame in scene.frames for camera in scene.views]
 
 
 def _coco_people(path: Path, scene: Scene) -> Iterable[tuple[Image, Person]]:
@@ -145,7 +145,7 @@ def _image(name: Any, images: list[Image], where: str, scene: Scene) -> Image:
 
 
 def _known(camera: str, frame: int, where: str, scene: Scene) -> Image:
-    cameras = [c.name for c in scene.cameras]
+    cameras = [view.name for view in scene.views]
     if camera not in cameras:
         raise InputError(
             f"{where}: camera {camera!r} is not one of {scene.name}'s {cameras}; "
@@ -197,6 +197,7 @@ def _person(values: list[float], n_points: int) -> NDArray[np.float64]:
 
 def _stacked(people: list[Person]) -> People2D:
     if not people:
-        return People2D.nobody(N_COCO)
+        return People2D.nobody(COCO_17)
     values = np.stack([person for person, _ in people])
-    return People2D(values[..., :2], values[..., 2], np.array([score for _, score in people]))
+    scores = np.array([score for _, score in people])
+    return People2D(values[..., :2], values[..., 2], scores, COCO_17)

@@ -22,9 +22,9 @@ from selfpose3d.detection.blazepose import (
 )
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.parameters import BlazePose
+from selfpose3d.skeletons import COCO_17
 
-N_COCO = 17
-LIMBS_AND_TRUNK = list(range(5, N_COCO))
+LIMBS_AND_TRUNK = list(range(5, len(COCO_17)))
 TRUNK = [5, 6, 11, 12]
 MIN_RADIUS_PX = 6.0
 """Radius below which a candidate is too small for a pose, px."""
@@ -169,10 +169,11 @@ def as_people(bodies: Sequence[Body], shape: tuple[int, ...]) -> People2D:
     score is its presence. Both tell right from wrong (docs/pseudo_labels.md).
     """
     if not bodies:
-        return People2D.nobody(N_COCO)
+        return People2D.nobody(COCO_17)
     points, scores = (np.stack(values) for values in zip(*(b.coco() for b in bodies), strict=True))
     inside = ((points >= 0) & (points <= (shape[1] - 1, shape[0] - 1))).all(-1)
-    return People2D(points, scores * inside, np.array([body.presence for body in bodies]))
+    presence = np.array([body.presence for body in bodies])
+    return People2D(points, scores * inside, presence, COCO_17)
 
 
 def joined(people: People2D, more: People2D) -> People2D:
@@ -181,4 +182,5 @@ def joined(people: People2D, more: People2D) -> People2D:
         np.concatenate([people.points, more.points]),
         np.concatenate([people.scores, more.scores]),
         np.concatenate([people.person_scores, more.person_scores]),
+        people.skeleton,
     )

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
 from selfpose3d.reconstruction.projections import Projected, mean_gaps, project_people
-from selfpose3d.skeletons import N_JOINTS, PANOPTIC_15, SWAP_SIDES
+from selfpose3d.skeletons import Skeleton, common_skeleton
 
 MIN_JOINTS_IN_VIEW = 10
 """Fewest joints in an image of a person who should be found in it."""
@@ -32,7 +31,7 @@ SCORE_BINS = (0.0, 0.3, 0.5, 0.7, 0.95, 1.0)
 
 @dataclass(frozen=True)
 class _Match:
-    """One label and its person: (15,) errors and errors to the other side, share of height."""
+    """One label and its person: (J,) errors and errors to the other side, share of height."""
 
     errors: NDArray[np.float64]
     swapped_errors: NDArray[np.float64]
@@ -55,7 +54,7 @@ def label_quality(
     """Recall, false people and errors of labels over the images of scenes.
 
     Args:
-        labels: Panoptic-15 labels, one file per scene.
+        labels: 2D people of one skeleton, one file per scene.
         truths: 3D people by (sequence, frame), one file per scene.
         scenes: their cameras.
 
@@ -67,16 +66,15 @@ def label_quality(
         nearer to their own side, where the sides are apart), ``by_score`` and ``by_joint``.
     """
     tally, matches = _Tally(), []
+    skeleton = common_skeleton([skeleton_of(views, "labels") for views in labels], "labels")
     for views, truth, scene in zip(labels, truths, scenes, strict=True):
         cameras = {camera.name: camera for camera in scene.cameras}
         for (frame, camera), people in views.items():
-            if people.scores.shape[1] != N_JOINTS:
-                raise InputError(f"{scene.name}: labels of {people.scores.shape[1]} joints, not 15")
             true = truth.get((scene.name, frame))
             if true is not None:
-                projected = project_people(true, cameras[camera])
+                projected = project_people(true.converted(skeleton), cameras[camera])
                 matches += _compare(people, projected, tally)
-    return _summary(tally, matches)
+    return _summary(tally, matches, skeleton)
 
 
 def _compare(people: People2D, true: Projected, tally: _Tally) -> list[_Match]:
@@ -97,7 +95,7 @@ def _match(people: People2D, label: int, true: Projected, person: int) -> _Match
     points, target = people.points[label], true.points[person]
     height = true.heights[person]
     used = (people.scores[label] > 0) & true.in_view[person]
-    swap = list(SWAP_SIDES)
+    swap = people.skeleton.swapped
 
     def errors(of: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(used, np.linalg.norm(points - of, axis=-1) / height, np.nan)
@@ -107,11 +105,11 @@ def _match(people: People2D, label: int, true: Projected, person: int) -> _Match
     return _Match(errors(target), errors(target[swap]), people.scores[label], apart)
 
 
-def _summary(tally: _Tally, matches: Sequence[_Match]) -> dict[str, Any]:
-    errors = np.array([m.errors for m in matches]).reshape(-1, N_JOINTS)
-    other = np.array([m.swapped_errors for m in matches]).reshape(-1, N_JOINTS)
-    scores = np.array([m.scores for m in matches]).reshape(-1, N_JOINTS)
-    apart = np.array([m.apart for m in matches], dtype=bool).reshape(-1, N_JOINTS)
+def _summary(tally: _Tally, matches: Sequence[_Match], skeleton: Skeleton) -> dict[str, Any]:
+    errors = np.array([m.errors for m in matches]).reshape(-1, len(skeleton))
+    other = np.array([m.swapped_errors for m in matches]).reshape(-1, len(skeleton))
+    scores = np.array([m.scores for m in matches]).reshape(-1, len(skeleton))
+    apart = np.array([m.apart for m in matches], dtype=bool).reshape(-1, len(skeleton))
     told = apart & np.isfinite(errors) & np.isfinite(other)
     own = (errors <= other) & told
     swapped = (told & ~own).sum(1) > SWAPPED_SHARE * told.sum(1)
@@ -125,7 +123,7 @@ def _summary(tally: _Tally, matches: Sequence[_Match]) -> dict[str, Any]:
         "swapped_people": _share(int(swapped.sum()), len(swapped)),
         "own_side": _share(int(own.sum()), int(told.sum())),
         "by_score": _by_score(errors, scores),
-        "by_joint": {name: _errors(errors[:, j]) for j, name in enumerate(PANOPTIC_15)},
+        "by_joint": {name: _errors(errors[:, j]) for j, name in enumerate(skeleton.joints)},
     }
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D, Views, read_poses2d
+from selfpose3d.files.poses2d import People2D, Views, read_poses2d, skeleton_of
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import letterbox
-from selfpose3d.skeletons import N_JOINTS, PANOPTIC_15
+from selfpose3d.skeletons import Skeleton
 
 NOWHERE = -1e3
 """Coordinate of a joint that is not there; its score is 0."""
@@ -21,12 +21,14 @@ class ScenePeople:
     """The 2D people of F frames in V views, padded to the most people of any image.
 
     Args:
-        points: (F, V, P, 15, 2) pixels of the network's input.
-        scores: (F, V, P, 15), 0 for a joint or person that is not there.
+        points: (F, V, P, J, 2) pixels of the network's input.
+        scores: (F, V, P, J), 0 for a joint or person that is not there.
+        skeleton: the J joints.
     """
 
     points: NDArray[np.float32]
     scores: NDArray[np.float32]
+    skeleton: Skeleton
 
 
 def label_file(folder: Path, sequence: str) -> Path:
@@ -37,10 +39,8 @@ def label_file(folder: Path, sequence: str) -> Path:
 def read_labels(folder: Path, scene: Scene) -> Views:
     """The labels of a scene out of a folder; labels of another scene are refused."""
     path = label_file(folder, scene.name)
-    views, joints = read_poses2d(path)
-    if joints != PANOPTIC_15:
-        raise InputError(f"{path}: joints {joints} are not Panoptic-15; run 'selfpose3d label'")
-    known = {(frame, camera.name) for frame in scene.frames for camera in scene.cameras}
+    views = read_poses2d(path)
+    known = {(frame, camera.name) for frame in scene.frames for camera in scene.views}
     strange = sorted(set(views) - known)
     if strange:
         raise InputError(
@@ -51,18 +51,19 @@ def read_labels(folder: Path, scene: Scene) -> Views:
 
 
 def scene_people(scene: Scene, views: Views) -> ScenePeople:
-    """Arrange a scene's Panoptic-15 people by frame and view and bring them to network pixels.
+    """Arrange a scene's 2D people by frame and view and bring them to network pixels.
 
     Args:
         scene: the sequence.
         views: people by (frame, camera), pixels of the stored frames.
     """
-    height, width = scene.network_frames.shape[2:4]
+    width, height = scene.network_size
     n_people = max((len(people) for people in views.values()), default=0)
-    shape = (len(scene.frames), len(scene.cameras), max(n_people, 1), N_JOINTS)
+    skeleton = skeleton_of(views, f"the labels of {scene.name}")
+    shape = (len(scene.frames), len(scene.views), max(n_people, 1), len(skeleton))
     points = np.full((*shape, 2), NOWHERE, dtype=np.float32)
     scores = np.zeros(shape, dtype=np.float32)
-    for v, camera in enumerate(scene.cameras):
+    for v, camera in enumerate(scene.views):
         affine = letterbox(camera.width, camera.height, width, height)
         for f, frame in enumerate(scene.frames):
             people = _people_at(views, frame, camera.name, scene)
@@ -70,7 +71,7 @@ def scene_people(scene: Scene, views: Views) -> ScenePeople:
             moved = people.points @ affine[:, :2].T + affine[:, 2]
             points[f, v, : len(people)][present] = moved[present]
             scores[f, v, : len(people)] = people.scores
-    return ScenePeople(points, scores)
+    return ScenePeople(points, scores, skeleton)
 
 
 def _people_at(views: Views, frame: int, camera: str, scene: Scene) -> People2D:

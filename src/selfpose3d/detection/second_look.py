@@ -21,8 +21,10 @@ from selfpose3d.files.poses3d import People3D
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import BlazePose
 from selfpose3d.reconstruction.projections import Projected, joint_gaps, mean_gaps, project_people
-from selfpose3d.skeletons import BONES, NECK, NOSE, ROOT, coco_to_panoptic
+from selfpose3d.skeletons import SKELETONS
 
+BODY = SKELETONS["panoptic15"]
+"""The joints in which people are compared, whatever the labels' are."""
 MIN_VIEWS = 2
 """Fewest other views that must show a 3D person who is looked for."""
 MIN_JOINTS = 8
@@ -31,8 +33,6 @@ SEEN_DISTANCE = 0.15
 """Mean joint distance, relative to the height, below which a detection belongs to a 3D person."""
 LIMB, HEAD = 0.06, 0.08
 """Width of a limb and radius of a head when painted over, relative to the height."""
-TRUNK = (3, 9, 12, 6)
-"""Shoulders and hips, around."""
 RIM = 1.1
 """The radius of BlazePose's circle over the largest distance of a joint from mid-hip."""
 
@@ -58,7 +58,7 @@ def missed_people(
     """The 3D people of one frame whom a view should show but does not, and two other views do.
 
     Args:
-        people: reconstructed from the detections.
+        people: reconstructed from the detections, of the joints of ``BODY``.
         cameras: cameras of the stored frames.
         detections: COCO-17 by camera.
     """
@@ -122,10 +122,10 @@ def painted_over(image: NDArray[np.uint8], people: Projected) -> NDArray[np.uint
         if not np.isfinite(points).all():
             continue
         pixels = np.round(points).astype(np.int32)
-        for a, b in BONES:
+        for a, b in BODY.bones:
             cv2.line(painted, pixels[a].tolist(), pixels[b].tolist(), colour, _width(height))
-        cv2.fillPoly(painted, [pixels[list(TRUNK)]], colour)
-        cv2.circle(painted, pixels[NOSE].tolist(), round(HEAD * height), colour, -1)
+        cv2.fillPoly(painted, [pixels[list(BODY.trunk)]], colour)
+        cv2.circle(painted, pixels[BODY.index("nose")].tolist(), round(HEAD * height), colour, -1)
     return painted
 
 
@@ -134,16 +134,16 @@ def _width(height: float) -> int:
 
 
 def region(points: NDArray[np.float64]) -> Roi:
-    """Where BlazePose should look for a person whose joints (15, 2) are known, px."""
-    centre = points[ROOT]
+    """Where BlazePose should look for a person whose joints of ``BODY`` (15, 2) are known, px."""
+    centre = BODY.roots(points)
     radius = RIM * np.nanmax(np.linalg.norm(points - centre, axis=-1))
-    trunk = points[NECK] - centre
+    trunk = points[BODY.index("neck")] - centre
     return Roi(centre, trunk * (radius / max(float(np.hypot(*trunk)), 1e-6)))
 
 
 def _seen(detections: People2D, view: Projected) -> NDArray[np.bool_]:
     """(P,) which of the 3D people have a detection of their own."""
-    gaps = mean_gaps(_panoptic(detections), view)
+    gaps = mean_gaps(detections.converted(BODY), view)
     rows, columns = linear_sum_assignment(np.minimum(gaps, 1.0))
     seen = np.zeros(gaps.shape[1], dtype=bool)
     seen[columns] = gaps[rows, columns] < SEEN_DISTANCE
@@ -152,13 +152,8 @@ def _seen(detections: People2D, view: Projected) -> NDArray[np.bool_]:
 
 def _disagreement(body: Body, target: Projected, shape: tuple[int, ...]) -> float:
     """Median distance of the joints from a projection, over the height."""
-    gaps = joint_gaps(_panoptic(as_people([body], shape)), target)
+    gaps = joint_gaps(as_people([body], shape).converted(BODY), target)
     return float(np.nanmedian(gaps)) if np.isfinite(gaps).any() else np.inf
-
-
-def _panoptic(people: People2D) -> People2D:
-    points, scores = coco_to_panoptic(people.points, people.scores)
-    return People2D(points, scores, people.person_scores)
 
 
 def _chosen(view: Projected, rows: NDArray[np.int64] | list[int]) -> Projected:

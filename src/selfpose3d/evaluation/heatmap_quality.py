@@ -15,7 +15,7 @@ from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.geometry.cameras import Camera, project
 from selfpose3d.geometry.people import height_in_pixels
-from selfpose3d.skeletons import LEFT, PANOPTIC_15, RIGHT, ROOT, SWAP_SIDES
+from selfpose3d.skeletons import Skeleton
 
 FOUND = 0.06
 """Median joint error, relative to the height, below which a label belongs to a person."""
@@ -31,8 +31,13 @@ MARGIN = 0.08
 
 @dataclass
 class HeatmapTally:
-    """The comparisons made so far, one entry per joint of a person in a view."""
+    """The comparisons made so far, one entry per joint of a person in a view.
 
+    Args:
+        skeleton: the joints of heatmaps, people and labels.
+    """
+
+    skeleton: Skeleton
     joints: list[int] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
     sides: list[tuple[int, bool]] = field(default_factory=list)
@@ -52,10 +57,10 @@ class HeatmapTally:
             stride: input px per heatmap px.
             camera: camera of the network's input.
             people: the truth.
-            labels: Panoptic-15 people of the view, px of the network's input.
+            labels: 2D people of the view, px of the network's input.
         """
         points, depths = project(camera, people.joints)
-        heights = height_in_pixels(camera.K[0, 0], depths[:, ROOT])
+        heights = height_in_pixels(camera.K[0, 0], self.skeleton.roots(depths[..., None])[..., 0])
         for point, height in zip(points, heights, strict=True):
             seen = _seen(point, height, labels)
             if seen is not None:
@@ -81,7 +86,7 @@ class HeatmapTally:
             error = float(np.linalg.norm(peak - points[joint]))
             self.joints.append(int(joint))
             self.errors.append(error / height)
-            other = points[SWAP_SIDES[joint]]
+            other = points[self.skeleton.swapped[joint]]
             if np.linalg.norm(points[joint] - other) > APART * height:
                 own = error < float(np.linalg.norm(peak - other))
                 self.sides.append((int(joint), own))
@@ -92,7 +97,8 @@ class HeatmapTally:
         side) and both by joint."""
         joints, errors = np.array(self.joints, dtype=int), np.array(self.errors)
         sides = np.array(self.sides, dtype=int).reshape(-1, 2)
-        limbs = [joint for joint in range(len(PANOPTIC_15)) if joint in (*LEFT, *RIGHT)]
+        names = self.skeleton.joints
+        limbs = sorted((*self.skeleton.left, *self.skeleton.right))
         return {
             "joints": len(joints),
             "pck": _percent(errors < RIGHT_PLACE),
@@ -100,10 +106,10 @@ class HeatmapTally:
             "own_side": _share(sides[:, 1]),
             "by_joint": {
                 name: {"pck": _percent(errors[joints == joint] < RIGHT_PLACE)}
-                for joint, name in enumerate(PANOPTIC_15)
+                for joint, name in enumerate(names)
             },
             "own_side_by_joint": {
-                PANOPTIC_15[joint]: _share(sides[sides[:, 0] == joint, 1]) for joint in limbs
+                names[joint]: _share(sides[sides[:, 0] == joint, 1]) for joint in limbs
             },
         }
 

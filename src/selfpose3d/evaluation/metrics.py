@@ -10,15 +10,15 @@ Letters: N predictions, T bodies of the truth, J joints.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses3d import Frames, People3D
-from selfpose3d.skeletons import PANOPTIC_15, ROOT
+from selfpose3d.files.poses3d import Frames, People3D, converted_frames, skeleton_of
+from selfpose3d.skeletons import Skeleton
 
 THRESHOLDS_MM: tuple[int, ...] = (25, 50, 75, 100, 125, 150)
 MATCH_MM = 500.0
@@ -37,12 +37,13 @@ sequence, and by the number of people in a frame, with ``frames`` and ``people``
 
 @dataclass(frozen=True)
 class _People:
-    """The people of several frames in one array each: (N, 15, 3), (N, 15), (N,), (N,)."""
+    """The people of several frames in one array each: (N, J, 3), (N, J), (N,), (N,)."""
 
     joints: NDArray[np.float64]
     valid: NDArray[np.bool_]
     scores: NDArray[np.float64]
     frame: NDArray[np.int64]
+    skeleton: Skeleton
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
 
     Frames of the truth that the predictions lack count as missed. Bodies of the truth without a
     valid joint are left out. Equal scores are taken in the order of sequence, frame and person.
+    Where the two sides are of different joints, the truth's are brought to the predictions', or,
+    where it lacks some, the predictions' to the truth's.
 
     Args:
         predictions: people by (sequence, frame), world mm.
@@ -83,18 +86,19 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
     Raises:
         InputError: the truth holds nobody, or no frame of it is in the predictions.
     """
+    predictions, truth, skeleton = in_common(predictions, truth)
     keys = sorted(key for key, people in truth.items() if people.valid.any())
     _check_common(predictions, truth, keys)
     bodies = _stack([truth[key] for key in keys])
     bodies = _chosen(bodies, np.any(bodies.valid, axis=1))
-    nobody = People3D.predicted(np.zeros((0, len(PANOPTIC_15), 3)), np.zeros(0))
+    nobody = People3D.nobody(skeleton)
     predicted = _stack([predictions.get(key, nobody) for key in keys])
     matches = _match(predicted, bodies)
     sequences = np.array([sequence for sequence, _ in keys])
     counts = np.bincount(bodies.frame, minlength=len(keys))
     return {
         **_headline(matches, len(bodies.joints)),
-        "joints": _joint_errors(matches),
+        "joints": _joint_errors(matches, skeleton),
         "root": _root_metrics(predicted, bodies),
         "frames": len(keys),
         "people": len(bodies.joints),
@@ -102,6 +106,13 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
         "per_sequence": _by_group(matches, bodies.frame, sequences),
         "per_people": _by_group(matches, bodies.frame, counts),
     }
+
+
+def in_common(predictions: Frames, truth: Frames) -> tuple[Frames, Frames, Skeleton]:
+    """Predictions and truth in one skeleton, and that skeleton."""
+    own, true = skeleton_of(predictions, "the predictions"), skeleton_of(truth, "the truth")
+    common = own if all(map(true.can_be, own.joints)) else true
+    return converted_frames(predictions, common), converted_frames(truth, common), common
 
 
 def _check_common(predictions: Frames, truth: Frames, keys: list[tuple[str, int]]) -> None:
@@ -130,11 +141,18 @@ def _stack(frames: Sequence[People3D]) -> _People:
         valid=np.concatenate([people.valid for people in frames]),
         scores=np.concatenate([people.scores for people in frames]),
         frame=np.repeat(np.arange(len(frames)), [len(people) for people in frames]),
+        skeleton=frames[0].skeleton,
     )
 
 
 def _chosen(people: _People, mask: NDArray[Any]) -> _People:
-    return _People(people.joints[mask], people.valid[mask], people.scores[mask], people.frame[mask])
+    return replace(
+        people,
+        joints=people.joints[mask],
+        valid=people.valid[mask],
+        scores=people.scores[mask],
+        frame=people.frame[mask],
+    )
 
 
 def _match(predicted: _People, bodies: _People) -> _Matches:
@@ -227,25 +245,26 @@ def _first_of_each(bodies: NDArray[np.int64], accepted: NDArray[np.bool_]) -> ND
     return index[first]
 
 
-def _joint_errors(matches: _Matches) -> dict[str, float | None]:
+def _joint_errors(matches: _Matches, skeleton: Skeleton) -> dict[str, float | None]:
     """MPJPE of each joint over the same matches as the MPJPE of the whole body."""
     errors = matches.joint_errors[_first_of_each(matches.bodies, matches.errors < MATCH_MM)]
     columns = [column[np.isfinite(column)] for column in errors.T]
     means = [float(column.mean()) if len(column) else None for column in columns]
-    return dict(zip(PANOPTIC_15, means, strict=True))
+    return dict(zip(skeleton.joints, means, strict=True))
 
 
 def _root_metrics(predicted: _People, bodies: _People) -> Metrics | None:
-    """The protocol for the root joint alone, over the bodies whose root is valid."""
-    roots = _chosen(_only_root(bodies), bodies.valid[:, ROOT])
+    """The protocol for the root alone, over the bodies whose root is valid."""
+    roots = _chosen(_only_root(bodies), bodies.skeleton.has_root(bodies.valid))
     if len(roots.joints) == 0:
         return None
     return _headline(_match(_only_root(predicted), roots), len(roots.joints))
 
 
 def _only_root(people: _People) -> _People:
-    root = slice(ROOT, ROOT + 1)
-    return _People(people.joints[:, root], people.valid[:, root], people.scores, people.frame)
+    roots = people.skeleton.roots(people.joints)[:, None]
+    known = people.skeleton.has_root(people.valid)[:, None]
+    return replace(people, joints=roots, valid=known)
 
 
 def _by_group(

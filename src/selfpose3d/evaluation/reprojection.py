@@ -19,7 +19,7 @@ from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, in_image, project
 from selfpose3d.geometry.people import height_in_pixels
-from selfpose3d.skeletons import PANOPTIC_15, ROOT
+from selfpose3d.skeletons import Skeleton, common_skeleton
 
 MATCH = 0.2
 """Mean error, relative to the person's height, below which a label belongs to a person."""
@@ -50,7 +50,7 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
 
     Args:
         scene: scene with the cameras of the stored frames and the sequence's name.
-        labels: Panoptic-15 people by (frame, camera name), pixels of the stored frames.
+        labels: people by (frame, camera name), pixels of the stored frames.
         people: 3D people by (sequence, frame), world mm.
 
     Returns:
@@ -66,19 +66,23 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
     """
     frames = [frame for frame in scene.frames if (scene.name, frame) in people]
     _check(scene, labels, frames)
+    compared = [people[scene.name, frame] for frame in frames]
+    of_labels = [seen.skeleton for seen in labels.values()]
+    of_people = [present.skeleton for present in compared]
+    skeleton = common_skeleton([*of_labels, *of_people], f"labels and people of {scene.name}")
     tallies = {camera.name: _Tally() for camera in scene.cameras}
     for frame in frames:
         for camera in scene.cameras:
             seen = labels.get((frame, camera.name))
             if seen is not None:
                 _compare(people[scene.name, frame], seen, camera, tallies[camera.name])
-    counts = [len(people[scene.name, frame]) for frame in frames]
+    counts = [len(present) for present in compared]
     return {
         "frames": len(frames),
         "people_per_frame": {str(n): counts.count(n) for n in sorted(set(counts))},
         "all": _summary(list(tallies.values())),
         "cameras": {name: _summary([tally]) for name, tally in tallies.items()},
-        "joints": _by_joint(list(tallies.values())),
+        "joints": _by_joint(list(tallies.values()), skeleton),
     }
 
 
@@ -95,7 +99,7 @@ def _check(scene: Scene, labels: Views, frames: Sequence[int]) -> None:
 
 def _compare(people: People3D, labels: People2D, camera: Camera, tally: _Tally) -> None:
     projected, depth = project(camera, people.joints)
-    height = height_in_pixels(camera.K[0, 0], depth[:, ROOT])
+    height = height_in_pixels(camera.K[0, 0], people.skeleton.roots(depth[..., None])[..., 0])
     pixels, share = _errors(projected, height, labels)
     used = np.broadcast_to(np.isfinite(projected).all(axis=-1), people.valid.shape) & people.valid
     cost = _costs(share, used, labels)
@@ -150,12 +154,12 @@ def _summary(tallies: Sequence[_Tally]) -> dict[str, Any]:
     }
 
 
-def _by_joint(tallies: Sequence[_Tally]) -> dict[str, float | None]:
+def _by_joint(tallies: Sequence[_Tally], skeleton: Skeleton) -> dict[str, float | None]:
     heights = 100 * np.concatenate([np.zeros(0), *(part for t in tallies for part in t.shares)])
     joints = np.concatenate([np.zeros(0, int), *(part for t in tallies for part in t.joints)])
-    of_joint = [heights[joints == joint] for joint in range(len(PANOPTIC_15))]
+    of_joint = [heights[joints == joint] for joint in range(len(skeleton))]
     medians = [float(np.median(errors)) if len(errors) else None for errors in of_joint]
-    return dict(zip(PANOPTIC_15, medians, strict=True))
+    return dict(zip(skeleton.joints, medians, strict=True))
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -2,11 +2,13 @@
 
 A checkpoint is one file in PyTorch's zip format. It is read with ``weights_only``, so that nothing
 in it is executed.
-``{"format": 1, "networks": {name: state_dict}, "facts": {...}}``
+``{"format": 1, "networks": {name: state_dict}, "joints": [names], "facts": {...}}``. The
+networks of a checkpoint without joints are of Panoptic-15.
 """
 
 import zipfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,41 +17,68 @@ from torch import Tensor, nn
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_file
+from selfpose3d.skeletons import Skeleton, common_skeleton, named_in_file
 
 FORMAT = 1
 
 Weights = Mapping[str, Tensor]
 
 
-def write_checkpoint(path: Path, networks: Mapping[str, Weights], facts: Mapping[str, Any]) -> None:
-    """Write weights by network name, and plain facts about their training."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds.
+
+    Args:
+        networks: weights by the network's name.
+        skeleton: the joints that the networks know.
+    """
+
+    networks: dict[str, dict[str, Tensor]]
+    skeleton: Skeleton
+
+
+def write_checkpoint(
+    path: Path, networks: Mapping[str, Weights], skeleton: Skeleton, facts: Mapping[str, Any]
+) -> None:
+    """Write weights by network name, their skeleton, and plain facts about their training."""
     write_state(
         path,
         {
             "format": FORMAT,
             "networks": {name: _on_cpu(weights) for name, weights in networks.items()},
+            "joints": list(skeleton.joints),
             "facts": dict(facts),
         },
     )
 
 
-def read_checkpoint(path: Path) -> dict[str, dict[str, Tensor]]:
-    """Read weights by network name; any other or damaged file raises an ``InputError``."""
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; any other or damaged file raises an ``InputError``."""
     state = read_state(path)
     if state.get("format") != FORMAT or not isinstance(state.get("networks"), dict):
         raise InputError(
             f"{path}: not a checkpoint of this project; give a checkpoint that a stage wrote"
         )
-    networks: dict[str, dict[str, Tensor]] = state["networks"]
-    return networks
+    return Checkpoint(state["networks"], named_in_file(state.get("joints")))
 
 
-def merged_networks(paths: Iterable[Path]) -> dict[str, dict[str, Tensor]]:
-    """The networks of several checkpoints; where two hold the same one, the later path wins."""
-    networks: dict[str, dict[str, Tensor]] = {}
-    for path in paths:
-        networks.update(read_checkpoint(path))
-    return networks
+def merged_checkpoint(paths: Iterable[Path]) -> Checkpoint:
+    """Several checkpoints in one; where two hold the same network, the later path wins.
+
+    Raises:
+        InputError: one can't be read, or they are of different joints.
+    """
+    read = {path: read_checkpoint(path) for path in paths}
+    skeleton = common_skeleton([each.skeleton for each in read.values()], names_of(read))
+    merged: dict[str, dict[str, Tensor]] = {}
+    for each in read.values():
+        merged |= each.networks
+    return Checkpoint(merged, skeleton)
+
+
+def names_of(paths: Iterable[Path]) -> str:
+    """Paths as a message names them."""
+    return ", ".join(map(str, paths))
 
 
 def load_network(

@@ -1,11 +1,12 @@
-"""2D people of one sequence: detections (COCO-17) and labels (Panoptic-15).
+"""2D people of one sequence: detections, in the estimator's joints, and labels.
 
 Parquet, one row per joint, in pixels of the scene's stored frames::
 
     frame int, camera str, person int, joint int, x float, y float, score float,
     person_score float
 
-``person`` counts within one frame and camera. Joints that a person lacks have score 0.
+``person`` counts within one frame and camera. Joints that a person lacks have score 0. The file's
+metadata name the joints.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_file
+from selfpose3d.skeletons import Skeleton, common_skeleton, converted
 
 COLUMNS = ("frame", "camera", "person", "joint", "x", "y", "score", "person_score")
 
@@ -31,44 +33,68 @@ class People2D:
         points: (P, J, 2) pixels of the stored frame.
         scores: (P, J), 0 where a joint is not there.
         person_scores: (P,).
+        skeleton: the J joints.
     """
 
     points: NDArray[np.float64]
     scores: NDArray[np.float64]
     person_scores: NDArray[np.float64]
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        if self.scores.shape[1:] != (len(self.skeleton),):
+            raise ValueError(f"scores {self.scores.shape} of {len(self.skeleton)} joints")
 
     def __len__(self) -> int:
         return len(self.points)
 
     @staticmethod
-    def nobody(n_joints: int) -> "People2D":
+    def nobody(skeleton: Skeleton) -> "People2D":
         """An image without people."""
-        return People2D(np.zeros((0, n_joints, 2)), np.zeros((0, n_joints)), np.zeros(0))
+        n_joints = len(skeleton)
+        return People2D(np.zeros((0, n_joints, 2)), np.zeros((0, n_joints)), np.zeros(0), skeleton)
+
+    def where(self, keep: NDArray[np.bool_]) -> "People2D":
+        """Only the people chosen by a mask (P,)."""
+        return People2D(
+            self.points[keep], self.scores[keep], self.person_scores[keep], self.skeleton
+        )
+
+    def converted(self, skeleton: Skeleton) -> "People2D":
+        """The same people in another skeleton (see ``skeletons.converted``)."""
+        points, scores = converted(self.points, self.scores, self.skeleton, skeleton)
+        return People2D(points, scores, self.person_scores, skeleton)
 
 
 Views = Mapping[tuple[int, str], People2D]
 """People by (frame id, camera name); an image without people has an entry without people."""
 
 
-def write_poses2d(path: Path, views: Views, joints: tuple[str, ...]) -> None:
-    """Write the people of all images of a sequence.
+def skeleton_of(views: Views, what: str) -> Skeleton:
+    """The skeleton of 2D people; ``what`` names them in an error."""
+    return common_skeleton([people.skeleton for people in views.values()], what)
+
+
+def write_poses2d(path: Path, views: Views) -> None:
+    """Write the people of all images of a sequence, of one image or more.
 
     Images without people are kept in the file's metadata by their frame and camera, so that
     "nobody seen" differs from "not looked at".
     """
     frames = [_rows(frame, camera, people) for (frame, camera), people in views.items()]
     rows = [rows for rows in frames if len(rows)]
-    table = pd.concat(rows, ignore_index=True) if rows else _empty()
+    skeleton = skeleton_of(views, str(path))
+    table = pd.concat(rows, ignore_index=True) if rows else _rows(0, "", People2D.nobody(skeleton))
     table.attrs = {
-        "joints": list(joints),
+        "joints": list(skeleton.joints),
         "images": [[int(frame), camera] for frame, camera in views],
     }
     with whole_file(path) as temporary:
         table.to_parquet(temporary, index=False)
 
 
-def read_poses2d(path: Path) -> tuple[dict[tuple[int, str], People2D], tuple[str, ...]]:
-    """Read what ``write_poses2d`` wrote: people by (frame, camera), and the joints' names."""
+def read_poses2d(path: Path) -> dict[tuple[int, str], People2D]:
+    """Read what ``write_poses2d`` wrote: people by (frame, camera)."""
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError as error:
@@ -78,18 +104,18 @@ def read_poses2d(path: Path) -> tuple[dict[tuple[int, str], People2D], tuple[str
     missing = set(COLUMNS) - set(table.columns)
     if missing or "joints" not in table.attrs:
         raise InputError(f"{path}: not 2D people; it lacks {sorted(missing) or 'its joint names'}")
-    joints = tuple(table.attrs["joints"])
-    strange = table["joint"][~table["joint"].between(0, len(joints) - 1)]
+    skeleton = Skeleton(tuple(table.attrs["joints"]))
+    strange = table["joint"][~table["joint"].between(0, len(skeleton) - 1)]
     if len(strange):
-        raise InputError(f"{path}: joint {strange.iloc[0]}; it names {len(joints)} joints only")
-    nobody = People2D.nobody(len(joints))
+        raise InputError(f"{path}: joint {strange.iloc[0]}; it names {len(skeleton)} joints only")
+    nobody = People2D.nobody(skeleton)
     views = {(int(frame), str(camera)): nobody for frame, camera in table.attrs["images"]}
     columns = _Columns(table)
     rows_of = table[["frame", "camera"]].groupby(["frame", "camera"], sort=False).indices
     for key, rows in rows_of.items():
         frame, camera = cast(tuple[int, str], key)
-        views[int(frame), str(camera)] = columns.people(np.asarray(rows), len(joints))
-    return views, joints
+        views[int(frame), str(camera)] = columns.people(np.asarray(rows), skeleton)
+    return views
 
 
 def _rows(frame: int, camera: str, people: People2D) -> pd.DataFrame:
@@ -108,10 +134,6 @@ def _rows(frame: int, camera: str, people: People2D) -> pd.DataFrame:
     )
 
 
-def _empty() -> pd.DataFrame:
-    return _rows(0, "", People2D.nobody(1))
-
-
 class _Columns:
     """A table's columns as arrays, from which rows are picked much faster than from the table."""
 
@@ -122,14 +144,14 @@ class _Columns:
         self.score = table["score"].to_numpy(dtype=np.float64)
         self.person_score = table["person_score"].to_numpy(dtype=np.float64)
 
-    def people(self, rows: NDArray[np.intp], n_joints: int) -> People2D:
+    def people(self, rows: NDArray[np.intp], skeleton: Skeleton) -> People2D:
         """The people of one image, given its rows."""
         person, joint = self.person[rows], self.joint[rows]
-        n_people = int(person.max()) + 1
+        n_people, n_joints = int(person.max()) + 1, len(skeleton)
         points = np.zeros((n_people, n_joints, 2))
         scores = np.zeros((n_people, n_joints))
         person_scores = np.zeros(n_people)
         points[person, joint] = self.point[rows]
         scores[person, joint] = self.score[rows]
         person_scores[person] = self.person_score[rows]
-        return People2D(points, scores, person_scores)
+        return People2D(points, scores, person_scores, skeleton)

@@ -1,14 +1,15 @@
-"""3D people: predictions and ground truth, Panoptic-15, world mm, z up.
+"""3D people: predictions and ground truth, world mm, z up.
 
 Parquet, one row per joint::
 
     sequence str, frame int, person int, joint int, x, y, z float (mm),
     score float (the person's), valid bool
 
-Predictions have ``valid`` true throughout; the truth has score 1, and its ``person`` is the
-source's identity. JSON of the form ``[{"sequence", "frame", "people": [{"joints": [[x, y, z]
-... 15], "valid": [...], "score", "person"}]}]`` is read as well; all but ``frame``, ``people``
-and ``joints`` may be left out.
+The file's metadata name the joints; those of a file that names none are Panoptic-15. Predictions
+have ``valid`` true throughout; the truth has score 1, and its ``person`` is the source's identity.
+JSON of the form ``[{"sequence", "frame", "people": [{"joints": [[x, y, z] ... 15], "valid": [...],
+"score", "person"}]}]``, Panoptic-15, is read as well; all but ``frame``, ``people`` and ``joints``
+may be left out.
 
 The truth lies apart from the scenes (``data/truth/``), and only ``evaluation`` and the stages
 that are supervised by design are ever given its path.
@@ -16,7 +17,7 @@ that are supervised by design are ever given its path.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, short, whole_file
-from selfpose3d.skeletons import N_JOINTS
+from selfpose3d.skeletons import Skeleton, common_skeleton, converted, named_in_file
 
 COLUMNS = ("sequence", "frame", "person", "joint", "x", "y", "z", "score", "valid")
 
@@ -36,39 +37,81 @@ class People3D:
     """The people of one frame.
 
     Args:
-        joints: (P, 15, 3) world mm.
+        joints: (P, J, 3) world mm.
         scores: (P,).
-        valid: (P, 15).
+        valid: (P, J).
         ids: (P,) identities; for predictions 0, 1, ...
+        skeleton: the J joints.
     """
 
     joints: NDArray[np.float64]
     scores: NDArray[np.float64]
     valid: NDArray[np.bool_]
     ids: NDArray[np.int64]
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        if self.valid.shape[1:] != (len(self.skeleton),):
+            raise ValueError(f"joints {self.joints.shape} of {len(self.skeleton)} joints")
 
     def __len__(self) -> int:
         return len(self.joints)
 
     def where(self, keep: NDArray[np.bool_]) -> "People3D":
         """Only the people chosen by a mask (P,)."""
-        return People3D(self.joints[keep], self.scores[keep], self.valid[keep], self.ids[keep])
+        return replace(
+            self,
+            joints=self.joints[keep],
+            scores=self.scores[keep],
+            valid=self.valid[keep],
+            ids=self.ids[keep],
+        )
+
+    @property
+    def roots(self) -> NDArray[np.float64]:
+        """(P, 3) mm."""
+        return self.skeleton.roots(self.joints)
+
+    @property
+    def has_root(self) -> NDArray[np.bool_]:
+        """(P,) whether the root is valid."""
+        return self.skeleton.has_root(self.valid)
+
+    def converted(self, skeleton: Skeleton) -> "People3D":
+        """The same people in another skeleton; what is the mean of two joints needs both."""
+        joints, valid = converted(
+            self.joints, self.valid.astype(float), self.skeleton, skeleton, both_sides=True
+        )
+        return replace(self, joints=joints, valid=valid > 0, skeleton=skeleton)
 
     @staticmethod
-    def nobody() -> "People3D":
+    def nobody(skeleton: Skeleton) -> "People3D":
         """A frame without people."""
-        return People3D.predicted(np.zeros((0, N_JOINTS, 3)), np.zeros(0))
+        return People3D.predicted(np.zeros((0, len(skeleton), 3)), np.zeros(0), skeleton)
 
     @staticmethod
-    def predicted(joints: NDArray[np.float64], scores: NDArray[np.float64]) -> "People3D":
-        """The people that a method predicts, from (P, 15, 3) mm and (P,) scores."""
-        joints = np.asarray(joints, dtype=np.float64).reshape(-1, N_JOINTS, 3)
+    def predicted(
+        joints: NDArray[np.float64], scores: NDArray[np.float64], skeleton: Skeleton
+    ) -> "People3D":
+        """The people that a method predicts, from (P, J, 3) mm and (P,) scores."""
+        joints = np.asarray(joints, dtype=np.float64).reshape(-1, len(skeleton), 3)
         valid = np.ones(joints.shape[:2], dtype=bool)
-        return People3D(joints, np.asarray(scores, dtype=float), valid, np.arange(len(joints)))
+        ids = np.arange(len(joints))
+        return People3D(joints, np.asarray(scores, dtype=float), valid, ids, skeleton)
 
 
 Frames = Mapping[tuple[str, int], People3D]
 """People by (sequence, frame id); a frame without people may have an empty entry or none."""
+
+
+def skeleton_of(frames: Frames, what: str) -> Skeleton:
+    """The skeleton of 3D people; ``what`` names them in an error."""
+    return common_skeleton([people.skeleton for people in frames.values()], what)
+
+
+def converted_frames(frames: Frames, skeleton: Skeleton) -> dict[tuple[str, int], People3D]:
+    """The people of all frames in another skeleton."""
+    return {key: people.converted(skeleton) for key, people in frames.items()}
 
 
 def people_file(folder: Path, sequence: str) -> Path:
@@ -90,8 +133,13 @@ def write_poses3d(path: Path, frames: Frames) -> None:
     """Write people as Parquet; frames without people are listed in the file's metadata."""
     parts = [_rows(sequence, frame, people) for (sequence, frame), people in frames.items()]
     parts = [part for part in parts if len(part)]
-    table = pd.concat(parts, ignore_index=True) if parts else _rows("", 0, People3D.nobody())
-    table.attrs = {"frames": [[sequence, int(frame)] for sequence, frame in frames]}
+    skeleton = skeleton_of(frames, str(path))
+    nobody = People3D.nobody(skeleton)
+    table = pd.concat(parts, ignore_index=True) if parts else _rows("", 0, nobody)
+    table.attrs = {
+        "joints": list(skeleton.joints),
+        "frames": [[sequence, int(frame)] for sequence, frame in frames],
+    }
     with whole_file(path) as temporary:
         table.to_parquet(temporary, index=False)
 
@@ -116,14 +164,15 @@ def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
     missing = set(COLUMNS) - set(table.columns)
     if missing:
         raise InputError(f"{path}: not 3D people; it lacks the columns {sorted(missing)}")
-    _check_values(path, table)
-    nobody = People3D.nobody()
+    skeleton = named_in_file(table.attrs.get("joints"))
+    _check_values(path, table, len(skeleton))
+    nobody = People3D.nobody(skeleton)
     frames = {(str(s), int(f)): nobody for s, f in table.attrs.get("frames", [])}
     columns = _Columns(table)
     rows_of = table[["sequence", "frame"]].groupby(["sequence", "frame"], sort=False).indices
     for key, rows in rows_of.items():
         sequence, frame = cast(tuple[str, int], key)
-        frames[str(sequence), int(frame)] = columns.people(np.asarray(rows))
+        frames[str(sequence), int(frame)] = columns.people(np.asarray(rows), skeleton)
     return frames
 
 
@@ -145,7 +194,7 @@ def _rows(sequence: str, frame: int, people: People3D) -> pd.DataFrame:
     )
 
 
-def _check_values(path: Path, table: pd.DataFrame) -> None:
+def _check_values(path: Path, table: pd.DataFrame, n_joints: int) -> None:
     for name in COLUMNS[1:]:
         kinds, meaning = ("biu", "true or false") if name == "valid" else ("iuf", "numbers")
         if len(table) and table[name].dtype.kind not in kinds:
@@ -157,9 +206,9 @@ def _check_values(path: Path, table: pd.DataFrame) -> None:
         broken = table[name][table[name] % 1 != 0]
         if len(broken):
             raise InputError(f"{path}: {name} {broken.iloc[0]}; whole numbers are expected")
-    strange = table["joint"][~table["joint"].between(0, N_JOINTS - 1)]
+    strange = table["joint"][~table["joint"].between(0, n_joints - 1)]
     if len(strange):
-        raise InputError(f"{path}: joint {strange.iloc[0]}; joints are 0 to {N_JOINTS - 1}")
+        raise InputError(f"{path}: joint {strange.iloc[0]}; joints are 0 to {n_joints - 1}")
     finite = np.isfinite(table[["x", "y", "z", "score"]].to_numpy(dtype=float)).all(axis=1)
     if not finite.all():
         row = table[~finite].iloc[0]
@@ -179,17 +228,17 @@ class _Columns:
         self.score = table["score"].to_numpy(dtype=np.float64)
         self.valid = table["valid"].to_numpy(dtype=np.bool_)
 
-    def people(self, rows: NDArray[np.intp]) -> People3D:
+    def people(self, rows: NDArray[np.intp], skeleton: Skeleton) -> People3D:
         """The people of one frame, given its rows."""
         ids, person = np.unique(self.person[rows], return_inverse=True)
         joint = self.joint[rows]
-        joints = np.zeros((len(ids), N_JOINTS, 3))
-        valid = np.zeros((len(ids), N_JOINTS), dtype=bool)
+        joints = np.zeros((len(ids), len(skeleton), 3))
+        valid = np.zeros((len(ids), len(skeleton)), dtype=bool)
         scores = np.zeros(len(ids))
         joints[person, joint] = self.position[rows]
         valid[person, joint] = self.valid[rows]
         scores[person] = self.score[rows]
-        return People3D(joints, scores, valid, ids)
+        return People3D(joints, scores, valid, ids, skeleton)
 
 
 def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
@@ -210,24 +259,27 @@ def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
 def _json_people(people: Any, where: str) -> People3D:
     if not isinstance(people, list):
         raise InputError(f"{where}: 'people' must be a list, not {short(people)}")
-    read = [_json_person(person, index, where) for index, person in enumerate(people)]
+    skeleton = named_in_file(None)
+    count = len(skeleton)
+    read = [_json_person(person, index, where, count) for index, person in enumerate(people)]
     return People3D(
-        joints=np.array([p[0] for p in read], dtype=float).reshape(-1, N_JOINTS, 3),
-        valid=np.array([p[1] for p in read], dtype=bool).reshape(-1, N_JOINTS),
+        joints=np.array([p[0] for p in read], dtype=float).reshape(-1, count, 3),
+        valid=np.array([p[1] for p in read], dtype=bool).reshape(-1, count),
         scores=np.array([p[2] for p in read], dtype=float),
         ids=np.array([p[3] for p in read], dtype=np.int64),
+        skeleton=skeleton,
     )
 
 
 def _json_person(
-    person: Any, index: int, frame: str
+    person: Any, index: int, frame: str, n_joints: int
 ) -> tuple[list[list[float]], list[bool], float, int]:
     where = f"{frame}, person {index}"
     _check_keys(person, ("joints",), where)
-    joints, valid = person["joints"], person.get("valid", [True] * N_JOINTS)
-    if not isinstance(joints, list) or len(joints) != N_JOINTS:
+    joints, valid = person["joints"], person.get("valid", [True] * n_joints)
+    if not isinstance(joints, list) or len(joints) != n_joints:
         raise InputError(
-            f"{where}: 'joints' must hold {N_JOINTS} x 3 finite numbers in mm, not {short(joints)}"
+            f"{where}: 'joints' must hold {n_joints} x 3 finite numbers in mm, not {short(joints)}"
         )
     for joint, position in enumerate(joints):
         if not isinstance(position, list) or len(position) != 3 or not all(map(_finite, position)):
@@ -236,9 +288,9 @@ def _json_person(
                 f"{short(position)}; a joint that is not known has any position, and false in "
                 "'valid'"
             )
-    if not isinstance(valid, list) or [type(v) for v in valid] != [bool] * N_JOINTS:
+    if not isinstance(valid, list) or [type(v) for v in valid] != [bool] * n_joints:
         raise InputError(
-            f"{where}: 'valid' must hold {N_JOINTS} times true or false, not {short(valid)}"
+            f"{where}: 'valid' must hold {n_joints} times true or false, not {short(valid)}"
         )
     score = person.get("score", 1.0)
     if not _finite(score):

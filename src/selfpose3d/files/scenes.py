@@ -2,12 +2,14 @@
 
 Folder ``<scene>/``::
 
-    scene.json                  name, source, frame ids, time stamps
+    scene.json                  name, source, frame ids, time stamps, the views and their sizes
     cameras.json                cameras of the stored frames (OpenCV convention, mm, z up)
     frames/<camera>/<frame>.jpg stored frames, what 2D estimators see
     network.npy                 (F, V, H, W, 3) uint8 RGB, the frames at network size
 
-A scene does not contain the truth (see ``files.poses3d``).
+A scene may lack its images (``frames`` and ``network.npy``), or its calibration
+(``cameras.json``); who needs what it lacks is refused. It does not contain the truth (see
+``files.poses3d``).
 """
 
 from collections.abc import Sequence
@@ -24,29 +26,79 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, short, write_json
 from selfpose3d.geometry.cameras import Camera, letterboxed
 
+BLANK = 40
+"""Brightness of the frames to draw on where a scene has no images."""
 MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
 """Smallest and largest extent of a rig, between its two cameras that are farthest apart."""
 
 
+Size = tuple[int, int]
+"""Width and height, px."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A view of a scene: its name, and the size of its stored frames."""
+
+    name: str
+    width: int
+    height: int
+
+
 @dataclass(frozen=True)
 class Scene:
-    """A sequence of synchronised frames from calibrated cameras.
+    """A sequence of synchronised frames from several views.
 
     Args:
         folder: folder of the scene.
         name: name of the sequence.
         source: origin of the data ("studio", "panoptic", ...).
-        cameras: cameras at the size of the stored frames.
+        views: in their order.
+        rig: cameras at the size of the stored frames, one a view; None: not calibrated.
         frames: ids of the frames, ascending.
         times: times of the frames, s.
+        network_size: of the networks' input.
+        has_images: frames are stored.
     """
 
     folder: Path
     name: str
     source: str
-    cameras: tuple[Camera, ...]
+    views: tuple[View, ...]
+    rig: tuple[Camera, ...] | None
     frames: tuple[int, ...]
     times: tuple[float, ...]
+    network_size: Size
+    has_images: bool = True
+
+    @staticmethod
+    def calibrated(
+        folder: Path,
+        name: str,
+        source: str,
+        cameras: Sequence[Camera],
+        frames: Sequence[int],
+        times: Sequence[float],
+        network_size: Size,
+    ) -> "Scene":
+        """A scene of calibrated cameras, at the size of the stored frames."""
+        rig = tuple(cameras)
+        views = tuple(View(camera.name, camera.width, camera.height) for camera in rig)
+        return Scene(folder, name, source, views, rig, tuple(frames), tuple(times), network_size)
+
+    @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The calibrated cameras.
+
+        Raises:
+            InputError: there are none.
+        """
+        if self.rig is None:
+            raise InputError(
+                f"{self.folder}: this scene has no calibration, and this method needs one; choose "
+                "a method that needs none, or give a calibration"
+            )
+        return self.rig
 
     def image_path(self, camera: str, frame: int) -> Path:
         """Where the stored frame of a camera lies."""
@@ -54,28 +106,43 @@ class Scene:
 
     def read_image(self, camera: str, frame: int) -> NDArray[np.uint8]:
         """(H, W, 3) RGB, as stored."""
+        self._need_images()
         return read_image(self.image_path(camera, frame))
+
+    def picture(self, view: View | Camera, frame: int) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB to draw on: the stored frame, or a blank one where there are no images."""
+        if self.has_images:
+            return self.read_image(view.name, frame)
+        return np.full((view.height, view.width, 3), BLANK, dtype=np.uint8)
+
+    def _need_images(self) -> None:
+        if not self.has_images:
+            raise InputError(
+                f"{self.folder}: this scene has 2D people and no images; choose what needs none "
+                "(estimator.name: file, heatmaps.source: estimator)"
+            )
 
     @cached_property
     def network_frames(self) -> NDArray[np.uint8]:
         """(F, V, H, W, 3) RGB at network size, mapped from disk."""
+        self._need_images()
         path = self.folder / "network.npy"
         try:
             frames: NDArray[np.uint8] = np.load(path, mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:
             raise InputError(f"{path}: {error}; prepare the scene again") from error
-        expected = (len(self.frames), len(self.cameras))
-        if frames.shape[:2] != expected:
+        width, height = self.network_size
+        expected = (len(self.frames), len(self.views), height, width)
+        if frames.shape[:4] != expected:
             raise InputError(
-                f"{path}: holds {frames.shape[:2]} frames and views, the scene has {expected}; "
-                "prepare the scene again"
+                f"{path}: holds {frames.shape[:4]} frames, views, rows and columns, the scene has "
+                f"{expected}; prepare the scene again"
             )
         return frames
 
     def network_cameras(self) -> tuple[Camera, ...]:
-        """The cameras of ``network_frames``."""
-        height, width = self.network_frames.shape[2:4]
-        return tuple(letterboxed(camera, width, height) for camera in self.cameras)
+        """The cameras at network size."""
+        return tuple(letterboxed(camera, *self.network_size) for camera in self.cameras)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -235,19 +302,21 @@ def check_rig(cameras: Sequence[Camera], where: str) -> None:
         )
 
 
-def write_scene(
-    folder: Path,
-    name: str,
-    source: str,
-    cameras: Sequence[Camera],
-    frames: Sequence[int],
-    times: Sequence[float],
-) -> None:
-    """Write scene.json and cameras.json; the caller writes the frames."""
-    write_cameras(folder / "cameras.json", cameras)
+def write_scene(scene: Scene) -> None:
+    """Write scene.json and, where there is a rig, cameras.json; the caller writes the frames."""
+    if scene.rig is not None:
+        write_cameras(scene.folder / "cameras.json", scene.rig)
     write_json(
-        folder / "scene.json",
-        {"name": name, "source": source, "frames": list(frames), "times": list(times)},
+        scene.folder / "scene.json",
+        {
+            "name": scene.name,
+            "source": scene.source,
+            "views": [[view.name, view.width, view.height] for view in scene.views],
+            "network_size": list(scene.network_size),
+            "images": scene.has_images,
+            "frames": list(scene.frames),
+            "times": list(scene.times),
+        },
     )
 
 
@@ -255,14 +324,19 @@ def read_scene(folder: Path) -> Scene:
     """Read a scene folder."""
     folder = Path(folder)
     facts: dict[str, Any] = read_json(folder / "scene.json")
-    missing = {"name", "source", "frames", "times"} - set(facts)
+    needed = {"name", "source", "views", "network_size", "images", "frames", "times"}
+    missing = needed - set(facts)
     if missing:
         raise InputError(f"{folder / 'scene.json'}: lacks {sorted(missing)}; prepare it again")
+    path, (width, height) = folder / "cameras.json", facts["network_size"]
     return Scene(
         folder=folder,
         name=facts["name"],
         source=facts["source"],
-        cameras=read_cameras(folder / "cameras.json"),
+        views=tuple(View(*view) for view in facts["views"]),
+        rig=read_cameras(path) if path.exists() else None,
         frames=tuple(facts["frames"]),
         times=tuple(facts["times"]),
+        network_size=(width, height),
+        has_images=facts["images"],
     )

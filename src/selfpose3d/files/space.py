@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
-from selfpose3d.skeletons import ROOT
 
 
 def in_space(
@@ -33,7 +32,7 @@ def check_space(
     Raises:
         InputError: nobody is in the space; the message says where the people are.
     """
-    roots = [p.joints[p.valid[:, ROOT], ROOT] for p in people.values()]
+    roots = [p.roots[p.has_root] for p in people.values()]
     roots_N3 = np.concatenate([*roots, np.zeros((0, 3))])
     if not len(roots_N3):
         raise InputError(f"{where}: there is nobody in any frame; check the cameras and labels")

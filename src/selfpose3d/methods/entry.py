@@ -107,7 +107,6 @@ class Method:
         check: refuses parameters that make no whole method, with an ``InputError``.
         uses: which of its stages run with some parameters, beyond ``train.<stage>.enabled``.
         joins: how many other experiments' people it puts together.
-        needs: what it asks of a scene, of "images" and "rig".
     """
 
     stages: tuple[Stage, ...]
@@ -117,7 +116,6 @@ class Method:
     check: "Callable[[Parameters, Sequence[str]], None]" = lambda parameters, enabled: None
     uses: "Callable[[Parameters, Stage], bool]" = lambda parameters, stage: True
     joins: int = 0
-    needs: frozenset[str] = frozenset({"rig"})
 
     @property
     def supervised(self) -> bool:

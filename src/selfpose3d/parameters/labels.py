@@ -1,5 +1,7 @@
 """The section ``labels``."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from selfpose3d.parameters.section import Count, Fraction, NonNegative, Section, Seed
@@ -20,6 +22,12 @@ class LabelSettings(Section):
         "above 0.5, 98 % are off by less than 5 % of the person's height",
     )
     min_joints: Count = Field(4, description="fewest joints of a kept person")
+    skeleton: Literal["panoptic15", "coco17"] = Field(
+        "panoptic15",
+        description="the joints of labels, networks and 3D people: panoptic15 (the paper's: neck, "
+        "nose, mid-hip and the limbs) or coco17 (nose, eyes, ears and the limbs; the root is the "
+        "mean of the hips)",
+    )
     noise: NonNegative = Field(
         0.0,
         description="Gaussian noise added to every joint, for studies: standard deviation of x and "

@@ -273,7 +273,8 @@ def _labels_of(
     detections = tuple(_add_detections(plan, parameters, scene) for scene in scenes)
     noise = ("labels.noise", "labels.noise_seed") if parameters.labels.noise else ("labels.noise",)
     hard = ("labels.joint_score",) if kind == "hard" else ()
-    reads = select(parameters, ("labels.person_score", "labels.min_joints", *noise, *hard))
+    kept = ("labels.person_score", "labels.min_joints", "labels.skeleton")
+    reads = select(parameters, (*kept, *noise, *hard))
     id_ = node_id("labels", kind, reads, kind, [each.id for each in detections])
     node = LabelsNode(id_, reads, kind, detections)
     plan.labels[node.id] = node

@@ -6,13 +6,13 @@ J joints, M pairs of detections.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.skeletons import SWAP_SIDES
+from selfpose3d.skeletons import Skeleton
 
 FARTHEST_MM = 500.0
 """Largest distance that counts, so that one wrong joint can't outweigh the others."""
@@ -35,12 +35,14 @@ class Detections:
         directions: (N, J, 3) unit vectors in the world, from the camera through the joint.
         confidences: (N, J) in [0, 1].
         centres: (V, 3) centres of the cameras, mm.
+        skeleton: the J joints.
     """
 
     view: NDArray[np.int64]
     directions: NDArray[np.float64]
     confidences: NDArray[np.float64]
     centres: NDArray[np.float64]
+    skeleton: Skeleton
 
     def __len__(self) -> int:
         return len(self.view)
@@ -48,12 +50,11 @@ class Detections:
 
 def with_sides_swapped(detections: Detections) -> Detections:
     """The same detections with left and right joints exchanged."""
-    swapped = list(SWAP_SIDES)
-    return Detections(
-        detections.view,
-        detections.directions[:, swapped],
-        detections.confidences[:, swapped],
-        detections.centres,
+    swapped = detections.skeleton.swapped
+    return replace(
+        detections,
+        directions=detections.directions[:, swapped],
+        confidences=detections.confidences[:, swapped],
     )
 
 

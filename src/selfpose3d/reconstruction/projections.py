@@ -3,7 +3,7 @@
 A person's height in an image is that of 1700 mm at the mean depth of the valid joints (a truth may
 lack the root), with the mean of the two focal lengths. It doesn't shrink when somebody crouches.
 
-Letters: P people, J joints (Panoptic-15), N 2D people.
+Letters: P people, J joints, N 2D people.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Projected:
     """3D people in one image.
 
     Args:
-        points: (P, 15, 2) px, NaN where there is no projection.
-        in_view: (P, 15) valid and inside the image.
+        points: (P, J, 2) px, NaN where there is no projection.
+        in_view: (P, J) valid and inside the image.
         heights: (P,) px.
     """
 
@@ -42,7 +42,7 @@ def project_people(people: People3D, camera: Camera) -> Projected:
 
 
 def joint_gaps(people: People2D, projected: Projected) -> NDArray[np.float64]:
-    """(N, P, 15) distances over the height, NaN where one of the two lacks the joint."""
+    """(N, P, J) distances over the height, NaN where one of the two lacks the joint."""
     both = (people.scores > 0)[:, None] & projected.in_view[None]
     gaps = np.linalg.norm(people.points[:, None] - projected.points[None], axis=-1)
     shares: NDArray[np.float64] = np.where(both, gaps / projected.heights[:, None], np.nan)

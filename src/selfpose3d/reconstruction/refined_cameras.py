@@ -20,7 +20,6 @@ from selfpose3d.files.scenes import Scene, write_cameras
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.refinement import refine_centres
 from selfpose3d.reconstruction.projections import mean_gaps, project_people
-from selfpose3d.skeletons import N_JOINTS
 
 CONFIDENT = 0.5
 """Lowest score of a label's joint that is fitted to."""
@@ -33,7 +32,7 @@ def write_refined_scene(scene: Scene, labels: Views, people: Frames, out: Path) 
 
     Args:
         scene: scene with the cameras as calibrated.
-        labels: Panoptic-15, px of the stored frames.
+        labels: 2D people, px of the stored frames.
         people: the scene's training-free reconstruction, which tells who is who across views.
         out: folder of the new scene.
 
@@ -48,7 +47,7 @@ def write_refined_scene(scene: Scene, labels: Views, people: Frames, out: Path) 
                 _seen_by(camera, labels[frame, camera.name], present) for camera in scene.cameras
             ]
             seen.append(np.stack(rows))
-            order += [position] * (len(present) * N_JOINTS)
+            order += [position] * present.valid.size
     pixels = np.concatenate([np.zeros((len(scene.cameras), 0, 2)), *seen], axis=1)
     fitted = refine_centres(scene.cameras, pixels, np.array(order, dtype=np.int64))
     facts: dict[str, Any] = {k: v for k, v in asdict(fitted).items() if k != "cameras"}
@@ -61,8 +60,8 @@ def write_refined_scene(scene: Scene, labels: Views, people: Frames, out: Path) 
 
 
 def _seen_by(camera: Camera, labels: People2D, people: People3D) -> NDArray[np.float64]:
-    """(P * 15, 2) where a camera sees the joints of each person; NaN where it does not."""
-    pixels = np.full((len(people), N_JOINTS, 2), np.nan)
+    """(P * J, 2) where a camera sees the joints of each person; NaN where it does not."""
+    pixels = np.full((*people.valid.shape, 2), np.nan)
     if len(labels):
         gaps = np.minimum(mean_gaps(labels, project_people(people, camera)), 1.0)
         for label, person in zip(*linear_sum_assignment(gaps), strict=True):

@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.reconstruction.body_prior import STANDING_BONES
-from selfpose3d.skeletons import NECK, ROOT
+from selfpose3d.reconstruction.body_prior import standing_bone
+from selfpose3d.skeletons import Skeleton, converted
 
-TRUNK_AND_LEGS = np.array([(NECK, ROOT), (6, 7), (7, 8), (12, 13), (13, 14)])
+_LEGS = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("hip", "knee", "ankle"))
+MEASURED = Skeleton(("neck", "mid_hip", *_LEGS))
+"""The joints between which people are measured."""
+TRUNK_AND_LEGS = np.array([(0, 1), (2, 3), (3, 4), (5, 6), (6, 7)])
 """The longest bones, on which errors of joints have the least effect."""
-STANDING_LENGTHS = np.linalg.norm(STANDING_BONES[[ROOT, 7, 8, 13, 14]], axis=-1)
+STANDING_LENGTHS = np.array(
+    [np.linalg.norm(standing_bone(MEASURED.joints[joint])) for _, joint in TRUNK_AND_LEGS]
+)
 """(5,) lengths of these bones in a person of about 1.7 m, mm."""
 NECK_TO_ANKLE_MM = float(STANDING_LENGTHS[:3].sum())
 
@@ -29,20 +34,22 @@ _FEWEST_BONES = 3
 
 
 def necks_to_ankles(
-    joints: NDArray[np.float64], supported: NDArray[np.bool_]
+    joints: NDArray[np.float64], supported: NDArray[np.bool_], skeleton: Skeleton
 ) -> NDArray[np.float64]:
     """Lengths of people from neck to ankle when stretched out, by their trunks and legs.
 
     Args:
-        joints: (P, 15, 3) mm.
-        supported: (P, 15) joints that are measured, not completed.
+        joints: (P, J, 3) mm.
+        supported: (P, J) joints that are measured, not completed.
+        skeleton: the J joints.
 
     Returns:
         (P',) mm, of the people of whom three of the five bones or more are supported.
     """
     starts, ends = TRUNK_AND_LEGS.T
+    joints, there = converted(joints, supported.astype(float), skeleton, MEASURED, both_sides=True)
     lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1)
-    known = supported[:, starts] & supported[:, ends]
+    known = (there[:, starts] > 0) & (there[:, ends] > 0)
     enough = known.sum(axis=1) >= _FEWEST_BONES
     shares = np.where(known, lengths / STANDING_LENGTHS, np.nan)[enough]
     return NECK_TO_ANKLE_MM * np.nanmedian(shares, axis=1)

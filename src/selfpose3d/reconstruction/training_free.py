@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, ray_directions
@@ -38,13 +38,10 @@ from selfpose3d.reconstruction.association import (
 )
 from selfpose3d.reconstruction.body_prior import complete
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
-from selfpose3d.skeletons import N_JOINTS
+from selfpose3d.skeletons import Skeleton
 
 ROUNDS = 2
 """Number of times that detections are reassigned."""
-
-LIMBS = np.array([[3, 4, 5, 9, 10, 11], [6, 7, 8, 12, 13, 14]])
-"""(2, 6) joints of arms and of legs, which estimators exchange together."""
 
 SWAP_GAIN = 0.7
 """Ratio of the distances with exchanged and with given sides, below which sides are exchanged."""
@@ -57,15 +54,19 @@ LEAST_SUPPORT = 0.05
 
 
 def reconstruct(
-    views: Mapping[str, People2D], cameras: Sequence[Camera], parameters: TrainingFree
+    views: Mapping[str, People2D],
+    cameras: Sequence[Camera],
+    parameters: TrainingFree,
+    skeleton: Skeleton,
 ) -> People3D:
     """Reconstruct the people of one frame.
 
     Args:
-        views: people by camera name, Panoptic-15, pixels of the cameras' images. A camera that is
-            not named has seen nobody.
+        views: people by camera name, pixels of the cameras' images. A camera that is not named has
+            seen nobody.
         cameras: the rig.
         parameters: parameters of the method.
+        skeleton: the people's joints.
 
     Raises:
         InputError: ``views`` names a camera that is not in the rig.
@@ -85,7 +86,8 @@ def reconstruct(
         for index, people in seen
         if people is not None and len(people)
     ]
-    return _people(associate(_gathered(rays, _centres(cameras)), parameters), parameters)
+    detections = _gathered(rays, _centres(cameras), skeleton)
+    return _people(associate(detections, parameters), parameters)
 
 
 def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> Frames:
@@ -93,7 +95,7 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
 
     Args:
         scene: scene with the cameras, the frames and the sequence's name.
-        labels: people by (frame, camera name), Panoptic-15, pixels of the stored frames.
+        labels: people by (frame, camera name), pixels of the stored frames.
         parameters: see ``reconstruct``.
 
     Returns:
@@ -109,7 +111,7 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
         found = associate(detections, parameters)
         people[scene.name, frame] = _people(found, parameters)
         supported = _n_supporting(found) >= parameters.min_views
-        lengths.append(necks_to_ankles(found.joints, supported))
+        lengths.append(necks_to_ankles(found.joints, supported, found.skeleton))
     check_stature(np.concatenate(lengths), scene.folder)
     return people
 
@@ -118,11 +120,15 @@ def detections_by_frame(scene: Scene, labels: Views) -> dict[int, Detections]:
     """The labels of every frame of a scene, as rays."""
     rays = _rays_by_frame(scene, labels)
     centres = _centres(scene.cameras)
-    return {frame: _gathered(rays.get(frame, []), centres) for frame in scene.frames}
+    skeleton = skeleton_of(labels, f"the labels of {scene.name}")
+    return {frame: _gathered(rays.get(frame, []), centres, skeleton) for frame in scene.frames}
 
 
 def detections_of(
-    cameras: Sequence[Camera], points: NDArray[np.floating], scores: NDArray[np.floating]
+    cameras: Sequence[Camera],
+    points: NDArray[np.floating],
+    scores: NDArray[np.floating],
+    skeleton: Skeleton,
 ) -> Detections:
     """One frame's 2D people as rays.
 
@@ -130,6 +136,7 @@ def detections_of(
         cameras: the rig.
         points: (V, P, J, 2) pixels of the cameras' images.
         scores: (V, P, J), 0 where a joint is not there; people without any are not there.
+        skeleton: the J joints.
     """
     rays = []
     for index, camera in enumerate(cameras):
@@ -137,7 +144,7 @@ def detections_of(
         if there.any():
             at = np.where(scores[index, there, :, None] > 0, points[index, there], 0.0)
             rays.append((index, ray_directions(camera, at), scores[index, there]))
-    return _gathered(rays, _centres(cameras))
+    return _gathered(rays, _centres(cameras), skeleton)
 
 
 _Rays = tuple[int, NDArray[np.float64], NDArray[np.float64]]
@@ -167,15 +174,19 @@ def _centres(cameras: Sequence[Camera]) -> NDArray[np.float64]:
     return np.stack([camera.centre for camera in cameras])
 
 
-def _gathered(rays: Sequence[_Rays], centres: NDArray[np.float64]) -> Detections:
+def _gathered(
+    rays: Sequence[_Rays], centres: NDArray[np.float64], skeleton: Skeleton
+) -> Detections:
     if not rays:
-        nothing = np.zeros((0, N_JOINTS))
-        return Detections(np.zeros(0, dtype=np.int64), np.zeros((0, N_JOINTS, 3)), nothing, centres)
+        nothing = np.zeros((0, len(skeleton), 3))
+        view = np.zeros(0, dtype=np.int64)
+        return Detections(view, nothing, nothing[..., 0], centres, skeleton)
     return Detections(
         view=np.repeat([index for index, _, _ in rays], [len(scores) for _, _, scores in rays]),
         directions=np.concatenate([directions for _, directions, _ in rays]),
         confidences=np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0),
         centres=centres,
+        skeleton=skeleton,
     )
 
 
@@ -194,6 +205,11 @@ class Association:
     support: NDArray[np.float64]
     assignment: NDArray[np.int64]
     detections: Detections
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The J joints."""
+        return self.detections.skeleton
 
     @property
     def directions(self) -> NDArray[np.float64]:
@@ -243,7 +259,8 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     Joints with fewer than ``min_views`` supporting views are inferred from the rest of the body
     (step 4).
     """
-    return People3D.predicted(complete(joints, _n_supporting(found) >= min_views), found.scores)
+    whole = complete(joints, _n_supporting(found) >= min_views, found.skeleton)
+    return People3D.predicted(whole, found.scores, found.skeleton)
 
 
 def _people(found: Association, parameters: TrainingFree) -> People3D:
@@ -284,7 +301,7 @@ def _reassign(
         detections.centres[detections.view],
         np.stack([detections.directions, swapped.directions]),
     )
-    turned_PNJ = _turned_limbs(distances_SPNJ, weights_SNJ)
+    turned_PNJ = _turned_limbs(distances_SPNJ, weights_SNJ, detections.skeleton.limbs)
     costs = weighted_mean(
         np.where(turned_PNJ, distances_SPNJ[1], distances_SPNJ[0]),
         np.where(turned_PNJ, weights_SNJ[1], weights_SNJ[0]),
@@ -299,17 +316,20 @@ def _reassign(
 
 
 def _turned_limbs(
-    distances_SPNJ: NDArray[np.float64], weights_SNJ: NDArray[np.float64]
+    distances_SPNJ: NDArray[np.float64],
+    weights_SNJ: NDArray[np.float64],
+    limbs: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """(P, N, J) whether joints fit a person clearly better with left and right exchanged.
 
     Args:
         distances_SPNJ: distances with the sides as they are and exchanged, mm.
         weights_SNJ: weights of the joints, likewise.
+        limbs: (2, 6) joints of arms and of legs.
     """
-    before, after = weighted_mean(distances_SPNJ[..., LIMBS], weights_SNJ[:, None, :, LIMBS])
+    before, after = weighted_mean(distances_SPNJ[..., limbs], weights_SNJ[:, None, :, limbs])
     result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
-    result[..., LIMBS] = (after < SWAP_GAIN * before)[..., None]
+    result[..., limbs] = (after < SWAP_GAIN * before)[..., None]
     return result
 
 

@@ -17,12 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from selfpose3d.chains import Jobs, longest_chain
-from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.poses3d import Frames, People3D, skeleton_of
 from selfpose3d.files.results import curve_terms, read_benchmark
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, letterboxed, project
 from selfpose3d.reporting.charts import line_chart
-from selfpose3d.skeletons import BONES, N_JOINTS
 
 PERSON_COLOURS = ("#ff5a4f", "#2fb4ff", "#ffd23f", "#3ddc84", "#c98bff", "#ff9f43", "#2ee6d6")
 """Colours of people in overlays by their number in the frame, bright enough for photographs."""
@@ -88,7 +87,7 @@ def overlay_frame(
     overlays = []
     for camera in scene.cameras:
         height = round(camera.height * width / camera.width)
-        stored = scene.read_image(camera.name, frame)
+        stored = scene.picture(camera, frame)
         image = cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
         small = letterboxed(camera, width, height)
         drawn = {
@@ -119,7 +118,7 @@ def skeleton_svg(camera: Camera, people: People3D, truth: bool = False) -> str:
     for index, joints in enumerate(visible_joints(camera, people)):
         strokes = [
             f"M{joints[a, 0]:.1f} {joints[a, 1]:.1f}L{joints[b, 0]:.1f} {joints[b, 1]:.1f}"
-            for a, b in BONES
+            for a, b in people.skeleton.bones
             if np.isfinite(joints[[a, b]]).all()
         ]
         colour = "" if truth else f' stroke="{PERSON_COLOURS[index % len(PERSON_COLOURS)]}"'
@@ -150,7 +149,7 @@ def draw_people(
     for index, joints in enumerate(visible_joints(camera, people)):
         code = PERSON_COLOURS[index % len(PERSON_COLOURS)]
         colour = tuple(int(code[i : i + 2], 16) for i in (1, 3, 5))
-        for bone in BONES:
+        for bone in people.skeleton.bones:
             ends = joints[list(bone)]
             if np.isfinite(ends).all():
                 start, end = ends.round().astype(int).tolist()
@@ -172,7 +171,7 @@ def pictures(scene: Scene, frames: Frames) -> dict[str, NDArray[np.uint8]]:
     shown = [frame for frame in middle_frames(scene, 1) if (scene.name, frame) in frames]
     return {
         f"{scene.name} {camera.name}": _small(
-            draw_people(scene.read_image(camera.name, frame), camera, frames[scene.name, frame])
+            draw_people(scene.picture(camera, frame), camera, frames[scene.name, frame])
         )
         for frame, camera in product(shown, scene.cameras)
     }
@@ -210,8 +209,10 @@ def viewer_data(
         layers: 3D people by name.
         max_frames: most frames per sequence; a longer one shows evenly spread frames.
     """
+    skeletons = [skeleton_of(frames, name) for name, frames in layers.items()]
     return {
-        "bones": [list(bone) for bone in BONES],
+        "bones": [[list(bone) for bone in skeleton.bones] for skeleton in skeletons],
+        "noses": [skeleton.index("nose") for skeleton in skeletons],
         "layers": list(layers),
         "truth": TRUTH,
         "sequences": [
@@ -305,7 +306,7 @@ def _people(key: tuple[str, int], layers: Mapping[str, Frames]) -> list[list[Any
 
 def _joints(people: People3D, index: int) -> list[list[int] | None]:
     joints, valid = people.joints[index].round().astype(int), people.valid[index]
-    return [joints[j].tolist() if valid[j] else None for j in range(N_JOINTS)]
+    return [joints[j].tolist() if valid[j] else None for j in range(len(joints))]
 
 
 def _camera_frustum(camera: Camera, depth: float = 350.0) -> dict[str, Any]:

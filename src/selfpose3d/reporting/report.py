@@ -14,7 +14,7 @@ from markupsafe import Markup
 from selfpose3d.chains import Jobs
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_text
-from selfpose3d.files.poses3d import Frames, read_poses3d
+from selfpose3d.files.poses3d import Frames, read_all_poses3d, read_poses3d
 from selfpose3d.files.results import read_curves, read_description
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.reporting.charts import PALETTE, bar_chart
@@ -162,7 +162,7 @@ def render_report(inputs: ReportInputs) -> str:
 def read_layers(experiments: Iterable[Path], truth: Iterable[Path]) -> Layers:
     """The truth (first, where there is any) and each experiment's predictions, by title."""
     layers: Layers = {}
-    merged = {key: people for path in truth for key, people in read_poses3d(path).items()}
+    merged = read_all_poses3d(truth)
     if merged:
         layers[TRUTH] = merged
     for folder in experiments:
@@ -253,7 +253,7 @@ def _footage(footage: Footage) -> dict[str, Any]:
         "scene": scene,
         "layers": layers,
         "method": footage.method,
-        "size": f"{scene.cameras[0].width}x{scene.cameras[0].height}",
+        "size": f"{scene.views[0].width}x{scene.views[0].height}",
         "note": FOOTAGE_NOTES.get(scene.source, FOOTAGE_NOTES.get(scene.name, "")),
         "overlays": [overlay_frame(scene, frame, layers) for frame in middle_frames(scene, 2)],
         "facts": reprojection_tables(facts) if facts else [],

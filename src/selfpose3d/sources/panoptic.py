@@ -32,7 +32,7 @@ from selfpose3d.files.poses3d import People3D, write_poses3d
 from selfpose3d.files.scenes import read_image
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import Panoptic
-from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.skeletons import SKELETONS
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import (
     Image,
@@ -49,7 +49,7 @@ AXES = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 MM_PER_CM = 10.0
 MIN_CONFIDENCE = 0.1
 FRAMES_PER_SECOND = 29.97
-N_SOURCE_JOINTS = 19
+JOINTS_19 = SKELETONS["panoptic19"]
 POSES = "hdPose3d_stage1_coco19"
 _POSE_FILE = re.compile(r"body3DScene_(\d+)\.json$")
 
@@ -290,12 +290,13 @@ def _annotations(path: Path, every: int) -> Iterator[tuple[int, str, bytes]]:
 def _bodies(rows: list[dict[str, Any]]) -> People3D:
     """The bodies of a frame; a joint of low confidence is invalid, a body without root dropped."""
     joints = np.array([row["joints19"] for row in rows], dtype=float)
-    joints = joints.reshape(-1, N_SOURCE_JOINTS, 4)[:, :N_JOINTS]
+    joints = joints.reshape(-1, len(JOINTS_19), 4)
     valid = joints[..., 3] > MIN_CONFIDENCE
-    kept = valid[:, ROOT]
+    kept = JOINTS_19.has_root(valid)
     return People3D(
         joints=points_from_panoptic(joints[kept, :, :3]),
         scores=np.ones(int(kept.sum())),
         valid=valid[kept],
         ids=np.array([row["id"] for row in rows], dtype=np.int64)[kept],
+        skeleton=JOINTS_19,
     )

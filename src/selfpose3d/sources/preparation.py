@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, whole_folder, write_json
-from selfpose3d.files.scenes import check_rig, write_image, write_scene
+from selfpose3d.files.scenes import Scene, Size, check_rig, write_image, write_scene
 from selfpose3d.geometry.cameras import Camera, letterbox, letterboxed
 from selfpose3d.progress import track
 
@@ -25,9 +25,6 @@ Image = NDArray[np.uint8]
 
 
 JPEG_QUALITY = 95
-
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,8 @@ class SceneInProgress:
         if lacking:
             raise ValueError(f"{self.name}: cameras {lacking} were not added")
         stored = [letterboxed(camera, *self.stored_size) for camera in self.cameras]
-        write_scene(self.folder, self.name, self.source, stored, self.frames, self.times)
+        facts = (self.name, self.source, stored, self.frames, self.times, self.network_size)
+        write_scene(Scene.calibrated(self.folder, *facts))
         shutil.rmtree(downloads(self.scene), ignore_errors=True)
         (self.folder / "plan.json").unlink()
         if self.scene.exists():

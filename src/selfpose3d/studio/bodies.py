@@ -291,7 +291,7 @@ def _read_regressor(path: Path) -> sp.csr_array:
     import torch
 
     weights = torch.load(path, map_location="cpu", weights_only=True)
-    return sp.csr_array(np.stack([weights[name].double().numpy() for name in COCO_17]))
+    return sp.csr_array(np.stack([weights[name].double().numpy() for name in COCO_17.joints]))
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class _Doll:
         self.x = np.broadcast_to(_LEFT_M + TEXEL_M * np.arange(_WIDE), (_TALL, _WIDE))
         self.z = np.broadcast_to((_TOP_M - TEXEL_M * np.arange(_TALL))[:, None], (_TALL, _WIDE))
         joints = body.model.regressor @ body.vertices
-        self.joint = dict(zip(COCO_17, joints, strict=True))
+        self.joint = dict(zip(COCO_17.joints, joints, strict=True))
         self.arm = self._arm_coordinate()
 
     def head(self, bone: str) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from selfpose3d.files.atomic import whole_folder
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import Studio
 from selfpose3d.progress import track
-from selfpose3d.skeletons import COCO_17, coco_to_panoptic
+from selfpose3d.skeletons import COCO_17, SKELETONS, converted
 from selfpose3d.studio.bodies import load_bodies, skinned
 from selfpose3d.studio.clothing import Layer, Person, dress, vertex_normals
 from selfpose3d.studio.motion import Track, joint_rotations, plan_motion, rotation_about
@@ -38,7 +38,6 @@ from selfpose3d.studio.room import (
 TO_PANOPTIC = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """``x_panoptic = TO_PANOPTIC x``: from z up to Panoptic's y down."""
 _NAME = re.compile(r"studio_(train|test)_(\d+)")
-_EXTRA_JOINTS = ("left_eye", "left_ear", "right_eye", "right_ear")
 _SENSOR_NOISE = 2.2
 _JPEG_QUALITY = 92
 _STOOL_HALF_MM = 190.0
@@ -157,10 +156,9 @@ def _mesh(layer: Layer, vertices: NDArray[np.float64]) -> Mesh:
 
 
 def joints19(coco: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(19, 3) Panoptic's joints from (17, 3) COCO joints: Panoptic-15, then eyes and ears."""
-    fifteen, _ = coco_to_panoptic(coco, np.ones(len(coco)))
-    extra = coco[[COCO_17.index(name) for name in _EXTRA_JOINTS]]
-    return np.concatenate([fifteen, extra])
+    """(19, 3) Panoptic's joints from (17, 3) COCO joints."""
+    joints, _ = converted(coco, np.ones(len(coco)), COCO_17, SKELETONS["panoptic19"])
+    return joints
 
 
 def _shadow(vertices: NDArray[np.float64], stage: Stage) -> NDArray[np.float32]:

@@ -9,9 +9,9 @@ import numpy as np
 
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
-from selfpose3d.files.scenes import Scene, read_scene, write_scene
+from selfpose3d.files.scenes import Scene, write_scene
 from selfpose3d.geometry.cameras import Camera, in_image, project
-from selfpose3d.skeletons import BONES, ROOT
+from selfpose3d.skeletons import SKELETONS, Skeleton, converted
 
 STANDING = np.array(
     [
@@ -23,7 +23,11 @@ STANDING = np.array(
     ],
     dtype=float,
 )  # fmt: skip
-"""(15, 3) mm, a person at the origin that faces along x."""
+"""(15, 3) mm, a person at the origin that faces along x; the joints of ``BODY``."""
+
+BODY = SKELETONS["panoptic15"]
+_FACE = np.array([(-20, 30, 40), (-100, 70, 20), (-20, -30, 40), (-100, -70, 20)], dtype=float)
+"""(4, 3) mm, eyes and ears of the person from the nose."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,24 @@ def random_people(rng: np.random.Generator, count: int, spread: float = 1500.0) 
     return np.stack(people)
 
 
+def with_faces(people: np.ndarray) -> np.ndarray:
+    """(P, 19, 3) people with eyes and ears, of (P, 15, 3) without."""
+    left = people[:, BODY.left[0]] - people[:, BODY.right[0]]
+    left[:, 2] = 0.0
+    left /= np.linalg.norm(left, axis=-1, keepdims=True)
+    up = np.broadcast_to([0.0, 0.0, 1.0], left.shape)
+    axes = np.stack([np.cross(left, up), left, up], axis=1)
+    faces = people[:, BODY.index("nose"), None] + np.einsum("fa,pab->pfb", _FACE, axes)
+    return np.concatenate([people, faces], axis=1)
+
+
 def seen_people(
-    camera: Camera, people: np.ndarray, rng: np.random.Generator, noise: float, missing: float
+    camera: Camera,
+    people: np.ndarray,
+    rng: np.random.Generator,
+    noise: float,
+    missing: float,
+    skeleton: Skeleton = BODY,
 ) -> People2D:
     """What an estimator would say of a view: noisy projections, some people missed."""
     pixels, depth = project(camera, people)
@@ -91,7 +111,7 @@ def seen_people(
     points = pixels + rng.normal(0, noise, pixels.shape) * height[:, None, None]
     scores = np.where(inside, rng.uniform(0.7, 1.0, inside.shape), 0.0)
     points = np.where(inside[..., None], points, 0.0)
-    return People2D(points[keep], scores[keep], np.full(int(keep.sum()), 0.9))
+    return People2D(points[keep], scores[keep], np.full(int(keep.sum()), 0.9), skeleton)
 
 
 def draw_image(camera: Camera, people: np.ndarray) -> np.ndarray:
@@ -99,7 +119,7 @@ def draw_image(camera: Camera, people: np.ndarray) -> np.ndarray:
     image = np.full((camera.height, camera.width, 3), 90, np.uint8)
     for body in people:
         pixels, _ = project(camera, body)
-        for a, b in BONES:
+        for a, b in BODY.bones:
             colour = (200, 60, 60) if 3 <= b < 9 else (60, 60, 200) if b >= 9 else (80, 200, 80)
             ends = [tuple(int(x) for x in pixels[j]) for j in (a, b)]
             cv2.line(image, ends[0], ends[1], colour, 3)
@@ -115,20 +135,29 @@ def make_scene(
     people: int = 2,
     noise: float = 0.01,
     missing: float = 0.05,
+    skeleton: Skeleton = BODY,
 ) -> Synthetic:
     """Write a scene of standing people and say what is seen and what is true."""
     rng = np.random.default_rng(seed)
     numbers = list(range(0, 10 * frames, 10))
-    write_scene(folder, name, "synthetic", cameras, numbers, [n / 30 for n in numbers])
+    times, size = [n / 30 for n in numbers], (cameras[0].width, cameras[0].height)
+    scene = Scene.calibrated(folder, name, "synthetic", cameras, numbers, times, size)
+    write_scene(scene)
     images, views, truth = [], {}, {}
     for number in numbers:
         bodies = random_people(rng, people)
-        truth[name, number] = People3D.predicted(bodies, np.ones(people))
+        joints = bodies if skeleton == BODY else _in_skeleton(bodies, skeleton)
+        truth[name, number] = People3D.predicted(joints, np.ones(people), skeleton)
         images.append([draw_image(camera, bodies) for camera in cameras])
         for camera in cameras:
-            views[number, camera.name] = seen_people(camera, bodies, rng, noise, missing)
+            views[number, camera.name] = seen_people(camera, joints, rng, noise, missing, skeleton)
     np.save(folder / "network.npy", np.array(images))
-    return Synthetic(read_scene(folder), views, truth)
+    return Synthetic(scene, views, truth)
+
+
+def _in_skeleton(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    whole = with_faces(bodies)
+    return converted(whole, np.ones(whole.shape[:2]), SKELETONS["panoptic19"], skeleton)[0]
 
 
 def reconstruction(truth: dict[tuple[str, int], People3D], seed: int) -> dict:
@@ -136,9 +165,6 @@ def reconstruction(truth: dict[tuple[str, int], People3D], seed: int) -> dict:
     rng = np.random.default_rng(seed)
     return {
         key: People3D.predicted(people.joints + rng.normal(0, 20, people.joints.shape),
-                                people.scores)
+                                people.scores, people.skeleton)
         for key, people in truth.items()
     }  # fmt: skip
-
-
-__all__ = ["ROOT", "Synthetic", "make_scene", "random_people", "reconstruction", "ring"]

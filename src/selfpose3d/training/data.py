@@ -14,6 +14,7 @@ from selfpose3d.files.poses2d import Views
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.rigs import Rig
+from selfpose3d.skeletons import Skeleton, common_skeleton
 
 FrameIndex = tuple[int, int]
 """Number of the scene, number of the frame in it."""
@@ -57,10 +58,14 @@ class TrainingData:
     without: frozenset[FrameIndex] = frozenset()
 
     @property
+    def skeleton(self) -> Skeleton:
+        """The joints of the labels."""
+        return common_skeleton([scene.people.skeleton for scene in self.scenes], "the labels")
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the network's input."""
-        height, width = self.scenes[0].images.shape[2:4]
-        return int(width), int(height)
+        return self.scenes[0].scene.network_size
 
     @cached_property
     def frames(self) -> list[FrameIndex]:
@@ -68,7 +73,7 @@ class TrainingData:
         return [
             (s, f)
             for s, scene in enumerate(self.scenes)
-            for f in range(0, len(scene.images), self.every)
+            for f in range(0, len(scene.scene.frames), self.every)
             if (s, f) not in self.without
         ]
 
@@ -108,7 +113,7 @@ class TrainingData:
     def people_of(
         self, frames: Sequence[FrameIndex]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Labels of some frames, padded alike: points (B, V, P, 15, 2), scores (B, V, P, 15)."""
+        """Labels of some frames, padded alike: points (B, V, P, J, 2), scores (B, V, P, J)."""
         scores = [self.scenes[s].people.scores[f] for s, f in frames]
         points = [self.scenes[s].people.points[f] for s, f in frames]
         most = max(score.shape[1] for score in scores)
@@ -127,10 +132,10 @@ def training_data(scenes: Sequence[Scene], labels: Sequence[Views]) -> TrainingD
         )
     pairs = zip(scenes, labels, strict=True)
     data = TrainingData(tuple(LabelledScene(s, scene_people(s, views)) for s, views in pairs))
-    sizes = sorted({scene.images.shape[2:4] for scene in data.scenes})
+    sizes = sorted({scene.network_size for scene in scenes})
     if len(sizes) > 1:
         raise InputError(
-            f"the training scenes have network sizes {sizes} (height, width); prepare them again "
+            f"the training scenes have network sizes {sizes} (width, height); prepare them again "
             "with one data.network_size"
         )
     if not any((scene.people.scores > 0).any() for scene in data.scenes):

@@ -14,8 +14,8 @@ from selfpose3d.detection.scene_people import NOWHERE
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.heatmaps import from_heatmap_pixels, local_maxima, to_heatmap_pixels
-from selfpose3d.skeletons import N_JOINTS
-from selfpose3d.training.body_pool import SWAP, bodies_of, labels_of, scene_pairs, well_supported
+from selfpose3d.skeletons import Skeleton
+from selfpose3d.training.body_pool import bodies_of, labels_of, scene_pairs, well_supported
 from selfpose3d.training.data import FrameIndex, LabelledScene, TrainingData
 from selfpose3d.training.seen_bodies import MIN_INSIDE, OVERLAPS, Seen
 
@@ -55,6 +55,7 @@ class ErrorBank:
 class _Patterns:
     """What is collected for a bank: one entry a supported body in a view it is in."""
 
+    skeleton: Skeleton
     directions: list[NDArray[np.float64]] = field(default_factory=list)
     overlaps: list[NDArray[np.int64]] = field(default_factory=list)
     missing: list[NDArray[np.bool_]] = field(default_factory=list)
@@ -69,6 +70,7 @@ class _Patterns:
                 "no reconstructed person of the training scenes is supported by labels in enough "
                 "views; set train.bodies.corruption: generic"
             )
+        swapped = self.skeleton.swapped
         directions, overlaps = np.concatenate(self.directions), np.concatenate(self.overlaps)
         residuals, scores = np.concatenate(self.residuals), np.concatenate(self.scores)
         missing, crossed = np.concatenate(self.missing), np.concatenate(self.crossed)
@@ -82,9 +84,9 @@ class _Patterns:
         )
         return ErrorBank(
             missing=np.concatenate([missing, missing]),
-            residuals=np.concatenate([residuals, residuals[:, SWAP] * [-1.0, 1.0]]),
-            scores=np.concatenate([scores, scores[:, SWAP]]),
-            crossed=np.concatenate([crossed, crossed[:, SWAP]]),
+            residuals=np.concatenate([residuals, residuals[:, swapped] * [-1.0, 1.0]]),
+            scores=np.concatenate([scores, scores[:, swapped]]),
+            crossed=np.concatenate([crossed, crossed[:, swapped]]),
             candidates=candidates,
             false_people=false_people,
         )
@@ -92,7 +94,7 @@ class _Patterns:
 
 def error_bank(data: TrainingData, reconstructions: Sequence[Frames]) -> ErrorBank:
     """Collect the estimator's errors: every supported body in every view it is in."""
-    patterns = _Patterns()
+    patterns = _Patterns(data.skeleton)
     unmatched = images = 0
     for scene, frames in scene_pairs(data, reconstructions):
         for f in range(len(scene.scene.frames)):
@@ -131,7 +133,7 @@ def heatmap_bank(
         heatmaps_of: (V, J, h, w) of a frame, on the CPU.
         stride: input px per heatmap px.
     """
-    patterns = _Patterns()
+    patterns = _Patterns(data.skeleton)
     pairs = scene_pairs(data, reconstructions)
     for s, f in data.frames[:: max(1, len(data.frames) // HEATMAP_FRAMES)]:
         scene, frames = pairs[s]
@@ -165,8 +167,9 @@ def _peaks(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Where (V, P, J, 2) px the two sides' heatmaps together peak near each joint, and how high
     (V, P, J) each joint's own heatmap and that of its other side are there."""
-    paired = torch.tensor([j != SWAP[j] for j in range(N_JOINTS)]).view(-1, 1, 1)
-    other = heatmaps[:, SWAP] * paired
+    swapped = seen.skeleton.swapped
+    paired = torch.tensor([j != other for j, other in enumerate(swapped)]).view(-1, 1, 1)
+    other = heatmaps[:, swapped] * paired
     start = torch.from_numpy(seen.projected.pixels).float().transpose(1, 2)
     start = to_heatmap_pixels(start, stride)
     peaks, height = local_maxima(heatmaps + other, start, PEAK_RADIUS)
@@ -205,9 +208,9 @@ def corrupt_like_bank(
         Where the bank knows of crossed sides, the people once more with their sides exchanged.
     """
     pixels = seen.projected.pixels
-    n_views, n_people = pixels.shape[:2]
-    points = np.full((n_views, n_people + 1, N_JOINTS, 2), NOWHERE)
-    scores = np.zeros((n_views, n_people + 1, N_JOINTS))
+    n_views, n_people, n_joints = pixels.shape[:3]
+    points = np.full((n_views, n_people + 1, n_joints, 2), NOWHERE)
+    scores = np.zeros((n_views, n_people + 1, n_joints))
     crossed = np.zeros_like(scores)
     bins = ((seen.directions + np.pi) / (2 * np.pi) * DIRECTIONS).astype(int) % DIRECTIONS
     for v in range(n_views):
@@ -224,8 +227,9 @@ def corrupt_like_bank(
             points[v, -1], scores[v, -1] = _false_person(seen, v, rng)
     if not bank.crossed.any():
         return points, scores
-    both = np.concatenate([points, points[:, :, SWAP]], axis=1)
-    return both, np.concatenate([scores, crossed[:, :, SWAP]], axis=1)
+    swapped = seen.skeleton.swapped
+    both = np.concatenate([points, points[:, :, swapped]], axis=1)
+    return both, np.concatenate([scores, crossed[:, :, swapped]], axis=1)
 
 
 def _false_person(
@@ -235,7 +239,7 @@ def _false_person(
     person = rng.integers(seen.projected.pixels.shape[1])
     height = seen.projected.heights[view, person]
     shift = rng.normal(0, 0.25, 2) * height
-    return seen.projected.pixels[view, person] + shift, rng.uniform(0.3, 1, N_JOINTS)
+    return seen.projected.pixels[view, person] + shift, rng.uniform(0.3, 1, len(seen.skeleton))
 
 
 def corrupt_generic(
@@ -259,5 +263,5 @@ def corrupt_generic(
     scores = np.clip(1.05 - rng.exponential(0.18, shape) - weak, 0, 1)
     scores *= rng.random((*shape[:2], 1)) > 0.15
     swapped = rng.random(shape[:2]) < 0.06
-    points = np.where(swapped[..., None, None], points[:, :, SWAP], points)
+    points = np.where(swapped[..., None, None], points[:, :, seen.skeleton.swapped], points)
     return points, scores

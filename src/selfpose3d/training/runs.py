@@ -13,6 +13,7 @@ from torch import Tensor
 from selfpose3d.errors import InputError
 from selfpose3d.parameters import Compute, Parameters, StageSettings
 from selfpose3d.parameters.section import marks_of
+from selfpose3d.skeletons import Skeleton
 from selfpose3d.training.data import TrainingData
 
 
@@ -28,6 +29,7 @@ class Run:
         out: folder of checkpoint.pt, curves.csv and, while running, resume.pt.
         iterations: its length.
         fingerprint: of all it depends on; a resume.pt with another one is not used.
+        skeleton: the joints that its networks know.
         carried: weights of networks of earlier stages that go into checkpoint.pt unchanged.
     """
 
@@ -38,6 +40,7 @@ class Run:
     out: Path
     iterations: int
     fingerprint: str
+    skeleton: Skeleton
     carried: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
 
     @property
@@ -106,5 +109,6 @@ def stage_run(
         out=Path(out),
         iterations=iterations_of(settings, batches_per_epoch, compute.devices),
         fingerprint=fingerprint(parameters, data.digest(), files),
+        skeleton=data.skeleton,
         carried=carried or {},
     )

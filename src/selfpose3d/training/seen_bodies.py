@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.geometry.cameras import Camera, in_image
 from selfpose3d.reconstruction.assignment import Projected, project_people
-from selfpose3d.skeletons import LEFT, RIGHT, ROOT
+from selfpose3d.skeletons import Skeleton
 
 OVERLAPS = (0.1, 0.4, 0.7)
 """Bounds of the overlap classes: share of a body's box covered by nearer people."""
@@ -28,31 +28,33 @@ class Seen:
         directions: (V, P) where the body faces, relative to the line of sight, rad.
         overlaps: (V, P) class by ``OVERLAPS``.
         inside: (V, P) joints inside the image.
+        skeleton: the J joints.
     """
 
     projected: Projected
     directions: NDArray[np.float64]
     overlaps: NDArray[np.int64]
     inside: NDArray[np.int64]
+    skeleton: Skeleton
 
 
-def see_bodies(cameras: Sequence[Camera], bodies: NDArray[np.float64]) -> Seen:
+def see_bodies(cameras: Sequence[Camera], bodies: NDArray[np.float64], skeleton: Skeleton) -> Seen:
     """Project bodies (P, J, 3) mm into a rig and measure direction, overlap and visibility."""
     projected = project_people(cameras, bodies)
     centres = np.stack([camera.centre for camera in cameras])
-    sight = bodies[None, :, ROOT] - centres[:, None]
-    directions = _facing(bodies)[None] - np.arctan2(sight[..., 1], sight[..., 0])
+    sight = skeleton.roots(bodies)[None] - centres[:, None]
+    directions = _facing(bodies, skeleton)[None] - np.arctan2(sight[..., 1], sight[..., 0])
     directions = (directions + np.pi) % (2 * np.pi) - np.pi
     inside = np.stack(
         [in_image(camera, p).sum(-1) for camera, p in zip(cameras, projected.pixels, strict=True)]
     )
     overlaps = np.digitize(_overlap(projected), OVERLAPS)
-    return Seen(projected, directions, overlaps, inside)
+    return Seen(projected, directions, overlaps, inside, skeleton)
 
 
-def _facing(bodies: NDArray[np.float64]) -> NDArray[np.float64]:
-    left, right = list(LEFT), list(RIGHT)
-    across = (bodies[:, [left[0], left[3]]] - bodies[:, [right[0], right[3]]]).sum(1)
+def _facing(bodies: NDArray[np.float64], skeleton: Skeleton) -> NDArray[np.float64]:
+    left_shoulder, right_shoulder, right_hip, left_hip = skeleton.trunk
+    across = (bodies[:, [left_shoulder, left_hip]] - bodies[:, [right_shoulder, right_hip]]).sum(1)
     return np.arctan2(-across[:, 0], across[:, 1])
 
 

@@ -146,7 +146,8 @@ class State:
         write_curves(self.run.out, self.rows)
         networks = {name: net.state_dict() for name, net in self.model.trained.items()}
         facts = {"stage": self.run.stage, "iterations": self.reached, "seed": self.run.seed}
-        write_checkpoint(self.run.checkpoint, {**self.run.carried, **networks}, facts)
+        everything = {**self.run.carried, **networks}
+        write_checkpoint(self.run.checkpoint, everything, self.run.skeleton, facts)
         self.run.resume.unlink(missing_ok=True)
 
 

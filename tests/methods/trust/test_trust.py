@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from selfpose3d.evaluation.metrics import evaluate
-from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.geometry.cameras import project
 from selfpose3d.methods import METHODS
 from selfpose3d.methods.entry import PredictionInputs
@@ -15,8 +14,10 @@ from selfpose3d.methods.trust.predict import sightings_of
 from selfpose3d.methods.trust.trust_net import Sightings, TrustNet, mirrored, mirrored_joints
 from selfpose3d.parameters import Parameters, TrainingFree, with_settings
 from selfpose3d.reconstruction.training_free import associate, detections_of, reconstruct_scene
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, random_people, ring
 from stage_runs import of_prediction, run_stage, write_labels
+from tiny_stages import networks_of
 
 TINY = {
     "data.network_size": [224, 160],
@@ -40,14 +41,14 @@ def some_sightings(n_views: int = 4, noise: float = 0.01) -> tuple[Sightings, to
     points = np.stack([project(camera, people)[0] for camera in cameras])
     points = points + rng.normal(0, noise * cameras[0].width, points.shape)
     scores = rng.uniform(0.6, 1.0, points.shape[:-1])
-    found = associate(detections_of(cameras, points, scores), TrainingFree())
+    found = associate(detections_of(cameras, points, scores, PANOPTIC_15), TrainingFree())
     return sightings_of(found), torch.from_numpy(people)
 
 
 def a_net() -> TrustNet:
     """Weights that do something, as after training."""
     torch.manual_seed(0)
-    net = TrustNet(width=16).eval()
+    net = TrustNet(PANOPTIC_15, width=16).eval()
     torch.nn.init.normal_(net.head.weight, std=0.2)
     return net
 
@@ -81,9 +82,11 @@ def test_a_turned_and_shifted_world_gives_turned_and_shifted_people() -> None:
 @torch.no_grad()
 def test_mirrored_twice_is_the_same() -> None:
     sightings, _ = some_sightings()
-    for once, twice in zip(sightings, mirrored(mirrored(sightings)), strict=True):
-        torch.testing.assert_close(once, twice)
-    torch.testing.assert_close(mirrored_joints(mirrored_joints(sightings.joints)), sightings.joints)
+    twice = mirrored(mirrored(sightings, PANOPTIC_15), PANOPTIC_15)
+    for once, again in zip(sightings, twice, strict=True):
+        torch.testing.assert_close(once, again)
+    joints = mirrored_joints(mirrored_joints(sightings.joints, PANOPTIC_15), PANOPTIC_15)
+    torch.testing.assert_close(joints, sightings.joints)
 
 
 @torch.no_grad()
@@ -118,10 +121,10 @@ def trained(made: list[Synthetic], out: Path, **settings: object) -> Path:
 def test_it_trains_repeats_to_the_bit_and_predicts_any_rig(
     made: list[Synthetic], tmp_path: Path
 ) -> None:
-    first = read_checkpoint(trained(made, tmp_path / "first"))["trust"]
-    again = read_checkpoint(trained(made, tmp_path / "again"))["trust"]
+    first = networks_of(trained(made, tmp_path / "first"))["trust"]
+    again = networks_of(trained(made, tmp_path / "again"))["trust"]
     assert all(torch.equal(first[key], again[key]) for key in first)
-    other = read_checkpoint(trained(made, tmp_path / "other", seed=1))["trust"]
+    other = networks_of(trained(made, tmp_path / "other", seed=1))["trust"]
     assert any(not torch.equal(first[key], other[key]) for key in first)
     labels = write_labels(tmp_path / "labels", made)
     checkpoints = [tmp_path / "first/checkpoint.pt"]

@@ -14,6 +14,7 @@ from selfpose3d.methods.voxels.heatmap_sources import people_heatmaps
 from selfpose3d.methods.voxels.predict import ready_predictor
 from selfpose3d.parameters import Parameters, with_settings
 from selfpose3d.reconstruction.assignment import assign_people, project_people
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, random_people, ring
 from stage_runs import of_prediction, run_stage, write_labels
 
@@ -124,7 +125,7 @@ def test_frames_do_not_depend_on_their_batch(scene, checkpoints):
 
 
 def test_nobody_seen_is_nobody_found(scene, checkpoints):
-    nobody = {key: People2D.nobody(15) for key in scene.views}
+    nobody = {key: People2D.nobody(PANOPTIC_15) for key in scene.views}
     found = predicted(scene, checkpoints, nobody)
     assert all(len(people) == 0 for people in found.values())
 

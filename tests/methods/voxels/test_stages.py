@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.methods.voxels import frames, steps
 from selfpose3d.methods.voxels.batches import RootBatches
 from selfpose3d.methods.voxels.lifting import build_lifting
-from selfpose3d.skeletons import ROOT
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.training import body_pool, loop
 from selfpose3d.training.data import training_data
 from stage_runs import of_stage, reconstructions, run_stage
-from tiny_stages import same, tiny, two_scenes
+from tiny_stages import networks_of, same, tiny, two_scenes
+
+MID_HIP = PANOPTIC_15.index("mid_hip")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def first_two(trained):
 
 
 def test_the_last_checkpoint_holds_every_network_and_the_curves_every_term(trained):
-    assert set(read_checkpoint(trained / "pose_l1" / "checkpoint.pt")) == {
+    assert set(networks_of(trained / "pose_l1" / "checkpoint.pt")) == {
         "root",
         "pose",
         "attention",
@@ -64,9 +65,9 @@ def test_the_last_checkpoint_holds_every_network_and_the_curves_every_term(train
 
 
 def test_stages_change_the_network_they_train_and_no_other(trained):
-    before = read_checkpoint(trained / "bodies" / "checkpoint.pt")["pose"]
-    root = read_checkpoint(trained / "root" / "checkpoint.pt")["root"]
-    after = read_checkpoint(trained / "pose_l2" / "checkpoint.pt")
+    before = networks_of(trained / "bodies" / "checkpoint.pt")["pose"]
+    root = networks_of(trained / "root" / "checkpoint.pt")["root"]
+    after = networks_of(trained / "pose_l2" / "checkpoint.pt")
     assert any(not torch.equal(before[key], after["pose"][key]) for key in before)
     assert all(torch.equal(root[key], after["root"][key]) for key in root)
 
@@ -82,7 +83,7 @@ def test_image_heatmaps_frozen_or_learnt(scenes, backbone, trained, tmp_path, tr
         train__pose_l2__proposals="augmented" if train_all else "plain",
     )
     pose = run_stage(chosen, "pose_l2", scenes, start, tmp_path / "pose")
-    before, after = read_checkpoint(backbone), read_checkpoint(pose)
+    before, after = networks_of(backbone), networks_of(pose)
     changed = any(
         not torch.equal(before["backbone"][key], after["backbone"][key])
         for key in before["backbone"]
@@ -95,7 +96,7 @@ def test_all_heatmaps_into_root_net(scenes, backbone, trained, tmp_path, source)
     first = [backbone] if source == "backbone" else []
     chosen = tiny(source, networks__root_input="all", train__pose_l2__train_root=True)
     root = run_stage(chosen, "root", scenes, first, tmp_path / "root")
-    weights = read_checkpoint(root)["root"]
+    weights = networks_of(root)["root"]
     assert {value.shape[1] for key, value in weights.items() if value.ndim == 5} >= {15}
     start = [root, trained / "bodies" / "checkpoint.pt"]
     run_stage(chosen, "pose_l2", scenes, start, tmp_path / "pose")
@@ -108,14 +109,14 @@ def test_all_heatmaps_into_root_net(scenes, backbone, trained, tmp_path, source)
 def test_synthetic_bodies_stand_at_the_roots_that_root_net_is_to_find(scenes, rebuilt):
     chosen = of_stage(tiny(networks__root_input="all", train__root__missing=0.0), "root")
     data = training_data([s.scene for s in scenes], [s.views for s in scenes])
-    lifting = build_lifting(chosen, ("root",))
+    lifting = build_lifting(chosen, ("root",), PANOPTIC_15)
     pool = body_pool.body_pool(data, rebuilt)
     batches = RootBatches(chosen, chosen.train.root, data, lifting, torch.device("cpu"), pool)
     drawn = batches.draw(data.frames[:1], np.random.default_rng(0))
     assert drawn.heatmaps.shape[2] == 15
     evidence = lifting.root_evidence(drawn.heatmaps, drawn.rig, drawn.affines)
     at_roots = drawn.target > 0.5
-    of_root, of_ankle = (float(evidence[:, joint][at_roots].mean()) for joint in (ROOT, 8))
+    of_root, of_ankle = (float(evidence[:, joint][at_roots].mean()) for joint in (MID_HIP, 8))
     assert of_root > 2 * of_ankle
 
 
@@ -164,8 +165,8 @@ def test_shared_attention_learns_its_head_and_leaves_the_trunk(scenes, backbone,
     start = [backbone, *first_two(trained)]
     chosen = tiny("backbone", networks__attention="shared")
     l2 = run_stage(chosen, "pose_l2", scenes, start, tmp_path / "pose_l2")
-    after = read_checkpoint(l2)
-    before = read_checkpoint(backbone)["backbone"]
+    after = networks_of(l2)
+    before = networks_of(backbone)["backbone"]
     assert all(torch.equal(before[key], after["backbone"][key]) for key in before)
     assert after["attention"] and all(key.startswith("head.") for key in after["attention"])
     run_stage(chosen, "pose_l1", scenes, [l2], tmp_path / "pose_l1")
@@ -235,7 +236,7 @@ def test_bodies_may_be_those_of_the_training_frames(
         for body, centre in zip(batch.bodies.numpy(), batch.centres.numpy(), strict=True):
             nearest = known[np.abs(known - body).mean((1, 2)).argmin()]
             np.testing.assert_allclose(body, nearest, atol=0.01)
-            assert 0 < np.linalg.norm(centre - body[ROOT]) < 500
+            assert 0 < np.linalg.norm(centre - body[MID_HIP]) < 500
 
 
 def test_frames_with_nobody_to_learn_take_no_steps(scenes, rebuilt, tmp_path):
@@ -251,12 +252,12 @@ def test_pose_net_knows_a_persons_reach_wherever_it_starts(scenes, trained, tmp_
     with pytest.raises(InputError, match=r"limit_reach: true.*--reconstructions.*false"):
         run_stage(tiny(), "pose_l2", scenes, start, tmp_path / "none", people=[])
     checkpoint = run_stage(tiny(), "pose_l2", scenes, start, tmp_path / "limited")
-    limited = read_checkpoint(checkpoint)["pose"]["reach"]
-    assert torch.equal(limited, read_checkpoint(trained / "bodies/checkpoint.pt")["pose"]["reach"])
+    limited = networks_of(checkpoint)["pose"]["reach"]
+    assert torch.equal(limited, networks_of(trained / "bodies/checkpoint.pt")["pose"]["reach"])
     assert torch.isfinite(limited).all()
     chosen = tiny(networks__limit_reach=False)
     free = run_stage(chosen, "pose_l2", scenes, start, tmp_path / "free", people=[])
-    assert torch.isinf(read_checkpoint(free)["pose"]["reach"]).all()
+    assert torch.isinf(networks_of(free)["pose"]["reach"]).all()
 
 
 def test_no_proposals_and_collapsed_attention_stop(scenes, trained, tmp_path, monkeypatch):
@@ -276,7 +277,7 @@ def test_a_stage_that_diverges_may_keep_what_it_had(scenes, trained, tmp_path, m
     with monkeypatch.context() as patched:
         patched.setattr(steps, "LEAST_ATTENTION", 1.1)
         run_stage(kept, "pose_l2", scenes, start, tmp_path / "dark")
-    assert set(read_checkpoint(tmp_path / "dark/checkpoint.pt")) == {"root", "pose", "attention"}
+    assert set(networks_of(tmp_path / "dark/checkpoint.pt")) == {"root", "pose", "attention"}
     said = json.loads((tmp_path / "dark/diverged.json").read_text())
     assert said["iteration"] == 0 and "attention collapsed" in said["seen"]
     run_stage(kept, "pose_l2", scenes, start, tmp_path / "dark")

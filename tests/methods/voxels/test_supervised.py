@@ -10,18 +10,19 @@ import torch
 
 from selfpose3d import pipeline
 from selfpose3d.errors import InputError
-from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import write_poses3d
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels import frames, known_people, stages, supervised
 from selfpose3d.parameters import Parameters, Space
-from selfpose3d.skeletons import ROOT
+from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic
 from selfpose3d.training.data import training_data
 from stage_runs import of_stage, run_stage, write_labels
-from tiny_stages import tiny, two_scenes
+from tiny_stages import networks_of, tiny, two_scenes
+
+MID_HIP = PANOPTIC_15.index("mid_hip")
 
 SUPERVISED = ("supervised_root", "supervised_pose")
 BOTH = pytest.mark.parametrize("stage", SUPERVISED)
@@ -58,7 +59,7 @@ def truth(scenes: list[Synthetic], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def weights(folder: Path, network: str) -> list[torch.Tensor]:
-    return list(read_checkpoint(folder / "checkpoint.pt")[network].values())
+    return list(networks_of(folder / "checkpoint.pt")[network].values())
 
 
 def same(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
@@ -128,20 +129,20 @@ def test_people_of_whom_the_labels_say_nothing_are_left_out(scenes, given):
     frame = data.frames[0]
     key = (data.scenes[0].scene.name, data.scenes[0].scene.frames[0])
     views = [
-        {at: People2D.nobody(15) if at[0] == key[1] else seen for at, seen in view.items()}
+        {at: People2D.nobody(PANOPTIC_15) if at[0] == key[1] else seen for at, seen in view.items()}
         for view in given[1]
     ]
     unseen = known_people.shown_people(training_data(given[0], views), truth, space)
     assert len(unseen[frame]) == 0 and sum(map(len, unseen.values())) == 6
 
     unknown = truth[key].valid.copy()
-    unknown[1, ROOT] = False
+    unknown[1, MID_HIP] = False
     without_hip = replace(truth[key], valid=unknown)
     assert len(known_people.shown_people(data, truth | {key: without_hip}, space)[frame]) == 1
 
     first, second = truth[key].joints
-    small = 2.2 * np.abs(first[ROOT, :2])
-    assert np.any(np.abs(second[ROOT, :2]) > small / 2)
+    small = 2.2 * np.abs(first[MID_HIP, :2])
+    assert np.any(np.abs(second[MID_HIP, :2]) > small / 2)
     inside = Space(size=(*small.tolist(), 2000.0))
     (kept,) = known_people.shown_people(data, {key: truth[key]}, inside)[frame].joints
     assert np.array_equal(kept, first)
@@ -157,7 +158,7 @@ def test_unknown_joints_are_not_learnt(given, truth):
     sight = frames.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
     batch = known_people.frame_bodies(sight, [frame], 0.0, np.random.default_rng(0))
     assert not batch.known[0, 3] and batch.known.sum() == 2 * 15 - 1
-    torch.testing.assert_close(batch.centres, batch.bodies[:, ROOT])
+    torch.testing.assert_close(batch.centres, batch.bodies[:, MID_HIP])
 
 
 def test_missing_or_foreign_truth_is_refused(given, truth, tmp_path):

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
 from selfpose3d.methods.entry import PredictionInputs
+from selfpose3d.skeletons import common_skeleton
 
 SAME_PERSON_MM = 500.0
 """Two people whose joints lie nearer than this on average can be one."""
@@ -39,7 +40,11 @@ def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D
     """
     lowest = min((people.scores.min() for people in first.values() if len(people)), default=0.0)
     highest = max((people.scores.max() for people in second.values() if len(people)), default=0.0)
-    nobody = People3D.nobody()
+    skeleton = common_skeleton(
+        [people.skeleton for frames in (first, second) for people in frames.values()],
+        "the people of the two experiments",
+    )
+    nobody = People3D.nobody(skeleton)
     return {
         frame: _joined(first.get(frame, nobody), second.get(frame, nobody), lowest - highest)
         for frame in sorted({*first, *second})
@@ -57,6 +62,7 @@ def _joined(first: People3D, second: People3D, shift: float) -> People3D:
         scores,
         np.concatenate([first.valid, second.valid[elsewhere]]),
         np.arange(len(scores)),
+        first.skeleton,
     )
 
 

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from selfpose3d.detection.scene_people import read_labels
-from selfpose3d.files.checkpoints import load_network, merged_networks
-from selfpose3d.files.poses2d import Views
+from selfpose3d.files.checkpoints import load_network, merged_checkpoint, names_of
+from selfpose3d.files.poses2d import Views, skeleton_of
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.methods.entry import PredictionInputs
@@ -22,12 +22,13 @@ from selfpose3d.reconstruction.training_free import (
     completed,
     detections_by_frame,
 )
+from selfpose3d.skeletons import Skeleton, common_skeleton
 from selfpose3d.training.devices import start_fabric
 
 
-def build_trust_net(networks: Networks) -> TrustNet:
-    """trust_net as the parameters describe it, with random weights."""
-    return TrustNet(networks.trust_width, networks.trust_layers)
+def build_trust_net(networks: Networks, skeleton: Skeleton) -> TrustNet:
+    """trust_net of a skeleton as the parameters describe it, with random weights."""
+    return TrustNet(skeleton, networks.trust_width, networks.trust_layers)
 
 
 def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
@@ -37,9 +38,9 @@ def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
     """
     assert inputs.labels is not None
     device = start_fabric(inputs.parameters.compute, devices=1).device
-    trust_net = build_trust_net(inputs.parameters.networks)
-    where = ", ".join(str(path) for path in inputs.checkpoints)
-    load_network(trust_net, merged_networks(inputs.checkpoints), "trust", where)
+    trained = merged_checkpoint(inputs.checkpoints)
+    trust_net = build_trust_net(inputs.parameters.networks, trained.skeleton)
+    load_network(trust_net, trained.networks, "trust", names_of(inputs.checkpoints))
     trust_net.to(device).eval()
     people: dict[tuple[str, int], People3D] = {}
     with torch.inference_mode():
@@ -57,6 +58,8 @@ def _of_scene(
     device: torch.device,
 ) -> dict[tuple[str, int], People3D]:
     people = {}
+    what = f"trust_net and the labels of {scene.name}"
+    common_skeleton([trust_net.skeleton, skeleton_of(labels, what)], what)
     frames = list(detections_by_frame(scene, labels).items())
     for frame, detections in track(frames, f"predicting {scene.name}", unit="frames"):
         found = associate(detections, settings)
@@ -72,8 +75,10 @@ def trusted_joints(
     if not len(found.joints):
         return found.joints
     sightings = Sightings(*(part.to(device) for part in sightings_of(found)))
+    skeleton = trust_net.skeleton
     plain = trust_net(sightings)
-    joints = (plain + mirrored_joints(trust_net(mirrored(sightings)))) / 2
+    turned = trust_net(mirrored(sightings, skeleton))
+    joints = (plain + mirrored_joints(turned, skeleton)) / 2
     moved: NDArray[np.float64] = joints.double().cpu().numpy() + cameras_mean(found)
     return moved
 

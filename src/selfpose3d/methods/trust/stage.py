@@ -16,7 +16,9 @@ def train_trust(inputs: StageInputs) -> None:
     data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, "trust"):
         fabric = start_fabric(parameters.compute)
-        model = TrustStep(fabric, {"trust": build_trust_net(parameters.networks)}, {})
+        model = TrustStep(
+            fabric, {"trust": build_trust_net(parameters.networks, data.skeleton)}, {}
+        )
         people = TrustBatches(parameters, data, inputs.reconstructions, fabric.device)
         per_epoch = -(-people.count // settings.batch_size)
         run = stage_run(parameters, "trust", settings, data, inputs.out, per_epoch)

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
-from selfpose3d.geometry.cameras import Camera
 from selfpose3d.methods.trust.predict import cameras_mean, sightings_of
 from selfpose3d.methods.trust.trust_net import Sightings, mirrored, mirrored_joints
 from selfpose3d.parameters import Parameters, TrustSettings
 from selfpose3d.progress import track
+from selfpose3d.reconstruction.association import Detections
 from selfpose3d.reconstruction.training_free import associate, detections_of
 from selfpose3d.seeds import stage_rng
 from selfpose3d.training.body_pool import body_pool, corners, sample_bodies
@@ -77,7 +77,7 @@ class TrustBatches:
         device: torch.device,
     ) -> None:
         self.settings: TrustSettings = parameters.train.trust
-        self.device = device
+        self.device, self.skeleton = device, data.skeleton
         self.stock = _stock(parameters, data, reconstructions)
 
     @property
@@ -92,7 +92,8 @@ class TrustBatches:
         chosen = torch.from_numpy(rng.integers(len(bodies), size=self.settings.batch_size))
         sightings, bodies = Sightings(*(part[chosen] for part in sightings)), bodies[chosen]
         if number % 2:
-            sightings, bodies = mirrored(sightings), mirrored_joints(bodies)
+            sightings = mirrored(sightings, self.skeleton)
+            bodies = mirrored_joints(bodies, self.skeleton)
         moved = Sightings(*(to_device(part, self.device) for part in sightings))
         return TrustBatch(moved, to_device(bodies, self.device))
 
@@ -109,22 +110,19 @@ def _stock(
     for _ in track(range(settings.frames), "synthetic frames", unit="frames"):
         cameras = data.scenes[rng.integers(len(data.scenes))].cameras
         count = int(rng.integers(settings.people[0], settings.people[1] + 1))
-        bodies = sample_bodies(pool, count, cameras, space, rng)
-        seen = see_bodies(cameras, bodies)
-        people = corrupt_like_bank(seen, bank, settings.spread, rng)
-        found.setdefault(len(cameras), []).append(_associated(parameters, cameras, bodies, *people))
+        bodies = sample_bodies(pool, data.skeleton, count, cameras, space, rng)
+        seen = see_bodies(cameras, bodies, data.skeleton)
+        points, scores = corrupt_like_bank(seen, bank, settings.spread, rng)
+        detections = detections_of(cameras, points, scores, data.skeleton)
+        found.setdefault(len(cameras), []).append(_associated(parameters, detections, bodies))
     return [_together(found[n_views]) for n_views in sorted(found)]
 
 
 def _associated(
-    parameters: Parameters,
-    cameras: Sequence[Camera],
-    bodies: NDArray[np.float64],
-    points: NDArray[np.float64],
-    scores: NDArray[np.float64],
+    parameters: Parameters, detections: Detections, bodies: NDArray[np.float64]
 ) -> tuple[Sightings, Tensor]:
     """The people that the association finds in one frame, and the body that each is."""
-    found = associate(detections_of(cameras, points, scores), parameters.training_free)
+    found = associate(detections, parameters.training_free)
     distance = np.linalg.norm(found.joints[:, None] - bodies[None], axis=-1).mean(-1)
     people, chosen = linear_sum_assignment(np.minimum(distance, 2 * FARTHEST_MATCH))
     near = distance[people, chosen] < FARTHEST_MATCH

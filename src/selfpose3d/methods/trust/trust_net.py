@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selfpose3d.skeletons import LEFT, N_JOINTS, RIGHT, ROOT, SWAP_SIDES
+from selfpose3d.skeletons import Skeleton
 from selfpose3d.training.devices import constant
 
 ROUNDS = 2
@@ -49,15 +49,17 @@ class TrustNet(nn.Module):
     """Sightings to joints.
 
     Args:
+        skeleton: the J joints.
         width: of its layers.
         layers: exchanges between a ray, its view's, its joint's and all of its person's rays.
     """
 
-    def __init__(self, width: int = 48, layers: int = 2) -> None:
+    def __init__(self, skeleton: Skeleton, width: int = 48, layers: int = 2) -> None:
         super().__init__()
-        self.joint = nn.Embedding(N_JOINTS, _EMBEDDING)
+        self.skeleton = skeleton
+        self.joint = nn.Embedding(len(skeleton), _EMBEDDING)
         self.of_ray = nn.Linear(_FEATURES, width)
-        self.of_body = nn.Linear(3 * N_JOINTS, width)
+        self.of_body = nn.Linear(3 * len(skeleton), width)
         self.layers = nn.ModuleList(_Exchange(width) for _ in range(layers))
         self.head = nn.Linear(width, 4)
         nn.init.zeros_(self.head.weight)
@@ -71,7 +73,7 @@ class TrustNet(nn.Module):
         return joints
 
     def _round(self, sightings: Sightings) -> Tensor:
-        axes, root = body_frame(sightings.joints)
+        axes, root = body_frame(sightings.joints, self.skeleton)
         local = _to_body(sightings, axes, root)
         joints = self._weighted(local)
         return torch.einsum("pab,pja->pjb", axes, joints * 1000.0) + root[:, None]
@@ -128,41 +130,43 @@ class _Exchange(nn.Module):
         return hidden + changed
 
 
-def body_frame(joints: Tensor) -> tuple[Tensor, Tensor]:
+def body_frame(joints: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Rows left, front, up (z) of a person's frame (P, 3, 3); its origin, the mid-hip (P, 3)."""
-    left = (joints[:, LEFT[0]] - joints[:, RIGHT[0]]) + (joints[:, LEFT[3]] - joints[:, RIGHT[3]])
+    left_shoulder, right_shoulder, right_hip, left_hip = (joints[:, j] for j in skeleton.trunk)
+    left = (left_shoulder - right_shoulder) + (left_hip - right_hip)
     up = torch.zeros_like(left)
     up[:, 2] = 1.0
     level = left * (1 - up)
     fallback = torch.zeros_like(left)
     fallback[:, 0] = 1.0
     length = level.norm(dim=-1, keepdim=True)
+    root = torch.stack([joints[:, j] for j in skeleton.root]).mean(0)
     left = torch.where(length > 1e-6, level / length.clamp(min=1e-6), fallback)
-    return torch.stack([left, torch.linalg.cross(up, left), up], dim=1), joints[:, ROOT]
+    return torch.stack([left, torch.linalg.cross(up, left), up], dim=1), root
 
 
-def mirrored(sightings: Sightings) -> Sightings:
+def mirrored(sightings: Sightings, skeleton: Skeleton) -> Sightings:
     """The mirror image at the world's x = 0, sides exchanged."""
-    sign, sides = _mirror(sightings.joints)
+    sign, sides = _mirror(sightings.joints, skeleton)
     return Sightings(
         sightings.centres * sign,
         sightings.directions[:, :, sides] * sign,
         sightings.confidences[:, :, sides],
-        mirrored_joints(sightings.joints),
+        mirrored_joints(sightings.joints, skeleton),
     )
 
 
-def mirrored_joints(joints: Tensor) -> Tensor:
+def mirrored_joints(joints: Tensor, skeleton: Skeleton) -> Tensor:
     """(P, J, 3) joints as ``mirrored`` has them."""
-    sign, sides = _mirror(joints)
+    sign, sides = _mirror(joints, skeleton)
     return joints[:, sides] * sign
 
 
-def _mirror(like: Tensor) -> tuple[Tensor, Tensor]:
+def _mirror(like: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Signs of the coordinates, and which joint takes the place of each."""
     return (
         constant(_MIRROR, like.device, like.dtype),
-        constant(SWAP_SIDES, like.device, torch.long),
+        constant(tuple(skeleton.swapped), like.device, torch.long),
     )
 
 

@@ -9,7 +9,6 @@ from selfpose3d.methods.voxels.backbone import Backbone
 from selfpose3d.networks.layout import channels_last
 from selfpose3d.networks.resnet import Depth, PoseResNet
 from selfpose3d.parameters import Networks
-from selfpose3d.skeletons import N_JOINTS
 
 START_LOGIT = 2.0
 """The small network's first output: attention near 1, where its regulariser (eq. 8) wants it."""
@@ -73,19 +72,20 @@ class SharedAttention(nn.Module):
 _DEPTHS: dict[str, Depth] = {"pose_resnet18": 18, "pose_resnet34": 34, "pose_resnet50": 50}
 
 
-def build_attention(networks: Networks, backbone: Backbone | None) -> nn.Module:
+def build_attention(networks: Networks, backbone: Backbone | None, n_joints: int) -> nn.Module:
     """attn_net_2d as the parameters describe it, with random weights.
 
-    It takes (N, 3, H, W) normalised images to (N, 15, H/4, W/4) attention in (0, 1).
+    It takes (N, 3, H, W) normalised images to (N, J, H/4, W/4) attention in (0, 1).
 
     Args:
         networks: the parameters.
         backbone: heatmap_net_2d, where there is one.
+        n_joints: J.
     """
     if networks.attention == "small":
-        return channels_last(SmallAttention(N_JOINTS))
+        return channels_last(SmallAttention(n_joints))
     if networks.attention != "shared":
-        return channels_last(PoseResNet(_DEPTHS[networks.attention], N_JOINTS, sigmoid=True))
+        return channels_last(PoseResNet(_DEPTHS[networks.attention], n_joints, sigmoid=True))
     if backbone is None:
         raise InputError("networks.attention: shared needs heatmaps.source: backbone")
-    return channels_last(SharedAttention(backbone, N_JOINTS))
+    return channels_last(SharedAttention(backbone, n_joints))

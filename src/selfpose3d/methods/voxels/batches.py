@@ -24,7 +24,6 @@ from selfpose3d.methods.voxels.steps import BodyBatch, CropBatch, SyntheticRoots
 from selfpose3d.parameters import BackboneSettings, BodiesSettings, Parameters, RootSettings
 from selfpose3d.reconstruction.assignment import project_people
 from selfpose3d.seeds import stage_rng
-from selfpose3d.skeletons import ROOT, SWAP_SIDES
 from selfpose3d.training.augmentation import augment_images
 from selfpose3d.training.body_pool import body_pool, corners, sample_bodies, varied_body
 from selfpose3d.training.data import FrameIndex, TrainingData
@@ -158,7 +157,8 @@ class CropBatches:
         points = scene.people.points[f, v] @ affine[:, :2].T + affine[:, 2]
         scores = scene.people.scores[f, v]
         if mirrored:
-            points, scores = points[:, list(SWAP_SIDES)], scores[:, list(SWAP_SIDES)]
+            swapped = scene.people.skeleton.swapped
+            points, scores = points[:, swapped], scores[:, swapped]
         return image, points.astype(np.float32), scores
 
 
@@ -198,7 +198,7 @@ class RootBatches:
         pool: NDArray[np.float64] | None = None,
     ) -> None:
         self.settings, self.data, self.lifting, self.device = settings, data, lifting, device
-        self.pool, self.root = pool, ROOT if pool is not None else 0
+        self.pool = pool
         self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
         self.affine = (parameters.augmentation.rotation, parameters.augmentation.scale)
         centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
@@ -257,7 +257,7 @@ class RootBatches:
         amplitudes = rng.uniform(*self.settings.amplitudes, seen.pixels.shape[:3])
         scores[:, :count] = present * amplitudes * np.stack(inside)
         roots = np.full((most, 3), 1e6)
-        roots[:count] = bodies[:, self.root]
+        roots[:count] = bodies[:, 0] if self.pool is None else self.data.skeleton.roots(bodies)
         return points.astype(np.float32), scores.astype(np.float32), roots.astype(np.float32)
 
     def _bodies(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -265,8 +265,9 @@ class RootBatches:
         roots = rng.uniform(self.low, self.high, (count, 3))
         if self.pool is None:
             return roots[:, None]
+        skeleton = self.data.skeleton
         bodies = np.stack(
-            [varied_body(self.pool[rng.integers(len(self.pool))], rng) for _ in roots]
+            [varied_body(self.pool[rng.integers(len(self.pool))], skeleton, rng) for _ in roots]
         )
         bodies[..., :2] += roots[:, None, :2]
         return bodies
@@ -313,12 +314,14 @@ class BodyBatches:
         scenes = [frames[rng.integers(len(frames))][0] for _ in range(self.settings.batch_size)]
         count = int(rng.integers(self.settings.people[0], self.settings.people[1] + 1))
         drawn = [self._one(s, count, rng) for s in scenes]
-        bodies = torch.from_numpy(np.concatenate([b for b, _, _ in drawn])).float()
+        joints = np.concatenate([b for b, _, _ in drawn])
+        bodies = torch.from_numpy(joints).float()
         points = torch.from_numpy(np.stack([p for _, p, _ in drawn])).float()
         scores = torch.from_numpy(np.stack([s for _, _, s in drawn])).float()
         affines = torch.stack([torch.from_numpy(self._affine(rng)) for _ in scenes])
         noise = rng.normal(0, self.settings.root_noise, (len(bodies), 3)).astype(np.float32)
         bodies, affines = to_device(bodies, self.device), to_device(affines, self.device)
+        roots = to_device(torch.from_numpy(self.data.skeleton.roots(joints)).float(), self.device)
         heatmaps = people_heatmaps(
             to_device(points, self.device),
             to_device(scores, self.device),
@@ -334,15 +337,16 @@ class BodyBatches:
             bodies=bodies,
             known=torch.ones_like(bodies[..., 0], dtype=torch.bool),
             counts=(count,) * len(scenes),
-            centres=bodies[:, ROOT] + to_device(torch.from_numpy(noise), self.device),
+            centres=roots + to_device(torch.from_numpy(noise), self.device),
         )
 
     def _one(
         self, scene: int, count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         cameras = self.data.scenes[scene].cameras
-        bodies = sample_bodies(self.pool, count, cameras, self.space, rng)
-        seen = see_bodies(cameras, bodies)
+        skeleton = self.data.skeleton
+        bodies = sample_bodies(self.pool, skeleton, count, cameras, self.space, rng)
+        seen = see_bodies(cameras, bodies, skeleton)
         if self.bank is None:
             return (bodies, *corrupt_generic(seen, rng))
         return (bodies, *corrupt_like_bank(seen, self.bank, self.settings.spread, rng))

@@ -19,7 +19,6 @@ from selfpose3d.methods.voxels.frames import FrameInputs, Sight
 from selfpose3d.methods.voxels.steps import BodyBatch
 from selfpose3d.parameters import BodiesSettings, Space
 from selfpose3d.reconstruction.assignment import assign_people, project_people
-from selfpose3d.skeletons import ROOT
 from selfpose3d.training.body_pool import MATCH_LIMIT, well_supported
 from selfpose3d.training.data import FrameIndex, TrainingData
 from selfpose3d.training.devices import to_device
@@ -77,13 +76,14 @@ def shown_people(
     shown = {}
     for s, f in data.frames:
         scene = data.scenes[s]
-        people = known.get((scene.scene.name, scene.scene.frames[f]), People3D.nobody())
-        inside = in_space(space.centre, space.size, people.joints[:, ROOT])
+        nobody = People3D.nobody(data.skeleton)
+        people = known.get((scene.scene.name, scene.scene.frames[f]), nobody)
+        inside = in_space(space.centre, space.size, people.roots)
         projected = project_people(scene.cameras, people.joints)
         assigned = assign_people(
             projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
         )
-        keep = inside & people.valid[:, ROOT] & well_supported(assigned, min_views)
+        keep = inside & people.has_root & well_supported(assigned, min_views)
         shown[s, f] = people.where(keep)
     if not any(len(people) for people in shown.values()):
         raise InputError(
@@ -99,7 +99,8 @@ def frame_bodies(
     """The people of frames, their cuboids about the known mid-hips off by ``root_noise`` mm."""
     joints = np.concatenate([present.joints for present in people])
     known = np.concatenate([present.valid for present in people])
-    centres = joints[:, ROOT] + rng.normal(0, root_noise, (len(joints), 3))
+    roots = np.concatenate([present.roots for present in people])
+    centres = roots + rng.normal(0, root_noise, (len(joints), 3))
     device = sight.heatmaps.device
     return BodyBatch(
         *sight,

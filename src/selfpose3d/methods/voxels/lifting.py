@@ -17,7 +17,7 @@ from selfpose3d.methods.voxels.pose_net import PoseNet
 from selfpose3d.methods.voxels.root_net import RootNet, proposals
 from selfpose3d.networks.folding import folded
 from selfpose3d.parameters import Parameters
-from selfpose3d.skeletons import N_JOINTS, ROOT
+from selfpose3d.skeletons import Skeleton
 from selfpose3d.training.devices import Runner, plain_run
 
 
@@ -40,12 +40,14 @@ class Lifting:
     """The 3D half of the method; a network that a stage does not use is not there.
 
     Args:
+        skeleton: the joints of heatmaps and people.
         grid: of the space; None without root_net.
         stride: input px per heatmap px.
         threshold: least value of a proposal.
         max_people: proposals a sample.
     """
 
+    skeleton: Skeleton
     stride: int
     grid: RootGrid | None = None
     threshold: float = 0.0
@@ -66,8 +68,12 @@ class Lifting:
         return self._pose_net
 
     def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
-        """Of (..., J, h, w) heatmaps those that root_net sees: the root's, or all."""
-        return heatmaps if self.root_net.in_channels > 1 else heatmaps[..., ROOT : ROOT + 1, :, :]
+        """Of (..., J, h, w) heatmaps those that root_net sees: the root's (..., 1, h, w), the mean
+        of several joints' where it is their mean; or all."""
+        if self.root_net.in_channels > 1:
+            return heatmaps
+        roots = [heatmaps[..., joint : joint + 1, :, :] for joint in self.skeleton.root]
+        return roots[0] if len(roots) == 1 else torch.stack(roots).mean(0)
 
     def to_evaluation(self, device: torch.device) -> "Lifting":
         """With both networks folded, on a device; they can't learn any more."""
@@ -108,8 +114,8 @@ class Lifting:
         ).unflatten(-1, self.pose_net.bins)
 
 
-def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
-    """The 3D half with fresh networks, those of "root" and "pose" that are named."""
+def build_lifting(parameters: Parameters, networks: Collection[str], skeleton: Skeleton) -> Lifting:
+    """The 3D half of a skeleton with fresh networks, those of "root" and "pose" that are named."""
     sizes, stride = parameters.networks, parameters.heatmaps.stride
     has_root, has_pose = "root" in networks, "pose" in networks
     both = has_root and has_pose
@@ -117,9 +123,10 @@ def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
     if has_root:
         space = parameters.space
         grid = RootGrid(space.size, sizes.root_grid, space.centre, stride)
-        root_net = RootNet(sizes.v2v_width, N_JOINTS if sizes.root_input == "all" else 1)
+        root_net = RootNet(sizes.v2v_width, len(skeleton) if sizes.root_input == "all" else 1)
     if has_pose:
         pose_net = PoseNet(
+            len(skeleton),
             sizes.pose_v2v_width,
             sizes.cuboid_grid,
             sizes.cuboid_size,
@@ -127,6 +134,7 @@ def build_lifting(parameters: Parameters, networks: Collection[str]) -> Lifting:
             sizes.residual_start,
         )
     return Lifting(
+        skeleton,
         stride,
         grid,
         sizes.root_threshold if both else 0.0,

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from selfpose3d.geometry.voxels import grid_points
 from selfpose3d.networks.layout import channels_last_3d
 from selfpose3d.networks.v2v import V2V
-from selfpose3d.skeletons import N_JOINTS
 
 BETA = 100.0
 """The paper's soft-argmax: ``softmax(BETA * output)`` over the voxels, then the mean of their
@@ -23,6 +22,7 @@ class PoseNet(nn.Module):
     """V2V on each person's cuboid, then a soft-argmax a joint.
 
     Args:
+        n_joints: J.
         width: of the V2V; paper 16.
         grid: voxels a side; paper 64.
         size: side of the cuboid, mm; paper 2000.
@@ -40,6 +40,7 @@ class PoseNet(nn.Module):
 
     def __init__(
         self,
+        n_joints: int,
         width: int = 16,
         grid: int = 64,
         size: float = 2000.0,
@@ -48,11 +49,11 @@ class PoseNet(nn.Module):
     ) -> None:
         super().__init__()
         self.bins = (grid, grid, grid)
-        self.v2v = channels_last_3d(V2V(N_JOINTS, N_JOINTS, width))
+        self.v2v = channels_last_3d(V2V(n_joints, n_joints, width))
         self.evidence_beta = nn.Parameter(torch.tensor(EVIDENCE_BETA)) if residual_start else None
         offsets = grid_points((size,) * 3, self.bins, (0.0, 0.0, shift))
         self.register_buffer("offsets", offsets, persistent=False)
-        self.register_buffer("reach", torch.full((N_JOINTS,), torch.inf))
+        self.register_buffer("reach", torch.full((n_joints,), torch.inf))
 
     def limit_reach(self, reach_J: Tensor) -> None:
         """Leave out what is farther from the person's centre than (J,) mm, but never the voxels
@@ -63,7 +64,7 @@ class PoseNet(nn.Module):
     def forward(self, volumes_PJnnn: Tensor, centres_P3: Tensor) -> Tensor:
         """Evidence about people at ``centres_P3`` mm to their joints (P, J, 3) in mm."""
         if len(volumes_PJnnn) == 0:
-            return centres_P3.new_zeros(0, N_JOINTS, 3)
+            return centres_P3.new_zeros(0, len(self.reach), 3)
         output = self.v2v(volumes_PJnnn)
         if self.evidence_beta is None:
             logits = BETA * output

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfpose3d.detection.scene_people import ScenePeople, read_labels, scene_people
-from selfpose3d.files.checkpoints import load_network, merged_networks
+from selfpose3d.files.checkpoints import load_network, merged_checkpoint, names_of
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene, read_scene
@@ -30,6 +30,7 @@ from selfpose3d.methods.voxels.refine import (
 from selfpose3d.networks.folding import folded
 from selfpose3d.parameters import Inference, Parameters
 from selfpose3d.progress import track
+from selfpose3d.skeletons import common_skeleton
 from selfpose3d.training.devices import Runner, runner, start_fabric, to_device
 
 
@@ -62,9 +63,9 @@ def scene_heatmaps(
 ) -> Iterator[NDArray[np.float32]]:
     """heatmap_net_2d's heatmaps (V, J, h, w) of a scene, frame by frame."""
     fabric = start_fabric(parameters.compute, devices=1)
-    backbone = build_backbone(parameters.networks)
-    where = ", ".join(str(path) for path in checkpoints)
-    load_network(backbone, merged_networks(checkpoints), "backbone", where)
+    trained = merged_checkpoint(checkpoints)
+    backbone = build_backbone(parameters.networks, trained.skeleton)
+    load_network(backbone, trained.networks, "backbone", names_of(checkpoints))
     backbone = folded(backbone).to(fabric.device)
     with torch.inference_mode():
         for images in track(scene.network_frames, f"heatmaps of {scene.name}", unit="frames"):
@@ -74,15 +75,15 @@ def scene_heatmaps(
 
 def _load(parameters: Parameters, checkpoints: Sequence[Path]) -> "Predictor":
     fabric = start_fabric(parameters.compute, devices=1)
-    networks = merged_networks(checkpoints)
-    where = ", ".join(str(path) for path in checkpoints)
-    lifting = build_lifting(parameters, ("root", "pose"))
+    trained, where = merged_checkpoint(checkpoints), names_of(checkpoints)
+    networks, skeleton = trained.networks, trained.skeleton
+    lifting = build_lifting(parameters, ("root", "pose"), skeleton)
     load_network(lifting.root_net, networks, "root", where)
     load_network(lifting.pose_net, networks, "pose", where)
     lifting = lifting.to_evaluation(fabric.device)
     backbone = None
     if parameters.heatmaps.source == "backbone":
-        backbone = build_backbone(parameters.networks)
+        backbone = build_backbone(parameters.networks, skeleton)
         load_network(backbone, networks, "backbone", where)
         backbone = folded(backbone).to(fabric.device)
     heatmaps = parameters.heatmaps
@@ -112,6 +113,9 @@ class Predictor:
     def predict(self, scene: Scene, labels: Views | None) -> dict[tuple[str, int], People3D]:
         """People by (sequence, frame)."""
         people = None if labels is None else scene_people(scene, labels)
+        if people is not None:
+            what = f"the networks and the labels of {scene.name}"
+            common_skeleton([self.lifting.skeleton, people.skeleton], what)
         if self.backbone is None and people is None:
             raise ValueError("heatmaps.source is 'estimator': the scene's 2D people are needed")
         cameras = scene.network_cameras()
@@ -164,10 +168,9 @@ class Predictor:
             images = torch.from_numpy(np.array(scene.network_frames[numbers]))
             return image_heatmaps(self.backbone, to_device(images, self.device), self.run)
         assert people is not None
-        height, width = scene.network_frames.shape[2:4]
         points = to_device(torch.from_numpy(people.points[numbers]), self.device)
         scores = to_device(torch.from_numpy(people.scores[numbers]), self.device)
-        return people_heatmaps(points, scores, None, (width, height), self.stride, self.sigma)
+        return people_heatmaps(points, scores, None, scene.network_size, self.stride, self.sigma)
 
     def _finish(
         self,
@@ -189,4 +192,4 @@ class Predictor:
             joints, support = refine_joints(cameras, joints, evidence, settings.prior_weight)
             scores = scores * support / (support + 1)
         keep = distinct_people(joints, scores, settings.duplicate_distance)
-        return People3D.predicted(joints[keep], scores[keep])
+        return People3D.predicted(joints[keep], scores[keep], self.lifting.skeleton)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.checkpoints import load_network, merged_networks
+from selfpose3d.files.checkpoints import load_network, merged_checkpoint, names_of
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.attention import build_attention
@@ -36,6 +36,7 @@ from selfpose3d.methods.voxels.steps import (
 )
 from selfpose3d.networks.folding import folded
 from selfpose3d.parameters import Augmentation, BodiesSettings, Parameters, PoseSettings
+from selfpose3d.skeletons import common_skeleton
 from selfpose3d.training.body_pool import ENOUGH_VIEWS, body_pool, reach_of, usual_bodies
 from selfpose3d.training.data import FrameIndex, TrainingData, training_data
 from selfpose3d.training.devices import runner, start_fabric
@@ -50,7 +51,7 @@ def train_backbone(inputs: StageInputs) -> None:
     data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, "backbone"):
         fabric = start_fabric(parameters.compute)
-        backbone = build_backbone(parameters.networks)
+        backbone = build_backbone(parameters.networks, data.skeleton)
         if settings.weights != "none":
             _load_trunk(backbone, weights)
         model = BackboneStep(fabric, backbone, settings)
@@ -73,9 +74,9 @@ def train_root(inputs: StageInputs) -> None:
     data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, "root"):
         fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("root",))
-        networks = merged_networks(start)
-        backbone = frozen_backbone(parameters, networks, start, fabric)
+        lifting = build_lifting(parameters, ("root",), data.skeleton)
+        networks = earlier_networks(start, data)
+        backbone = frozen_backbone(parameters, networks, start, data, fabric)
         model = RootStep(fabric, lifting, settings)
         pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
         pool = _root_pool(parameters, data, inputs.reconstructions)
@@ -138,10 +139,10 @@ def train_known_bodies(
     settings: BodiesSettings = getattr(parameters.train, stage)
     with repeatable(parameters.seed, stage):
         fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("pose",))
+        lifting = build_lifting(parameters, ("pose",), data.skeleton)
         model = BodiesStep(fabric, lifting)
-        networks = merged_networks(start)
-        backbone = frozen_backbone(parameters, networks, start, fabric)
+        networks = earlier_networks(start, data)
+        backbone = frozen_backbone(parameters, networks, start, data, fabric)
         replaced = BodyBatches(parameters, settings, data, known, backbone, fabric)
         if parameters.networks.limit_reach:
             _limit_reach(lifting, replaced.pool)
@@ -162,7 +163,7 @@ def _reconstructed(
     views support."""
     pool = body_pool(data, reconstructions)
     everybody = {
-        key: people.where(usual_bodies(people.joints, pool))
+        key: people.where(usual_bodies(people.joints, pool, data.skeleton))
         for frames in reconstructions
         for key, people in frames.items()
     }
@@ -197,8 +198,8 @@ def train_pose(inputs: StageInputs, stage: Literal["pose_l2", "pose_l1", "finetu
     data = training_data(inputs.scenes, inputs.labels)
     with repeatable(parameters.seed, stage):
         fabric = start_fabric(parameters.compute)
-        networks = merged_networks(start)
-        model = _pose_step(parameters, settings, networks, start, fabric, data.size)
+        networks = earlier_networks(start, data)
+        model = _pose_step(parameters, settings, networks, start, fabric, data)
         if parameters.networks.limit_reach and "pose" not in networks:
             known = _pool(data, reconstructions, "networks.limit_reach: true", "false")
             _limit_reach(model.lifting, known)
@@ -240,20 +241,22 @@ def _pose_step(
     networks: dict[str, dict[str, Tensor]],
     start: Sequence[Path],
     fabric: Fabric,
-    image_size: tuple[int, int],
+    data: TrainingData,
 ) -> PoseStep:
     """The step with its networks: weights from earlier stages where there are any."""
-    where = ", ".join(str(path) for path in start)
-    lifting = build_lifting(parameters, ("root", "pose"))
+    where = names_of(start)
+    lifting = build_lifting(parameters, ("root", "pose"), data.skeleton)
     load_network(lifting.root_net, networks, "root", where)
     if "pose" in networks:
         load_network(lifting.pose_net, networks, "pose", where)
     backbone = None
     if parameters.heatmaps.source == "backbone":
-        backbone = build_backbone(parameters.networks)
+        backbone = build_backbone(parameters.networks, data.skeleton)
         load_network(backbone, networks, "backbone", where)
         backbone = backbone if settings.train_backbone else folded(backbone)
-    attention = build_attention(parameters.networks, backbone) if settings.soft_attention else None
+    attention = None
+    if settings.soft_attention:
+        attention = build_attention(parameters.networks, backbone, len(data.skeleton))
     if attention is not None and "attention" in networks:
         load_network(attention, networks, "attention", where)
     return PoseStep(
@@ -263,7 +266,7 @@ def _pose_step(
         attention,
         settings,
         parameters.train.root if settings.train_root else None,
-        image_size,
+        data.size,
         parameters.heatmaps.sigma,
     )
 
@@ -271,7 +274,7 @@ def _pose_step(
 def _limit_reach(lifting: Lifting, pool: NDArray[np.float64]) -> None:
     """Leave out of pose_net's cuboids what is farther away than the joints of any of the bodies
     (N, J, 3) mm."""
-    lifting.pose_net.limit_reach(torch.from_numpy(reach_of(pool)))
+    lifting.pose_net.limit_reach(torch.from_numpy(reach_of(pool, lifting.skeleton)))
 
 
 def _root_pool(
@@ -304,17 +307,27 @@ def _load_trunk(backbone: Backbone, weights: Path | None) -> None:
     backbone.load_imagenet(weights)
 
 
+def earlier_networks(start: Sequence[Path], data: TrainingData) -> dict[str, dict[str, Tensor]]:
+    """The weights of earlier stages by network; those of other joints than the data's are an
+    ``InputError``."""
+    earlier = merged_checkpoint(start)
+    if start:
+        common_skeleton([data.skeleton, earlier.skeleton], f"the labels and {names_of(start)}")
+    return earlier.networks
+
+
 def frozen_backbone(
     parameters: Parameters,
     networks: dict[str, dict[str, Tensor]],
     start: Iterable[Path],
+    data: TrainingData,
     fabric: Fabric,
 ) -> Backbone | None:
     """The backbone of an earlier stage; none where the heatmaps are the estimator's."""
     if parameters.heatmaps.source != "backbone":
         return None
-    backbone = build_backbone(parameters.networks)
-    load_network(backbone, networks, "backbone", ", ".join(str(path) for path in start))
+    backbone = build_backbone(parameters.networks, data.skeleton)
+    load_network(backbone, networks, "backbone", names_of(start))
     return folded(backbone).to(fabric.device)
 
 

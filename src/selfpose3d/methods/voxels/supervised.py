@@ -16,8 +16,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.checkpoints import merged_networks
-from selfpose3d.files.poses3d import Frames, People3D, read_all_poses3d
+from selfpose3d.files.checkpoints import names_of
+from selfpose3d.files.poses3d import Frames, People3D, converted_frames, read_all_poses3d
 from selfpose3d.files.space import check_space
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.batches import FrameBatches
@@ -25,9 +25,13 @@ from selfpose3d.methods.voxels.frames import Sight
 from selfpose3d.methods.voxels.known_people import shown_people
 from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
 from selfpose3d.methods.voxels.losses import root_synthetic_loss
-from selfpose3d.methods.voxels.stages import frame_inputs, frozen_backbone, train_known_bodies
+from selfpose3d.methods.voxels.stages import (
+    earlier_networks,
+    frame_inputs,
+    frozen_backbone,
+    train_known_bodies,
+)
 from selfpose3d.parameters import Space, SupervisedRootSettings
-from selfpose3d.skeletons import ROOT
 from selfpose3d.training.data import TrainingData, training_data
 from selfpose3d.training.devices import start_fabric, to_device
 from selfpose3d.training.loop import repeatable, train
@@ -46,9 +50,9 @@ def train_supervised_root(inputs: StageInputs) -> None:
     people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
     with repeatable(parameters.seed, "supervised_root"):
         fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("root",))
-        networks = merged_networks(start)
-        backbone = frozen_backbone(parameters, networks, start, fabric)
+        lifting = build_lifting(parameters, ("root",), data.skeleton)
+        networks = earlier_networks(start, data)
+        backbone = frozen_backbone(parameters, networks, start, data, fabric)
         model = SupervisedRootStep(fabric, lifting, settings)
         pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_root")
@@ -96,13 +100,13 @@ def train_supervised_pose(inputs: StageInputs) -> None:
 
 
 def read_truth(data: TrainingData, paths: Sequence[Path], space: Space) -> Frames:
-    """The true 3D people of all training scenes.
+    """The true 3D people of all training scenes, in the joints of the labels.
 
     Raises:
         InputError: the files hold nobody of a scene, or nobody in the space.
     """
-    people = read_all_poses3d(paths)
-    where = ", ".join(str(path) for path in paths)
+    people = converted_frames(read_all_poses3d(paths), data.skeleton)
+    where = names_of(paths)
     known = {sequence for sequence, _ in people}
     lacking = sorted({scene.scene.name for scene in data.scenes} - known)
     if lacking:
@@ -141,5 +145,5 @@ def padded_roots(people: Sequence[People3D]) -> Tensor:
     """(B, P, 3) mm mid-hips of each frame's people; those that are not there lie far away."""
     roots = torch.full((len(people), max(1, *map(len, people)), 3), FAR_AWAY)
     for row, present in zip(roots, people, strict=True):
-        row[: len(present)] = torch.from_numpy(present.joints[:, ROOT])
+        row[: len(present)] = torch.from_numpy(present.roots)
     return roots

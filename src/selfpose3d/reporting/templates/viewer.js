@@ -103,10 +103,11 @@
       const name = data.layers[layer], isTruth = name === data.truth, stroke = colour(name);
       for (const joints of people) {
         const points = joints.map((joint) => joint && project(joint));
-        for (const [a, b] of data.bones) {
+        for (const [a, b] of data.bones[layer]) {
           if (points[a] && points[b]) bones.push([points[a], points[b], stroke, isTruth]);
         }
-        if (points[1] && !isTruth) bones.push([points[1], points[1], stroke, false]);
+        const nose = points[data.noses[layer]];
+        if (nose && !isTruth) bones.push([nose, nose, stroke, false]);
       }
     });
     bones.sort((p, q) => q[0][2] + q[1][2] - p[0][2] - p[1][2]);
