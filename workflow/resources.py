@@ -54,6 +54,9 @@ WEIGHTS: Mapping[str, float] = {
 }
 V2V_KEPT = 200.0
 """Bytes per voxel and channel of a V2V's width: 150 kept, and gradients of its few large layers."""
+V2V_INPUT = 32.0
+"""Bytes per voxel and input channel: the volume, and seven times as much where the first layer is
+computed in 2D (``networks.v2v.WideConv3d``)."""
 V2V_WEIGHTS = 12_700.0
 """Weights of a V2V per square of its width."""
 LOOKED_AT = 250.0
@@ -202,7 +205,7 @@ def _volumes(width: int, channels: int, voxels: float, learns: bool) -> Work:
     flops = (1700 * width**2 + 686 * channels * width) * voxels
     weights = V2V_WEIGHTS * width**2
     if learns:
-        return Work((V2V_KEPT * width + 4 * channels) * voxels, 0.0, 3 * flops, weights)
+        return Work((V2V_KEPT * width + V2V_INPUT * channels) * voxels, 0.0, 3 * flops, weights)
     return Work(0.0, (32 * width + 4 * channels) * voxels, flops, weights)
 
 
