@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfpose3d.detection.scene_people import label_file
-from selfpose3d.files.poses2d import write_poses2d
+from selfpose3d.files.poses2d import people_file, write_poses2d
 from selfpose3d.files.poses3d import Frames, write_poses3d
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import StageInputs
@@ -26,7 +25,7 @@ def write_labels(folder: Path, made: Sequence[Synthetic]) -> Path:
     """The folder of the label files of scenes, as commands are given it."""
     folder.mkdir(parents=True, exist_ok=True)
     for one in made:
-        write_poses2d(label_file(folder, one.scene.name), one.views)
+        write_poses2d(people_file(folder, one.scene.name), one.views)
     return folder
 
 

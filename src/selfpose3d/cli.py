@@ -40,18 +40,20 @@ OutOption = Annotated[Path, typer.Option("--out", "-o", help="file or folder to 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def command(name: str) -> Callable[[Command], Command]:
+def command(name: str, group: typer.Typer = app) -> Callable[[Command], Command]:
     """Register a command that reports wrong input, divergence and disk errors without traceback."""
 
+    called = name if group is app else f"{group.info.name} {name}"
+
     def register(function: Command) -> Command:
-        @app.command(name)
+        @group.command(name)
         @wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
-            open_console(name)
+            open_console(called)
             try:
                 function(*args, **kwargs)
             except (InputError, TrainingDivergedError, OSError) as error:
-                typer.echo(f"selfpose3d {name}: {error}", err=True)
+                typer.echo(f"selfpose3d {called}: {error}", err=True)
                 raise typer.Exit(1) from error
 
         return function
@@ -492,6 +494,59 @@ def parameters_file(
     from selfpose3d.parameters.file import update_parameters_file
 
     update_parameters_file(path, schema)
+
+
+calibration = typer.Typer(
+    name="calibration", help="Read and write calibrations of other programs.", no_args_is_help=True
+)
+app.add_typer(calibration, name="calibration")
+
+
+@command("formats", calibration)
+def calibration_formats() -> None:
+    """List the formats of calibrations: files, programs, worlds, lenses."""
+    from selfpose3d.calibrations.conversion import format_table
+
+    typer.echo(format_table())
+
+
+@command("convert", calibration)
+def calibration_convert(
+    given: Annotated[Path, typer.Argument(metavar="IN", help="file, or folder, of a calibration")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="file, or folder, to write")],
+    source: Annotated[
+        str | None, typer.Option("--from", help="format of IN; found out where it isn't given")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--to", help="format of OUT; told by its name, as cameras.json")
+    ] = None,
+    units: Annotated[
+        str | None, typer.Option(help="unit of the translations in IN: mm, cm or m")
+    ] = None,
+    up: Annotated[
+        str | None,
+        typer.Option(
+            help="axis of IN's world that points up: z, y, --up=-y, ...; or level: the direction "
+            "to which the rows of all pictures are level"
+        ),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of the images, for formats that lack it")
+    ] = None,
+) -> None:
+    """Convert a calibration; its unit and axes are asked for where the file doesn't tell them."""
+    from selfpose3d.calibrations import World
+    from selfpose3d.calibrations.conversion import (
+        parse_size,
+        read_calibration,
+        summary,
+        write_calibration,
+    )
+
+    world = World(units=units, up=up, size=parse_size(size))
+    found, cameras = read_calibration(given, source, world)
+    written = write_calibration(out, target, cameras)
+    typer.echo(f"{given} ({found}) -> {out} ({written}): {summary(cameras)}")
 
 
 @command("code-version")

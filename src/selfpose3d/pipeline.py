@@ -14,11 +14,10 @@ from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.checkpoints import read_checkpoint
-from selfpose3d.files.poses2d import People2D, read_poses2d, write_poses2d
+from selfpose3d.files.poses2d import People2D, people_file, read_poses2d, write_poses2d
 from selfpose3d.files.poses3d import (
     Frames,
     converted_frames,
-    people_file,
     read_all_poses3d,
     read_people_of,
     read_poses3d,
@@ -90,7 +89,7 @@ def label_sequences(
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
             kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind))
-            write_poses2d(folder / path.name, kept)
+            write_poses2d(people_file(folder, path.stem), kept)
 
 
 def reconstruct_sequences(

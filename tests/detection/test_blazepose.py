@@ -18,10 +18,9 @@ from selfpose3d.detection.multi_person import (
 )
 from selfpose3d.detection.second_look import Missed, look_for, region
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene, read_image, write_image, write_scene
+from selfpose3d.geometry.people import Projected, project_people
 from selfpose3d.parameters import BlazePose, Parameters, part_of, with_settings
-from selfpose3d.reconstruction.projections import Projected, project_people
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15
 from selfpose3d.synthetic.scenes import STANDING, ring
 
@@ -104,12 +103,16 @@ def test_a_grey_image_holds_nobody(estimator):
     assert len(estimator(np.full((288, 480, 3), 128, np.uint8))) == 0
 
 
+def as_seen(pixels: np.ndarray, in_view: np.ndarray, height: float) -> Projected:
+    return Projected(pixels, np.full(in_view.shape, 3000.0), in_view, np.array([height]))
+
+
 def test_a_person_is_found_again_where_the_projection_says(estimator, image, people):
     panoptic = people.converted(PANOPTIC_15)
     points, scores = panoptic.points, panoptic.scores
     neck = np.array([413, 515])
     woman = int(np.argmin(np.hypot(*(points[:, 0] - neck).T)))
-    target = Projected(points[[woman]], scores[[woman]] > 0, np.array([480.0]))
+    target = as_seen(points[[woman]], scores[[woman]] > 0, 480.0)
     others = people.where(np.arange(len(people)) != woman)
     found = look_for(estimator, image, Missed("cam", target, (0,)), others, BlazePose())
     assert len(found) == len(others) + 1
@@ -118,7 +121,7 @@ def test_a_person_is_found_again_where_the_projection_says(estimator, image, peo
 
 def test_nobody_is_found_where_nobody_is(estimator, image, people):
     points = people.converted(PANOPTIC_15).points[:1]
-    target = Projected(points + np.array([0, 1500]), np.ones((1, 15), bool), np.array([400.0]))
+    target = as_seen(points + np.array([0, 1500]), np.ones((1, 15), bool), 400.0)
     found = look_for(estimator, image, Missed("cam", target, (0,)), people, BlazePose())
     assert len(found) == len(people)
 
@@ -190,6 +193,6 @@ def test_large_regions_are_averaged_down():
 
 def test_a_standing_person_is_upright_in_its_region():
     (camera,) = ring(1)
-    view = project_people(People3D.predicted(STANDING[None], np.ones(1), PANOPTIC_15), camera)
-    roi = region(view.points[0])
+    view = project_people(camera, STANDING[None])
+    roi = region(view.pixels[0])
     assert roi.up[1] < 0 and roi.radius > 30

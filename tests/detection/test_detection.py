@@ -15,10 +15,11 @@ from selfpose3d.detection.quality import label_quality
 from selfpose3d.detection.second_look import missed_people, painted_over, region
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, skeleton_of
-from selfpose3d.files.poses3d import People3D, write_poses3d
+from selfpose3d.files.poses3d import write_poses3d
 from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.people import project_people
 from selfpose3d.parameters import LabelSettings, Parameters, part_of, with_settings
-from selfpose3d.reconstruction.projections import mean_gaps, project_people
+from selfpose3d.reconstruction.projections import mean_gaps
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15
 from selfpose3d.synthetic.scenes import STANDING, make_scene, ring
 
@@ -49,14 +50,14 @@ def noisy_quality(synthetic, percent, seed=0):
     """How wrong the exact projections are after noise, as the report on labels measures it."""
     exact = {
         (frame, camera.name): People2D(
-            projected.points,
+            projected.pixels,
             projected.in_view.astype(float),
-            np.ones(len(projected.points)),
+            np.ones(len(projected.pixels)),
             PANOPTIC_15,
         )
         for (_, frame), people in synthetic.truth.items()
         for camera in synthetic.scene.cameras
-        for projected in [project_people(people, camera)]
+        for projected in [project_people(camera, people.joints, people.valid)]
     }
     views = with_noise(exact, percent, seed, "walk")
     return label_quality([views], [synthetic.truth], [synthetic.scene])
@@ -322,7 +323,7 @@ def test_a_person_missed_by_one_view_is_looked_for_there(synthetic):
     by_camera["cam2"] = whole.where(np.arange(len(whole)) < 1)
     (missed,) = missed_people(people, cameras, by_camera)
     assert missed.camera == "cam2" and len(missed.wanted) == 1
-    projected = project_people(people, cameras[2])
+    projected = project_people(cameras[2], people.joints, people.valid)
     gaps = mean_gaps(synthetic.views[0, "cam2"], projected)
     assert missed.wanted[0] == int(np.argmin(gaps[1]))
 
@@ -335,11 +336,11 @@ def test_a_person_that_nobody_saw_is_not_looked_for(synthetic):
 
 def test_the_region_holds_the_body_upright():
     (camera,) = ring(1)
-    view = project_people(People3D.predicted(STANDING[None], np.ones(1), PANOPTIC_15), camera)
-    roi = region(view.points[0])
+    view = project_people(camera, STANDING[None])
+    roi = region(view.pixels[0])
     affine = roi.crop_to_image(256)
     into = np.linalg.inv(affine[:, :2])
-    crop = (view.points[0] - affine[:, 2]) @ into.T
+    crop = (view.pixels[0] - affine[:, 2]) @ into.T
     assert (crop > 0).all() and (crop < 256).all()
     neck, hip = crop[0], crop[2]
     assert abs(neck[0] - hip[0]) < 1e-6 and neck[1] < hip[1]
@@ -347,10 +348,10 @@ def test_the_region_holds_the_body_upright():
 
 def test_painting_over_takes_the_body_away_and_leaves_the_rest():
     (camera,) = ring(1)
-    view = project_people(People3D.predicted(STANDING[None], np.ones(1), PANOPTIC_15), camera)
+    view = project_people(camera, STANDING[None])
     image = np.zeros((camera.height, camera.width, 3), np.uint8)
     image[:, : camera.width // 2] = 200
     painted = painted_over(image, view)
-    x, y = np.round(view.points[0, 2]).astype(int)
+    x, y = np.round(view.pixels[0, 2]).astype(int)
     assert (painted[y, x] == 100).all()
     assert np.array_equal(painted[:, :20], image[:, :20])

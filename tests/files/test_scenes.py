@@ -155,7 +155,7 @@ def test_a_bare_list_of_cameras_and_columns_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("distortion", [0.1] * 8, r"camera b: distortion holds 8 .*0\.1.*five.*undistort"),
+        ("distortion", [0.1] * 6, r"camera b: distortion holds 6 .*0\.1.*five.*undistort"),
         ("distortion", [0.1], "camera b: distortion holds 1 "),
         ("distortion", "none", 'camera b: distortion holds "none"'),
         ("K", [140.0, 141.0, 80.0, 48.0], r"camera b: K holds \[140.*three rows.*fx"),

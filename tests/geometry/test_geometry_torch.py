@@ -82,8 +82,7 @@ def test_points_behind_a_camera_are_finite_and_never_visible() -> None:
 def test_strong_distortion_does_not_fold_points_back_into_the_image() -> None:
     camera = looking_at_centre(0.0, (-0.45, 0.0, 0, 0, 0))
     aside = camera.R.T @ (np.array([6000.0, 0, 1000.0]) - camera.t)
-    folded, _ = project(camera, aside)
-    assert abs(folded[0]) > 1e4 or folded[0] < 0
+    assert np.isnan(project(camera, aside)[0]).all()
     rig = Rig.from_cameras([[camera]])
     steps = torch.linspace(0, 30, 400)
     along = torch.from_numpy(camera.R.T).float() @ torch.stack(

@@ -324,3 +324,17 @@ def test_two_takes_of_own_videos_train_nothing() -> None:
     assert [scene.sequence for scene in run.scenes] == ["one", "two"]
     own_scenes = [scene for scene in plan.scenes.values() if scene.source == "videos"]
     assert len(own_scenes) == 2 and {scene.split for scene in own_scenes} == {"test"}
+
+
+@pytest.mark.parametrize("part", ["set", "test_on"])
+def test_an_experiment_that_sets_what_can_t_change_a_result_is_refused(part: str) -> None:
+    idle = {"method": "training_free", "title": "Idle", part: {"compute.checkpoint_every": 7}}
+    given = Parameters.model_validate({"experiments": {"idle": idle}})
+    with pytest.raises(InputError, match=rf"experiments\.idle\.{part}: .* can't change a result"):
+        make_plan(given)
+
+
+def test_crops_that_a_pose_resnet_can_t_halve_are_refused(parameters: Parameters) -> None:
+    settings = {"networks.backbone": "pose_resnet50", "train.backbone.crop": 144}
+    with pytest.raises(InputError, match=r"train\.backbone\.crop: 144.*multiple of 32.*set 128"):
+        make_plan(with_settings(parameters, settings, "test"))

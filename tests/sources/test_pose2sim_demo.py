@@ -77,11 +77,18 @@ def test_qualisys_calibration(tmp_path: Path) -> None:
     path = tmp_path / "Calib.qca.txt"
     path.write_text(qualisys_text(rig()))
     assert_same(read_qualisys(path), rig(), 5)
-    for text in ("nonsense", qualisys_text(rig()).replace("<intrinsic", "<other")):
+    for text, said in (
+        ("nonsense", "not valid XML"),
+        ("<calibration/>", "not a Qualisys calibration"),
+        (
+            qualisys_text(rig()).replace("<intrinsic", "<other"),
+            "not a Qualisys calibration .*cam01",
+        ),
+    ):
         path.write_text(text)
-        with pytest.raises(InputError, match=r"qca.txt: not a Qualisys calibration"):
+        with pytest.raises(InputError, match=rf"qca.txt: {said}"):
             read_qualisys(path)
-    with pytest.raises(InputError, match=r"none.txt: not a Qualisys"):
+    with pytest.raises(InputError, match=r"none.txt: there is no such file"):
         read_qualisys(tmp_path / "none.txt")
 
 
@@ -89,14 +96,15 @@ def test_pose2sim_calibration(tmp_path: Path) -> None:
     path = tmp_path / "Calib.toml"
     path.write_text(pose2sim_text(rig()))
     assert_same(read_pose2sim(path), rig(), 4)
+    path.write_text(pose2sim_text(rig(), fisheye=True))
+    assert {camera.lens for camera in read_pose2sim(path)} == {"fisheye"}
     for text, said in (
-        (pose2sim_text(rig(), fisheye=True), "is a fisheye"),
         (
-            pose2sim_text(rig()).replace("distortions = [", "distortions = [0.1, 0.2, 0.3, 0.4, "),
-            "camera cam01: distortions holds 8 coefficients.*undistort",
+            pose2sim_text(rig()).replace("distortions = [", "distortions = [0.1, 0.2, "),
+            "camera cam01: distortion holds 6 coefficients.*undistort",
         ),
-        ("[a]\nname = 'a'", "not a Pose2Sim calibration"),
-        ("= 3", "not a Pose2Sim calibration"),
+        ("[a]\nname = 'a'", "no tables of cameras"),
+        ("= 3", "not valid TOML"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=f"Calib.toml: .*{said}"):

@@ -106,9 +106,9 @@ def of_table_runs(name):
 
 
 wildcard_constraints:
-    host="[a-z0-9_]+-[0-9a-f]{8}",
-    scene="[a-z0-9_]+-[0-9a-f]{8}",
-    detections="[a-z0-9_]+-[0-9a-f]{8}",
+    host="[A-Za-z0-9_]+-[0-9a-f]{8}",
+    scene="[A-Za-z0-9_]+-[0-9a-f]{8}",
+    detections="[A-Za-z0-9_]+-[0-9a-f]{8}",
     labels="(soft|hard)-[0-9a-f]{8}",
     reconstructions="training_free-[0-9a-f]{8}",
     experiment="[A-Za-z0-9_]+-seed[0-9]+-[0-9a-f]{8}",

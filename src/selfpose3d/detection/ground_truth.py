@@ -14,8 +14,8 @@ from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import People3D, converted_frames, read_poses3d
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.people import project_people
 from selfpose3d.parameters import Parameters
-from selfpose3d.reconstruction.projections import project_people
 from selfpose3d.skeletons import SKELETONS, Skeleton
 
 
@@ -54,10 +54,10 @@ def project_truth(path: Path, scene: Scene, skeleton: Skeleton) -> dict[tuple[in
 
 
 def _projected(people: People3D, camera: Camera) -> People2D:
-    projected = project_people(people, camera)
+    projected = project_people(camera, people.joints, people.valid)
     kept = projected.in_view.any(1)
     return People2D(
-        points=np.nan_to_num(projected.points[kept]),
+        points=np.nan_to_num(projected.pixels[kept]),
         scores=projected.in_view[kept].astype(np.float64),
         person_scores=np.ones(int(kept.sum())),
         skeleton=people.skeleton,

@@ -1,6 +1,6 @@
 """Quality of labels against exact projections, for reports and never for training.
 
-Errors are shares of a person's height in the image, as ``projections`` defines it.
+Errors are shares of a person's height in the image, as ``geometry.people.Projected`` defines it.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,10 @@ from scipy.optimize import linear_sum_assignment
 from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
-from selfpose3d.reconstruction.projections import Projected, mean_gaps, project_people
+from selfpose3d.geometry.people import MIN_JOINTS_IN_VIEW, Projected, project_people
+from selfpose3d.reconstruction.projections import mean_gaps
 from selfpose3d.skeletons import Skeleton, common_skeleton
 
-MIN_JOINTS_IN_VIEW = 10
-"""Fewest joints in an image of a person who should be found in it."""
 MATCH = 0.15
 """Mean joint error, relative to the height, below which a label belongs to a person."""
 APART = 0.06
@@ -72,7 +71,8 @@ def label_quality(
         for (frame, camera), people in views.items():
             true = truth.get((scene.name, frame))
             if true is not None:
-                projected = project_people(true.converted(skeleton), cameras[camera])
+                known = true.converted(skeleton)
+                projected = project_people(cameras[camera], known.joints, known.valid)
                 matches += _compare(people, projected, tally)
     return _summary(tally, matches, skeleton)
 
@@ -92,7 +92,7 @@ def _compare(people: People2D, true: Projected, tally: _Tally) -> list[_Match]:
 
 
 def _match(people: People2D, label: int, true: Projected, person: int) -> _Match:
-    points, target = people.points[label], true.points[person]
+    points, target = people.points[label], true.pixels[person]
     height = true.heights[person]
     used = (people.scores[label] > 0) & true.in_view[person]
     swap = people.skeleton.swapped

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses2d import People2D, Views, read_poses2d, skeleton_of
+from selfpose3d.files.poses2d import People2D, Views, people_file, read_poses2d, skeleton_of
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import letterbox
 from selfpose3d.skeletons import Skeleton
@@ -31,14 +31,9 @@ class ScenePeople:
     skeleton: Skeleton
 
 
-def label_file(folder: Path, sequence: str) -> Path:
-    """Where the labels of a sequence lie in their folder."""
-    return folder / f"{sequence}.parquet"
-
-
 def read_labels(folder: Path, scene: Scene) -> Views:
     """The labels of a scene out of a folder; labels of another scene are refused."""
-    path = label_file(folder, scene.name)
+    path = people_file(folder, scene.name)
     views = read_poses2d(path)
     known = {(frame, camera.name) for frame in scene.frames for camera in scene.views}
     strange = sorted(set(views) - known)

@@ -19,8 +19,9 @@ from selfpose3d.detection.multi_person import MultiPersonBlazePose, as_people, j
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.people import Projected, project_people
 from selfpose3d.parameters import BlazePose
-from selfpose3d.reconstruction.projections import Projected, joint_gaps, mean_gaps, project_people
+from selfpose3d.reconstruction.projections import joint_gaps, mean_gaps
 from selfpose3d.skeletons import SKELETONS
 
 BODY = SKELETONS["panoptic15"]
@@ -62,7 +63,7 @@ def missed_people(
         cameras: cameras of the stored frames.
         detections: COCO-17 by camera.
     """
-    views = [project_people(people, camera) for camera in cameras]
+    views = [project_people(camera, people.joints, people.valid) for camera in cameras]
     seen = np.stack(
         [_seen(detections[c.name], view) for c, view in zip(cameras, views, strict=True)]
     )
@@ -90,7 +91,7 @@ def look_for(
     """
     found = []
     for person in missed.wanted:
-        target = _chosen(missed.everybody, [person])
+        target = missed.everybody.where([person])
         best = min(
             (
                 (_disagreement(body, target, image.shape), order, body)
@@ -106,11 +107,11 @@ def look_for(
 def _looks(
     estimator: MultiPersonBlazePose, image: NDArray[np.uint8], everybody: Projected, person: int
 ) -> list[Body]:
-    roi = region(everybody.points[person])
+    roi = region(everybody.pixels[person])
     bodies = estimator.look_again(image, roi)
     nearer = np.flatnonzero(everybody.heights > everybody.heights[person])
     if len(nearer):
-        bodies += estimator.look_again(painted_over(image, _chosen(everybody, nearer)), roi)
+        bodies += estimator.look_again(painted_over(image, everybody.where(nearer)), roi)
     return bodies
 
 
@@ -118,7 +119,7 @@ def painted_over(image: NDArray[np.uint8], people: Projected) -> NDArray[np.uint
     """The image with the people in it painted over, in the image's mean colour."""
     painted = image.copy()
     colour = image.reshape(-1, 3).mean(0).tolist()
-    for points, height in zip(people.points, people.heights, strict=True):
+    for points, height in zip(people.pixels, people.heights, strict=True):
         if not np.isfinite(points).all():
             continue
         pixels = np.round(points).astype(np.int32)
@@ -154,7 +155,3 @@ def _disagreement(body: Body, target: Projected, shape: tuple[int, ...]) -> floa
     """Median distance of the joints from a projection, over the height."""
     gaps = joint_gaps(as_people([body], shape).converted(BODY), target)
     return float(np.nanmedian(gaps)) if np.isfinite(gaps).any() else np.inf
-
-
-def _chosen(view: Projected, rows: NDArray[np.int64] | list[int]) -> Projected:
-    return Projected(view.points[rows], view.in_view[rows], view.heights[rows])

@@ -18,15 +18,13 @@ from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, in_image, project
-from selfpose3d.geometry.people import height_in_pixels
+from selfpose3d.geometry.people import MIN_JOINTS_IN_VIEW, height_in_pixels
 from selfpose3d.skeletons import Skeleton, common_skeleton
 
 MATCH = 0.2
 """Mean error, relative to the person's height, below which a label belongs to a person."""
 CONFIDENT = 0.3
 """Lowest score of a label's joint whose error counts."""
-MIN_JOINTS_IN_VIEW = 10
-"""Fewest joints inside the image of a person who is expected to have a label there."""
 
 
 @dataclass

@@ -70,6 +70,11 @@ Views = Mapping[tuple[int, str], People2D]
 """People by (frame id, camera name); an image without people has an entry without people."""
 
 
+def people_file(folder: Path, sequence: str) -> Path:
+    """Where the people of a sequence lie in a folder of labels or of reconstructions."""
+    return folder / f"{sequence}.parquet"
+
+
 def skeleton_of(views: Views, what: str) -> Skeleton:
     """The skeleton of 2D people; ``what`` names them in an error."""
     return common_skeleton([people.skeleton for people in views.values()], what)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, short, whole_file
+from selfpose3d.files.poses2d import people_file
 from selfpose3d.skeletons import Skeleton, common_skeleton, converted, named_in_file
 
 COLUMNS = ("sequence", "frame", "person", "joint", "x", "y", "z", "score", "valid")
@@ -112,11 +113,6 @@ def skeleton_of(frames: Frames, what: str) -> Skeleton:
 def converted_frames(frames: Frames, skeleton: Skeleton) -> dict[tuple[str, int], People3D]:
     """The people of all frames in another skeleton."""
     return {key: people.converted(skeleton) for key, people in frames.items()}
-
-
-def people_file(folder: Path, sequence: str) -> Path:
-    """Where the people of a sequence lie in a folder of reconstructions."""
-    return folder / f"{sequence}.parquet"
 
 
 def read_people_of(folder: Path, sequences: Iterable[str]) -> dict[tuple[str, int], People3D]:

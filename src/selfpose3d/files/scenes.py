@@ -25,11 +25,15 @@ from numpy.typing import NDArray
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, short, write_json
 from selfpose3d.geometry.cameras import Camera, letterboxed
+from selfpose3d.geometry.lenses import COEFFICIENTS, Lens
 
 BLANK = 40
 """Brightness of the frames to draw on where a scene has no images."""
 MIN_RIG_MM, MAX_RIG_MM = 200.0, 200_000.0
 """Smallest and largest extent of a rig, between its two cameras that are farthest apart."""
+
+MAX_SIDE_PX = 100_000
+"""Longest side of an image."""
 
 
 Size = tuple[int, int]
@@ -176,6 +180,7 @@ def write_cameras(path: Path, cameras: Sequence[Camera]) -> None:
             "distortion": camera.distortion.tolist(),
             "R": camera.R.tolist(),
             "t": camera.t.tolist(),
+            **({} if camera.lens == "brown" else {"lens": camera.lens}),
         }
         for camera in cameras
     ]
@@ -186,23 +191,28 @@ def read_cameras(path: Path) -> tuple[Camera, ...]:
     """Read cameras.json, ours or written by hand, and check the rig's units.
 
     ``{"cameras": [...]}``, or the bare list, of objects with name, width, height (px), K (3x3 px),
-    distortion (see ``five_coefficients``; may be left out), R (3x3) and t (mm).
+    distortion (see ``lens_coefficients``; may be left out), R (3x3) and t (mm); ``lens`` is
+    "fisheye" for such a lens, and may be left out otherwise.
 
     Raises:
         InputError: with the file, the camera, the key and the value that is wrong.
     """
-    content = read_json(path)
+    cameras = cameras_of(read_json(path), str(path))
+    check_rig(cameras, str(path))
+    return cameras
+
+
+def cameras_of(content: Any, where: str) -> tuple[Camera, ...]:
+    """The cameras of what cameras.json holds, each value checked, the rig not."""
     rows = content.get("cameras") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise InputError(
-            f'{path}: there is no list of cameras; write {{"cameras": [{{"name": ...}}, ...]}}'
+            f'{where}: there is no list of cameras; write {{"cameras": [{{"name": ...}}, ...]}}'
         )
     try:
-        cameras = tuple(_camera(row, number) for number, row in enumerate(rows))
+        return tuple(_camera(row, number) for number, row in enumerate(rows))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    check_rig(cameras, str(path))
-    return cameras
+        raise InputError(f"{where}: {error}") from error
 
 
 def _camera(row: Any, number: int) -> Camera:
@@ -215,12 +225,16 @@ def _camera(row: Any, number: int) -> Camera:
         )
     where = f"camera {name}"
     needed = {"name", "width", "height", "K", "R", "t"}
-    missing, strange = needed - set(row), set(row) - needed - {"distortion"}
+    missing, strange = needed - set(row), set(row) - needed - {"distortion", "lens"}
     if missing or strange:
         raise InputError(
             f"{where}: lacks the keys {sorted(missing) or 'none'}, has the unknown keys "
-            f"{sorted(strange) or 'none'}; a camera has {sorted(needed)} and may have 'distortion'"
+            f"{sorted(strange) or 'none'}; a camera has {sorted(needed)} and may have 'distortion' "
+            "and 'lens'"
         )
+    lens = row.get("lens", "brown")
+    if lens not in COEFFICIENTS:
+        raise InputError(f"{where}: lens is {short(lens)}; known are {sorted(COEFFICIENTS)}")
     t = _numbers(row["t"], f"{where}: t")
     if t.size != 3:
         raise InputError(f"{where}: t holds {short(row['t'])}; three numbers are expected, in mm")
@@ -229,28 +243,38 @@ def _camera(row: Any, number: int) -> Camera:
         width=_whole(row["width"], f"{where}: width"),
         height=_whole(row["height"], f"{where}: height"),
         K=_square(row["K"], f"{where}: K", "[[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in px"),
-        distortion=five_coefficients(row.get("distortion", []), f"{where}: distortion"),
+        distortion=lens_coefficients(row.get("distortion", []), lens, f"{where}: distortion"),
         R=_square(row["R"], f"{where}: R", "a rotation matrix; cv2.Rodrigues makes it of a vector"),
         t=t.ravel(),
+        lens=lens,
     )
 
 
-def five_coefficients(values: Any, where: str) -> NDArray[np.float64]:
-    """(5,) k1, k2, p1, p2, k3 of OpenCV's lens model, from none, four or five coefficients.
+def lens_coefficients(values: Any, lens: Lens, where: str) -> NDArray[np.float64]:
+    """The coefficients of a lens in OpenCV's order: (5,) or (8,) of Brown's, (4,) of a fisheye.
 
-    Their values do not tell whether four coefficients are of OpenCV's fisheye model instead.
+    Of Brown's, four mean that k3 is 0, and none that there is no distortion; twelve or fourteen
+    are taken if those of the thin prism and of the tilt are 0. The values do not tell whether four
+    coefficients are of the fisheye model: the file must.
 
     Raises:
         InputError: other than numbers, or coefficients of another model.
     """
     given = _numbers(values, where).ravel()
-    if len(given) not in (0, 4, 5):
+    said = f"{where} holds {len(given)} coefficients, {short(given.tolist())}"
+    if lens == "fisheye":
+        if len(given) != 4:
+            raise InputError(f"{said}; OpenCV's fisheye model has four, k1 k2 k3 k4")
+        return given
+    if len(given) in (12, 14) and not given[8:].any():
+        given = given[:8]
+    if len(given) not in (0, 4, 5, 8):
         raise InputError(
-            f"{where} holds {len(given)} coefficients, {short(values)}; known is OpenCV's model "
-            "of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no distortion). Refit with five, or "
-            "undistort the videos and leave distortion out"
+            f"{said}; known is OpenCV's model of five, k1 k2 p1 p2 k3 (four: k3 is 0; none: no "
+            "distortion), and of eight, with k4 k5 k6. Refit with five, or undistort the videos "
+            "and leave distortion out"
         )
-    return np.pad(given, (0, 5 - len(given)))
+    return np.pad(given, (0, max(0, 5 - len(given))))
 
 
 def _square(value: Any, where: str, meaning: str) -> NDArray[np.float64]:
@@ -277,7 +301,8 @@ def _numbers(value: Any, where: str) -> NDArray[np.float64]:
 
 
 def _whole(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0 or value % 1:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain or not 0 < value <= MAX_SIDE_PX or value % 1:
         raise InputError(
             f"{where} is {short(value)}; a whole number of pixels is expected, without quotes"
         )

@@ -149,8 +149,9 @@ def _linear_points(
     """(N, 3) nearest points to the rays: for each, the least squares of point-to-ray distance."""
     A_N33, b_N3 = np.zeros((pixels_VN2.shape[1], 3, 3)), np.zeros((pixels_VN2.shape[1], 3))
     for camera, pixels_N2 in zip(cameras, pixels_VN2, strict=True):
-        seen = np.isfinite(pixels_N2).all(-1)
-        rays_N3 = ray_directions(camera, pixels_N2[seen])
+        every_N3 = ray_directions(camera, pixels_N2)
+        seen = np.isfinite(every_N3).all(-1)
+        rays_N3 = every_N3[seen]
         across = np.eye(3) - rays_N3[:, :, None] * rays_N3[:, None, :]
         A_N33[seen] += across
         b_N3[seen] += across @ camera.centre

@@ -10,13 +10,19 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import MIN_DEPTH_MM, Camera
+from selfpose3d.geometry.lenses import stretch
 
 BEYOND_CORNER = 1.5
 """Distortion is evaluated up to this multiple of the image corner's radius, and no further."""
+
+_WIDEST = 1.55
+"""Angle from the axis up to which a fisheye is looked at, rad; 1.2 degrees below a right angle."""
+_ANY = 13
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Rig:
         R_BV33: rotations, world to camera.
         t_BV3: translations, mm.
         K_BV33: intrinsics, px; skew is left out, as OpenCV does.
-        distortion_BV5: k1, k2, p1, p2, k3.
+        distortion_BVC: what ``_distort`` reads: k1, k2, p1, p2, k3 where all lenses are Brown's
+            with five coefficients, otherwise ``_any_lens``.
         size_BV2: image width and height, px.
         radius_BV: normalised radius up to which the distortion is evaluated.
         keys: one string a sample; equal for equal cameras.
@@ -36,7 +43,7 @@ class Rig:
     R_BV33: Tensor
     t_BV3: Tensor
     K_BV33: Tensor
-    distortion_BV5: Tensor
+    distortion_BVC: Tensor
     size_BV2: Tensor
     radius_BV: Tensor
     keys: tuple[str, ...]
@@ -61,7 +68,7 @@ class Rig:
             R_BV33=stacked("R"),
             t_BV3=stacked("t"),
             K_BV33=stacked("K"),
-            distortion_BV5=stacked("distortion"),
+            distortion_BVC=_stacked_lenses(samples),
             size_BV2=torch.tensor(sizes, dtype=torch.float32),
             radius_BV=torch.tensor(radii, dtype=torch.float32),
             keys=tuple(_key(cameras) for cameras in samples),
@@ -70,7 +77,10 @@ class Rig:
     @classmethod
     def joined(cls, rigs: Sequence["Rig"]) -> Self:
         """The samples of several rigs of equally many views, one after the other."""
+        wide = max(rig.distortion_BVC.shape[2] for rig in rigs)
         parts = [rig._tensors() for rig in rigs]
+        for part in parts:
+            part["distortion_BVC"] = _widened(part["distortion_BVC"], wide)
         tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return cls(**tensors, keys=tuple(key for rig in rigs for key in rig.keys))
 
@@ -118,7 +128,7 @@ class Rig:
         camera = self.R_BV33 @ points_BN3.transpose(1, 2)[:, None] + self.t_BV3[..., None]
         x, y, depth = camera.unbind(2)
         in_front = depth.clamp(min=MIN_DEPTH_MM)
-        x, y = _distort(x / in_front, y / in_front, self.distortion_BV5, self.radius_BV[..., None])
+        x, y = _distort(x / in_front, y / in_front, self.distortion_BVC, self.radius_BV[..., None])
         K = self.K_BV33[..., None]
         x, y = x * K[:, :, 0, 0] + K[:, :, 0, 2], y * K[:, :, 1, 1] + K[:, :, 1, 2]
         return x, y, depth
@@ -147,10 +157,12 @@ def distortion_radius(camera: Camera) -> float:
     It ends where the radial polynomial stops growing, or at ``BEYOND_CORNER`` times the radius of
     the image's farthest corner.
     """
-    k1, k2, _, _, k3 = camera.distortion
     corner = _corner_radius(camera)
-    radius = np.linspace(0.0, 8.0 * corner, 8001)[1:]
-    distorted = radius * (1 + k1 * radius**2 + k2 * radius**4 + k3 * radius**6)
+    if camera.lens == "fisheye":
+        radius = np.tan(np.linspace(0.0, _WIDEST, 8001)[1:])
+    else:
+        radius = np.linspace(0.0, 8.0 * corner, 8001)[1:]
+    distorted = _stretched(camera, radius)
     falls = np.diff(distorted, prepend=0.0) <= 0
     if falls.any():
         end = max(int(falls.argmax()), 1)
@@ -161,20 +173,69 @@ def distortion_radius(camera: Camera) -> float:
     return float(min(radius[-1], BEYOND_CORNER * radius[reaches.argmax()]))
 
 
+def _stretched(camera: Camera, radius: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Distorted radii; five coefficients in the order of operations that results stand on."""
+    if len(camera.distortion) != 5:
+        return stretch(camera.lens, camera.distortion, radius)
+    k1, k2, _, _, k3 = camera.distortion
+    distorted: NDArray[np.float64] = radius * (1 + k1 * radius**2 + k2 * radius**4 + k3 * radius**6)
+    return distorted
+
+
 def _corner_radius(camera: Camera) -> float:
     corners = np.array([[x, y] for x in (0, camera.width - 1) for y in (0, camera.height - 1)])
     focal = np.array([camera.K[0, 0], camera.K[1, 1]])
     return float(np.linalg.norm((corners - camera.K[:2, 2]) / focal, axis=1).max())
 
 
-def _distort(x: Tensor, y: Tensor, distortion_BV5: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+def _stacked_lenses(samples: Sequence[Sequence[Camera]]) -> Tensor:
+    """(B, V, 5), or (B, V, 13) where a lens is not Brown's with five coefficients."""
+    plain = all(len(camera.distortion) == 5 for cameras in samples for camera in cameras)
+    values = [
+        [camera.distortion if plain else _any_lens(camera) for camera in cameras]
+        for cameras in samples
+    ]
+    return torch.from_numpy(np.array(values)).float()
+
+
+def _any_lens(camera: Camera) -> NDArray[np.float64]:
+    """(13,): eight coefficients of a Brown lens, four of a fisheye, and 1 for a fisheye."""
+    values = np.zeros(_ANY)
+    if camera.lens == "fisheye":
+        values[8:12], values[12] = camera.distortion, 1.0
+    else:
+        values[: len(camera.distortion)] = camera.distortion
+    return values
+
+
+def _widened(distortion_BVC: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(distortion_BVC, (0, width - distortion_BVC.shape[2]))
+
+
+def _distort(x: Tensor, y: Tensor, distortion_BVC: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
     """OpenCV's distortion of (B, V, N), continued in proportion beyond the radius ``limit``."""
     shrink = (limit / (x * x + y * y + 1e-12).sqrt()).clamp(max=1.0)
     x, y = x * shrink, y * shrink
-    k1, k2, p1, p2, k3 = distortion_BV5[..., None].unbind(2)
+    k1, k2, p1, p2, k3, *more = distortion_BVC[..., None].unbind(2)
     r2 = x * x + y * y
-    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + 2 * (p1 * y + p2 * x)
+    if not more:
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + 2 * (p1 * y + p2 * x)
+        return (x * radial + p2 * r2) / shrink, (y * radial + p1 * r2) / shrink
+    k4, k5, k6, *angular, is_fisheye = more
+    gain = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    gain = torch.where(is_fisheye > 0, _fisheye_gain(r2, angular), gain)
+    radial = gain + 2 * (p1 * y + p2 * x)
     return (x * radial + p2 * r2) / shrink, (y * radial + p1 * r2) / shrink
+
+
+def _fisheye_gain(r2: Tensor, coefficients: Sequence[Tensor]) -> Tensor:
+    """Distorted over straight radius of OpenCV's fisheye; 1 in the middle, with a gradient."""
+    k1, k2, k3, k4 = coefficients
+    radius = (r2 + 1e-12).sqrt()
+    angle = radius.atan()
+    a2 = angle * angle
+    gain: Tensor = angle * (1 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4)))) / radius
+    return gain
 
 
 def _key(cameras: Sequence[Camera]) -> str:
@@ -183,4 +244,6 @@ def _key(cameras: Sequence[Camera]) -> str:
         digest.update(np.array([camera.width, camera.height], dtype=np.int64).tobytes())
         for value in (camera.K, camera.distortion, camera.R, camera.t):
             digest.update(np.ascontiguousarray(value).tobytes())
+        if camera.lens != "brown":
+            digest.update(camera.lens.encode())
     return digest.hexdigest()

@@ -89,21 +89,21 @@ def _check_estimator(parameters: Parameters) -> None:
 def _runs(
     plan: Plan, parameters: Parameters, name: str, seeds: Iterable[int]
 ) -> Iterable[ExperimentNode]:
-    settings = described(parameters, name).set
-    _refuse_unkeyed(parameters, settings, name)
+    own = described(parameters, name)
+    settings = own.set
+    _refuse_unkeyed(parameters, settings, f"experiments.{name}.set")
+    _refuse_unkeyed(parameters, own.test_on, f"experiments.{name}.test_on")
     for seed in seeds:
         run = with_settings(parameters, {**settings, "seed": seed}, f"experiments.{name}")
         yield _add_experiment(plan, run, name)
 
 
-def _refuse_unkeyed(parameters: Parameters, settings: Iterable[str], name: str) -> None:
+def _refuse_unkeyed(parameters: Parameters, settings: Iterable[str], where: str) -> None:
     """An experiment that sets what can't change a result would be the same one."""
     idle = {".".join(path) for path, _, marks in leaves(parameters) if UNKEYED in marks}
     wrong = sorted(idle & set(settings))
     if wrong:
-        raise InputError(
-            f"experiments.{name}.set: {wrong} can't change a result; set them for all experiments"
-        )
+        raise InputError(f"{where}: {wrong} can't change a result; set them for all experiments")
 
 
 def _table_rows(

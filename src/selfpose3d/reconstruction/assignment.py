@@ -3,46 +3,15 @@
 Shapes: V views, P 3D people, L 2D people, J joints.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.geometry.cameras import Camera, project
-from selfpose3d.geometry.people import height_in_pixels
+from selfpose3d.geometry.people import Projected
 
-NEAREST_MM = 500.0
-"""Smallest depth for a body's size in the image; proposals may lie at a camera or behind it."""
 FAR = 0.4
 """Largest joint distance that counts, in body heights; one wrong joint can't undo a match."""
 SMALL_WEIGHT = 0.02
-
-
-@dataclass(frozen=True)
-class Projected:
-    """3D people as the cameras of a rig see them.
-
-    Args:
-        pixels: (V, P, J, 2); a joint without projection lies far outside.
-        depths: (V, P, J) mm.
-        heights: (V, P) ``height_in_pixels`` at the mean depth of the joints.
-    """
-
-    pixels: NDArray[np.float64]
-    depths: NDArray[np.float64]
-    heights: NDArray[np.float64]
-
-
-def project_people(cameras: Sequence[Camera], joints: NDArray[np.float64]) -> Projected:
-    """Project people (P, J, 3) mm into all views."""
-    both = [project(camera, joints) for camera in cameras]
-    pixels = np.nan_to_num(np.stack([p for p, _ in both]), nan=-1e5)
-    depths = np.stack([d for _, d in both])
-    focal = np.array([camera.K[0, 0] for camera in cameras])
-    heights = height_in_pixels(focal[:, None], depths.mean(-1), NEAREST_MM)
-    return Projected(pixels, depths, heights)
 
 
 def assign_people(
@@ -80,7 +49,7 @@ def _costs(
 ) -> NDArray[np.float64]:
     """(L, P) weighted mean joint distances in body heights."""
     weights = np.where(scores > 0, scores**2 + SMALL_WEIGHT, 0.0)[:, None]
-    distance = np.linalg.norm(points[:, None] - projected.pixels[view][None], axis=-1)
+    distance = np.linalg.norm(points[:, None] - projected.placed[view][None], axis=-1)
     relative = np.minimum(distance / projected.heights[view][None, :, None], FAR)
     cost: NDArray[np.float64] = (relative * weights).sum(-1) / weights.sum(-1)
     return cost

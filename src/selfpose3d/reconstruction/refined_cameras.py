@@ -18,8 +18,9 @@ from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene, write_cameras
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.people import project_people
 from selfpose3d.geometry.refinement import refine_centres
-from selfpose3d.reconstruction.projections import mean_gaps, project_people
+from selfpose3d.reconstruction.projections import mean_gaps
 
 CONFIDENT = 0.5
 """Lowest score of a label's joint that is fitted to."""
@@ -63,7 +64,8 @@ def _seen_by(camera: Camera, labels: People2D, people: People3D) -> NDArray[np.f
     """(P * J, 2) where a camera sees the joints of each person; NaN where it does not."""
     pixels = np.full((*people.valid.shape, 2), np.nan)
     if len(labels):
-        gaps = np.minimum(mean_gaps(labels, project_people(people, camera)), 1.0)
+        projected = project_people(camera, people.joints, people.valid)
+        gaps = np.minimum(mean_gaps(labels, projected), 1.0)
         for label, person in zip(*linear_sum_assignment(gaps), strict=True):
             confident = labels.scores[label] >= CONFIDENT
             if gaps[label, person] < MATCH:

@@ -181,10 +181,13 @@ def _gathered(
         nothing = np.zeros((0, len(skeleton), 3))
         view = np.zeros(0, dtype=np.int64)
         return Detections(view, nothing, nothing[..., 0], centres, skeleton)
+    directions = np.concatenate([directions for _, directions, _ in rays])
+    confidences = np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0)
+    has_ray = np.isfinite(directions).all(-1)
     return Detections(
         view=np.repeat([index for index, _, _ in rays], [len(scores) for _, _, scores in rays]),
-        directions=np.concatenate([directions for _, directions, _ in rays]),
-        confidences=np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0),
+        directions=np.where(has_ray[..., None], directions, 0.0),
+        confidences=np.where(has_ray, confidences, 0.0),
         centres=centres,
         skeleton=skeleton,
     )

@@ -6,7 +6,7 @@ Letters: V views, P people, J joints.
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path, PurePath
 from typing import Any
@@ -100,15 +100,11 @@ def overlay_frame(
 
 
 def visible_joints(camera: Camera, people: People3D) -> NDArray[np.float64]:
-    """(P, J, 2) pixels of people's joints; NaN where not valid or well outside the picture.
-
-    Outside is judged without distortion, whose polynomial folds back far from the centre.
-    """
+    """(P, J, 2) pixels of people's joints; NaN where not valid or well outside the picture."""
     pixels, _ = project(camera, people.joints)
-    straight, _ = project(replace(camera, distortion=np.zeros(5)), people.joints)
     size = np.array([camera.width, camera.height])
     with np.errstate(invalid="ignore"):
-        near = ((straight > -_MARGIN * size) & (straight < (1 + _MARGIN) * size)).all(axis=-1)
+        near = ((pixels > -_MARGIN * size) & (pixels < (1 + _MARGIN) * size)).all(axis=-1)
     return np.where((near & people.valid)[..., None], pixels, np.nan)
 
 

@@ -59,14 +59,13 @@ def _video_reads(parameters: "Parameters", sequence: str, split: Split) -> Seque
 
 def _video_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     """The videos and the calibration, file by file; the folder itself where it is not there."""
-    from selfpose3d.calibrations import CALIBRATIONS
+    from selfpose3d.calibrations import calibration_files
 
     folder = Path({**parameters.videos.train, **parameters.videos.test}[sequence])
     if not folder.is_dir():
         return (str(folder),)
     videos = [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
-    rigs = [path for entry in CALIBRATIONS.values() for path in folder.glob(entry.pattern)]
-    return sorted(str(path) for path in (*videos, *rigs)) or (str(folder),)
+    return sorted(str(path) for path in (*videos, *calibration_files(folder))) or (str(folder),)
 
 
 def _demo_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:

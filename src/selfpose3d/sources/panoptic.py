@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from selfpose3d.calibrations.panoptic import UNITS, UP, camera_from_panoptic
+from selfpose3d.calibrations.world import MM_PER, TURNS
 from selfpose3d.errors import InputError
 from selfpose3d.fetch.http import Kind, Patience, fetch, in_parallel, local_path
 from selfpose3d.files.atomic import read_json
@@ -44,9 +46,8 @@ from selfpose3d.sources.preparation import (
     downloads,
 )
 
-AXES = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+AXES = TURNS[UP].T
 """``x_ours = x_panoptic @ AXES`` for row vectors; ``R_ours = R_panoptic @ AXES``."""
-MM_PER_CM = 10.0
 MIN_CONFIDENCE = 0.1
 FRAMES_PER_SECOND = 29.97
 JOINTS_19 = SKELETONS["panoptic19"]
@@ -224,22 +225,9 @@ def read_calibration(path: Path) -> tuple[Camera, ...]:
     return cameras
 
 
-def camera_from_panoptic(row: dict[str, Any]) -> Camera:
-    """One entry of the calibration: t in cm and y down to mm and z up, t kept a translation."""
-    return Camera(
-        name=row["name"],
-        width=int(row["resolution"][0]),
-        height=int(row["resolution"][1]),
-        K=np.array(row["K"]),
-        distortion=np.array(row["distCoef"]),
-        R=np.array(row["R"], dtype=float).reshape(3, 3) @ AXES,
-        t=np.array(row["t"], dtype=float).ravel() * MM_PER_CM,
-    )
-
-
 def points_from_panoptic(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., 3) in cm with y down to (..., 3) in mm with z up."""
-    moved: NDArray[np.float64] = (points @ AXES) * MM_PER_CM
+    moved: NDArray[np.float64] = (points @ AXES) * MM_PER[UNITS]
     return moved
 
 

@@ -6,7 +6,8 @@
     <folder>/cameras.json          our convention, or another of the table of calibrations
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from selfpose3d.calibrations import read_calibration_of
@@ -69,8 +70,8 @@ def prepare_videos(
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder of videos")
-    rig = read_calibration_of(folder)
     videos = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES}
+    rig = read_calibration_of(folder, _sizes(videos))
     if cameras is None:
         check_cameras([camera.name for camera in rig], list(videos), str(folder))
     chosen = chosen_cameras(rig, cameras, str(folder))
@@ -84,6 +85,16 @@ def prepare_videos(
         network_size,
         scene,
     )
+
+
+def _sizes(videos: Mapping[str, Path]) -> dict[str, Size]:
+    """Width and height of the videos that can be read, by name."""
+    sizes = {}
+    for name, path in videos.items():
+        with suppress(InputError):
+            video = Video(path)
+            sizes[name] = (video.width, video.height)
+    return sizes
 
 
 def write_from_videos(

@@ -80,7 +80,7 @@ def averaged(colour: NDArray[np.uint8], camera: Camera) -> NDArray[np.uint8]:
 def draw(canvas: Canvas, camera: Camera, mesh: Mesh) -> None:
     """Draw a mesh onto a canvas of the camera's size, nearer surfaces hiding farther ones."""
     pixels, depth = project(camera, mesh.vertices)
-    depth[~_near_image(camera, mesh.vertices)] = -1.0
+    depth[~_near_image(camera, mesh.vertices) | np.isnan(pixels[:, 0])] = -1.0
     _fill(
         pixels.astype(np.float32),
         depth.astype(np.float32),

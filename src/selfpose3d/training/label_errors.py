@@ -108,7 +108,7 @@ def error_bank(data: TrainingData, reconstructions: Sequence[Frames]) -> ErrorBa
             view, person = _in_view(scene, assigned, seen)
             label = assigned[view, person]
             score = np.where((label < 0)[:, None], 0.0, scene.people.scores[f][view, label])
-            off = scene.people.points[f][view, label] - seen.projected.pixels[view, person]
+            off = scene.people.points[f][view, label] - seen.projected.placed[view, person]
             off = off / seen.projected.heights[view, person][:, None, None]
             patterns.directions.append(seen.directions[view, person])
             patterns.overlaps.append(seen.overlaps[view, person])
@@ -143,7 +143,7 @@ def heatmap_bank(
         assigned, seen = labels_of(scene, f, bodies)
         view, person = _in_view(scene, assigned, seen)
         pixels, own, crossed = _peaks(heatmaps_of((s, f)), seen, stride)
-        off = (pixels - seen.projected.pixels) / seen.projected.heights[..., None, None]
+        off = (pixels - seen.projected.placed) / seen.projected.heights[..., None, None]
         patterns.directions.append(seen.directions[view, person])
         patterns.overlaps.append(seen.overlaps[view, person])
         patterns.missing.append(np.zeros(len(view), dtype=bool))
@@ -170,7 +170,7 @@ def _peaks(
     swapped = seen.skeleton.swapped
     paired = torch.tensor([j != other for j, other in enumerate(swapped)]).view(-1, 1, 1)
     other = heatmaps[:, swapped] * paired
-    start = torch.from_numpy(seen.projected.pixels).float().transpose(1, 2)
+    start = torch.from_numpy(seen.projected.placed).float().transpose(1, 2)
     start = to_heatmap_pixels(start, stride)
     peaks, height = local_maxima(heatmaps + other, start, PEAK_RADIUS)
     n_rows, n_columns = heatmaps.shape[-2:]
@@ -207,7 +207,7 @@ def corrupt_like_bank(
         points (V, P + 1, J, 2) px and scores (V, P + 1, J); the last is a false person, if any.
         Where the bank knows of crossed sides, the people once more with their sides exchanged.
     """
-    pixels = seen.projected.pixels
+    pixels = seen.projected.placed
     n_views, n_people, n_joints = pixels.shape[:3]
     points = np.full((n_views, n_people + 1, n_joints, 2), NOWHERE)
     scores = np.zeros((n_views, n_people + 1, n_joints))
@@ -236,10 +236,10 @@ def _false_person(
     seen: Seen, view: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Somebody's pose beside them."""
-    person = rng.integers(seen.projected.pixels.shape[1])
+    person = rng.integers(seen.projected.placed.shape[1])
     height = seen.projected.heights[view, person]
     shift = rng.normal(0, 0.25, 2) * height
-    return seen.projected.pixels[view, person] + shift, rng.uniform(0.3, 1, len(seen.skeleton))
+    return seen.projected.placed[view, person] + shift, rng.uniform(0.3, 1, len(seen.skeleton))
 
 
 def corrupt_generic(
@@ -253,7 +253,7 @@ def corrupt_generic(
     Returns:
         points (V, P, J, 2) px and scores (V, P, J).
     """
-    pixels, heights = seen.projected.pixels, seen.projected.heights[..., None, None]
+    pixels, heights = seen.projected.placed, seen.projected.heights[..., None, None]
     shape = pixels.shape[:3]
     spread = np.minimum(rng.lognormal(np.log(0.014), 0.7, (*shape, 1)), 0.08)
     off = rng.normal(0, 1, pixels.shape) * spread

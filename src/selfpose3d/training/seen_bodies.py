@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from selfpose3d.geometry.cameras import Camera, in_image
-from selfpose3d.reconstruction.assignment import Projected, project_people
+from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.people import Projected, project_into
 from selfpose3d.skeletons import Skeleton
 
 OVERLAPS = (0.1, 0.4, 0.7)
@@ -40,16 +40,13 @@ class Seen:
 
 def see_bodies(cameras: Sequence[Camera], bodies: NDArray[np.float64], skeleton: Skeleton) -> Seen:
     """Project bodies (P, J, 3) mm into a rig and measure direction, overlap and visibility."""
-    projected = project_people(cameras, bodies)
+    projected = project_into(cameras, bodies)
     centres = np.stack([camera.centre for camera in cameras])
     sight = skeleton.roots(bodies)[None] - centres[:, None]
     directions = _facing(bodies, skeleton)[None] - np.arctan2(sight[..., 1], sight[..., 0])
     directions = (directions + np.pi) % (2 * np.pi) - np.pi
-    inside = np.stack(
-        [in_image(camera, p).sum(-1) for camera, p in zip(cameras, projected.pixels, strict=True)]
-    )
     overlaps = np.digitize(_overlap(projected), OVERLAPS)
-    return Seen(projected, directions, overlaps, inside, skeleton)
+    return Seen(projected, directions, overlaps, projected.in_view.sum(-1), skeleton)
 
 
 def _facing(bodies: NDArray[np.float64], skeleton: Skeleton) -> NDArray[np.float64]:
@@ -60,7 +57,7 @@ def _facing(bodies: NDArray[np.float64], skeleton: Skeleton) -> NDArray[np.float
 
 def _overlap(projected: Projected) -> NDArray[np.float64]:
     """(V, P) largest share of a person's box that a person not behind covers."""
-    low, high = projected.pixels.min(2), projected.pixels.max(2)
+    low, high = projected.placed.min(2), projected.placed.max(2)
     depth = projected.depths.mean(-1)
     common_low = np.maximum(low[:, :, None], low[:, None])
     common_high = np.minimum(high[:, :, None], high[:, None])

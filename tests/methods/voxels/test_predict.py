@@ -6,14 +6,14 @@ from selfpose3d.detection.scene_people import scene_people
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import Frames
-from selfpose3d.geometry.people import distinct_people
+from selfpose3d.geometry.people import distinct_people, project_into
 from selfpose3d.methods import METHODS
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.methods.voxels import refine
 from selfpose3d.methods.voxels.heatmap_sources import people_heatmaps
 from selfpose3d.methods.voxels.predict import ready_predictor
 from selfpose3d.parameters import Parameters, with_settings
-from selfpose3d.reconstruction.assignment import assign_people, project_people
+from selfpose3d.reconstruction.assignment import assign_people
 from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, random_people, ring
 from stage_runs import of_prediction, run_stage, write_labels
@@ -141,7 +141,7 @@ def test_labels_come_in_network_pixels(scene):
     people = scene_people(scene.scene, scene.views)
     cameras = scene.scene.network_cameras()
     for f, number in enumerate(scene.scene.frames):
-        seen = project_people(cameras, scene.truth["a", number].joints)
+        seen = project_into(cameras, scene.truth["a", number].joints)
         assigned = assign_people(seen, people.points[f], people.scores[f], 0.1)
         view, person = np.nonzero(assigned >= 0)
         off = people.points[f][view, assigned[view, person]] - seen.pixels[view, person]
@@ -154,7 +154,7 @@ def test_heatmap_maxima_pull_joints_back():
     cameras = ring(4)
     rng = np.random.default_rng(0)
     bodies = random_people(rng, 2)
-    seen = project_people(cameras, bodies)
+    seen = project_into(cameras, bodies)
     points = torch.from_numpy(seen.pixels).float()[None]
     maps = people_heatmaps(points, torch.ones(points.shape[:-1]), None, (224, 160), 4, 1.5)[0]
     off = bodies + rng.normal(0, 25, bodies.shape)
@@ -170,7 +170,7 @@ def test_assigned_people_pull_joints_back_and_unseen_ones_stay():
     cameras = ring(4)
     rng = np.random.default_rng(1)
     bodies = random_people(rng, 2)
-    seen = project_people(cameras, bodies)
+    seen = project_into(cameras, bodies)
     scores = np.ones(seen.pixels.shape[:-1])
     scores[:, :, 5] = 0
     off = bodies + rng.normal(0, 40, bodies.shape)

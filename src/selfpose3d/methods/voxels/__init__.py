@@ -173,13 +173,25 @@ def _check_selfpose3d(parameters: "Parameters", enabled: Sequence[str]) -> None:
             "heatmaps.source: estimator has none; set heatmaps.source: backbone"
         )
     needed = {"root", *(("backbone",) if _from_images(parameters) else ())}
+    _check_crop(parameters, enabled)
     _check_whole(enabled, needed - set(enabled), {"bodies", *_POSE_STAGES} & set(enabled))
 
 
 def _check_voxelpose(parameters: "Parameters", enabled: Sequence[str]) -> None:
     needed = {"supervised_root", "supervised_pose"}
     needed |= {"backbone"} if _from_images(parameters) else set()
+    _check_crop(parameters, enabled)
     _check_whole(enabled, needed - set(enabled), needed)
+
+
+def _check_crop(parameters: "Parameters", enabled: Sequence[str]) -> None:
+    """A PoseResNet halves its images five times."""
+    crop, backbone = parameters.train.backbone.crop, parameters.networks.backbone
+    if "backbone" in enabled and backbone.startswith("pose_resnet") and crop % 32:
+        raise InputError(
+            f"train.backbone.crop: {crop}: crops of networks.backbone: {backbone} must be a "
+            f"multiple of 32 px; set {32 * round(crop / 32)}, or 0 for whole frames"
+        )
 
 
 def _check_whole(enabled: Sequence[str], missing: set[str], pose: set[str]) -> None:

@@ -15,14 +15,13 @@ from selfpose3d.detection.scene_people import NOWHERE
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.affines import identity_affine, random_affine
-from selfpose3d.geometry.cameras import in_image
+from selfpose3d.geometry.people import project_into
 from selfpose3d.methods.voxels.backbone import Backbone
 from selfpose3d.methods.voxels.frames import warp_image
 from selfpose3d.methods.voxels.heatmap_sources import image_heatmaps, people_heatmaps
 from selfpose3d.methods.voxels.lifting import Lifting
 from selfpose3d.methods.voxels.steps import BodyBatch, CropBatch, SyntheticRoots
 from selfpose3d.parameters import BackboneSettings, BodiesSettings, Parameters, RootSettings
-from selfpose3d.reconstruction.assignment import project_people
 from selfpose3d.seeds import stage_rng
 from selfpose3d.training.augmentation import augment_images
 from selfpose3d.training.body_pool import body_pool, corners, sample_bodies, varied_body
@@ -181,7 +180,25 @@ def _crop_affine(
     return np.concatenate([linear, offset[:, None]], axis=1).astype(np.float32)
 
 
-class RootBatches:
+class _Synthetic:
+    """What is drawn in the rigs of the training scenes: where it goes, and how it is rendered."""
+
+    def __init__(self, parameters: Parameters, data: TrainingData, device: torch.device) -> None:
+        self.data, self.device = data, device
+        self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
+        self.affine_range = (parameters.augmentation.rotation, parameters.augmentation.scale)
+
+    def affine(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """(2, 3), drawn from the range of augmentation."""
+        return random_affine(rng, *self.data.size, *self.affine_range)
+
+    def rendered(self, points: Tensor, scores: Tensor, affines: Tensor) -> Tensor:
+        """Heatmaps (B, V, J, h, w) of 2D people (B, V, P, J), their affines on the device."""
+        moved, sure = to_device(points, self.device), to_device(scores, self.device)
+        return people_heatmaps(moved, sure, affines, self.data.size, self.stride, self.sigma)
+
+
+class RootBatches(_Synthetic):
     """Synthetic roots (eq. 2) in the rigs of given frames.
 
     Where root_net sees all joints, whole bodies stand at the roots: those of ``pool``, varied, each
@@ -197,10 +214,8 @@ class RootBatches:
         device: torch.device,
         pool: NDArray[np.float64] | None = None,
     ) -> None:
-        self.settings, self.data, self.lifting, self.device = settings, data, lifting, device
-        self.pool = pool
-        self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
-        self.affine = (parameters.augmentation.rotation, parameters.augmentation.scale)
+        super().__init__(parameters, data, device)
+        self.settings, self.lifting, self.pool = settings, lifting, pool
         centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
         self.low, self.high = centre - 0.45 * size, centre + 0.45 * size
         self.low[2] = max(self.low[2], settings.heights[0])
@@ -222,19 +237,9 @@ class RootBatches:
         points, scores, roots = (
             torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)
         )
-        width, height = self.data.size
-        affines = torch.stack(
-            [torch.from_numpy(random_affine(rng, width, height, *self.affine)) for _ in frames]
-        )
+        affines = torch.stack([torch.from_numpy(self.affine(rng)) for _ in frames])
         affines = to_device(affines, self.device)
-        heatmaps = people_heatmaps(
-            to_device(points, self.device),
-            to_device(scores, self.device),
-            affines,
-            self.data.size,
-            self.stride,
-            self.sigma,
-        )
+        heatmaps = self.rendered(points, scores, affines)
         noise = rng.normal(0, self.settings.noise, heatmaps.shape).astype(np.float32)
         target = self.lifting.root_target(to_device(roots, self.device), self.settings.target_sigma)
         rig = to_device(self.data.rig_of(s for s, _ in frames), self.device)
@@ -247,15 +252,14 @@ class RootBatches:
         """Points (V, most, J, 2), scores (V, most, J) and roots (most, 3) of one sample."""
         cameras = self.data.scenes[frame[0]].cameras
         bodies = self._bodies(count, rng)
-        seen = project_people(cameras, bodies)
-        inside = [in_image(c, pixels) for c, pixels in zip(cameras, seen.pixels, strict=True)]
+        seen = project_into(cameras, bodies)
         shape = (len(cameras), most, bodies.shape[1])
         points, scores = np.full((*shape, 2), NOWHERE), np.zeros(shape)
         off = rng.normal(0, self.settings.displaced, seen.pixels.shape)
-        points[:, :count] = seen.pixels + off * seen.heights[..., None, None]
+        points[:, :count] = seen.placed + off * seen.heights[..., None, None]
         present = rng.random((len(cameras), count, 1)) >= self.settings.missing
         amplitudes = rng.uniform(*self.settings.amplitudes, seen.pixels.shape[:3])
-        scores[:, :count] = present * amplitudes * np.stack(inside)
+        scores[:, :count] = present * amplitudes * seen.in_view
         roots = np.full((most, 3), 1e6)
         roots[:count] = bodies[:, 0] if self.pool is None else self.data.skeleton.roots(bodies)
         return points.astype(np.float32), scores.astype(np.float32), roots.astype(np.float32)
@@ -273,7 +277,7 @@ class RootBatches:
         return bodies
 
 
-class BodyBatches:
+class BodyBatches(_Synthetic):
     """Synthetic bodies in the rigs of random training scenes."""
 
     def __init__(
@@ -285,10 +289,8 @@ class BodyBatches:
         backbone: Backbone | None,
         fabric: Fabric,
     ) -> None:
-        self.settings, self.data, self.device = settings, data, fabric.device
-        self.run = runner(fabric)
-        self.sigma, self.stride = parameters.heatmaps.sigma, parameters.heatmaps.stride
-        self.affine = (parameters.augmentation.rotation, parameters.augmentation.scale)
+        super().__init__(parameters, data, fabric.device)
+        self.settings, self.run = settings, runner(fabric)
         self.space = corners(parameters.space)
         self.pool = body_pool(data, reconstructions)
         self.bank: ErrorBank | None = None
@@ -318,22 +320,14 @@ class BodyBatches:
         bodies = torch.from_numpy(joints).float()
         points = torch.from_numpy(np.stack([p for _, p, _ in drawn])).float()
         scores = torch.from_numpy(np.stack([s for _, _, s in drawn])).float()
-        affines = torch.stack([torch.from_numpy(self._affine(rng)) for _ in scenes])
+        affines = torch.stack([torch.from_numpy(self._variant(rng)) for _ in scenes])
         noise = rng.normal(0, self.settings.root_noise, (len(bodies), 3)).astype(np.float32)
         bodies, affines = to_device(bodies, self.device), to_device(affines, self.device)
         roots = to_device(torch.from_numpy(self.data.skeleton.roots(joints)).float(), self.device)
-        heatmaps = people_heatmaps(
-            to_device(points, self.device),
-            to_device(scores, self.device),
-            affines,
-            self.data.size,
-            self.stride,
-            self.sigma,
-        )
         return BodyBatch(
             rig=to_device(self.data.rig_of(scenes), self.device),
             affines=affines,
-            heatmaps=heatmaps,
+            heatmaps=self.rendered(points, scores, affines),
             bodies=bodies,
             known=torch.ones_like(bodies[..., 0], dtype=torch.bool),
             counts=(count,) * len(scenes),
@@ -351,8 +345,7 @@ class BodyBatches:
             return (bodies, *corrupt_generic(seen, rng))
         return (bodies, *corrupt_like_bank(seen, self.bank, self.settings.spread, rng))
 
-    def _affine(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        width, height = self.data.size
-        if rng.random() >= self.settings.augmented:
-            return identity_affine()
-        return random_affine(rng, width, height, *self.affine)
+    def _variant(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """The identity, or an affine with the probability ``augmented``."""
+        augmented = rng.random() < self.settings.augmented
+        return self.affine(rng) if augmented else identity_affine()

@@ -14,11 +14,12 @@ import torch
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.space import in_space
+from selfpose3d.geometry.people import project_into
 from selfpose3d.methods.voxels.batches import BodyBatches, FrameBatches
 from selfpose3d.methods.voxels.frames import FrameInputs, Sight
 from selfpose3d.methods.voxels.steps import BodyBatch
 from selfpose3d.parameters import BodiesSettings, Space
-from selfpose3d.reconstruction.assignment import assign_people, project_people
+from selfpose3d.reconstruction.assignment import assign_people
 from selfpose3d.training.body_pool import MATCH_LIMIT, well_supported
 from selfpose3d.training.data import FrameIndex, TrainingData
 from selfpose3d.training.devices import to_device
@@ -79,7 +80,7 @@ def shown_people(
         nobody = People3D.nobody(data.skeleton)
         people = known.get((scene.scene.name, scene.scene.frames[f]), nobody)
         inside = in_space(space.centre, space.size, people.roots)
-        projected = project_people(scene.cameras, people.joints)
+        projected = project_into(scene.cameras, people.joints)
         assigned = assign_people(
             projected, scene.people.points[f], scene.people.scores[f], MATCH_LIMIT
         )

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from selfpose3d.geometry.cameras import Camera, ray_directions
 from selfpose3d.geometry.heatmaps import from_heatmap_pixels, local_maxima, to_heatmap_pixels
+from selfpose3d.geometry.people import project_into
 from selfpose3d.geometry.triangulation import intersect_rays
-from selfpose3d.reconstruction.assignment import assign_people, project_people
+from selfpose3d.reconstruction.assignment import assign_people
 
 ASSIGNMENT_LIMIT = 0.2
 """2D people farther than this from a projected person (body heights) are not it."""
@@ -62,14 +63,14 @@ def heatmap_evidence(
     Their weight is value^2, falling off with the distance from the projection; ``radius`` is the
     scale of that and the farthest that a maximum may lie, in input px.
     """
-    projected = project_people(cameras, joints)
-    start = torch.from_numpy(projected.pixels).float().transpose(1, 2)
+    projected = project_into(cameras, joints)
+    start = torch.from_numpy(projected.placed).float().transpose(1, 2)
     found, value = local_maxima(
         heatmaps.float().cpu(), to_heatmap_pixels(start, stride), radius / stride
     )
     pixels = from_heatmap_pixels(found, stride).transpose(1, 2).numpy().astype(np.float64)
     values = value.transpose(1, 2).numpy().astype(np.float64)
-    distance = np.linalg.norm(pixels - projected.pixels, axis=-1)
+    distance = np.linalg.norm(pixels - projected.placed, axis=-1)
     near = (distance <= 1.5 * radius) & (values > LEAST_VALUE)
     return Evidence(pixels, np.where(near, values**2 * np.exp(-((distance / radius) ** 2)), 0.0))
 
@@ -84,7 +85,7 @@ def people_evidence(
 
     Their weight is score^2.
     """
-    assigned = assign_people(project_people(cameras, joints), points, scores, ASSIGNMENT_LIMIT)
+    assigned = assign_people(project_into(cameras, joints), points, scores, ASSIGNMENT_LIMIT)
     view = np.arange(len(points))[:, None]
     weights = np.where((assigned >= 0)[..., None], scores[view, assigned], 0.0) ** 2
     return Evidence(points[view, assigned].astype(np.float64), weights)
@@ -105,7 +106,12 @@ def refine_joints(
         ]
     )
     centres = np.stack([camera.centre for camera in cameras])
+    has_ray = np.isfinite(directions.sum(axis=-1))
     points, _, weights = intersect_rays(
-        centres, directions, evidence.weights, prior=joints, prior_weight=prior_weight
+        centres,
+        np.where(has_ray[..., None], directions, 0.0),
+        np.where(has_ray, evidence.weights, 0.0),
+        prior=joints,
+        prior_weight=prior_weight,
     )
     return Refined(points, weights.sum(0).mean(-1))
