@@ -24,6 +24,7 @@ LOWEST = {"errors", "tables"}
 FOUNDATION = {"errors", "geometry", "skeletons"}
 MAY_IMPORT = {
     "errors": set(),
+    "chains": set(),
     "skeletons": {"errors"},
     "seeds": set(),
     "progress": set(),
@@ -49,7 +50,7 @@ MAY_IMPORT = {
     | {"training"},
     "plan": LOWEST | {"calibrations", "detection", "files", "methods", "parameters", "sources"},
     "evaluation": FOUNDATION | {"files"},
-    "reporting": {"errors", "files", "geometry", "parameters"},
+    "reporting": {"chains", "errors", "files", "geometry", "parameters"},
 }
 """The rooms of the package that a room imports, besides itself: all of them, and no others. What a
 table names as a ``Step`` is imported when it is run, and no arrow."""

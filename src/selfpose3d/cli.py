@@ -410,8 +410,12 @@ def report(
     benchmarks: Annotated[
         Path | None, typer.Option(help="folder of Snakemake's benchmarks")
     ] = None,
+    jobs: Annotated[
+        str, typer.Option(help="JSON of the jobs and which they wait for (chains.jobs_text)")
+    ] = "[]",
 ) -> None:
     """Write the report, one HTML file that opens offline."""
+    from selfpose3d.chains import parse_jobs
     from selfpose3d.reporting.report import Footage, ReportInputs, write_report
 
     footage = None
@@ -428,6 +432,7 @@ def report(
         footage=footage,
         label_quality=_titled(quality or []),
         benchmarks=benchmarks,
+        jobs=parse_jobs(jobs),
     )
     write_report(inputs, out)
 

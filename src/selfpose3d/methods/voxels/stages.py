@@ -49,7 +49,7 @@ def train_backbone(inputs: StageInputs) -> None:
     parameters, weights = inputs.parameters, inputs.weights
     settings = parameters.train.backbone
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, "backbone", settings.threads):
+    with repeatable(parameters.seed, "backbone"):
         fabric = start_fabric(parameters.compute)
         backbone = build_backbone(parameters.networks, data.skeleton)
         if settings.weights != "none":
@@ -72,7 +72,7 @@ def train_root(inputs: StageInputs) -> None:
     parameters, start = inputs.parameters, inputs.start
     settings = parameters.train.root
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, "root", settings.threads):
+    with repeatable(parameters.seed, "root"):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",), data.skeleton)
         networks = earlier_networks(start, data)
@@ -137,7 +137,7 @@ def train_known_bodies(
         files: what the people were read from, beyond ``start``, for the run's fingerprint.
     """
     settings: BodiesSettings = getattr(parameters.train, stage)
-    with repeatable(parameters.seed, stage, settings.threads):
+    with repeatable(parameters.seed, stage):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("pose",), data.skeleton)
         model = BodiesStep(fabric, lifting)
@@ -196,7 +196,7 @@ def train_pose(inputs: StageInputs, stage: Literal["pose_l2", "pose_l1", "finetu
     reconstructions = inputs.reconstructions
     settings: PoseSettings = getattr(parameters.train, stage)
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, stage, settings.threads):
+    with repeatable(parameters.seed, stage):
         fabric = start_fabric(parameters.compute)
         networks = earlier_networks(start, data)
         model = _pose_step(parameters, settings, networks, start, fabric, data)

@@ -21,7 +21,8 @@ from selfpose3d.files.poses3d import Frames, People3D, converted_frames, read_al
 from selfpose3d.files.space import check_space
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.batches import FrameBatches
-from selfpose3d.methods.voxels.known_people import Sight, one_variant, shown_people
+from selfpose3d.methods.voxels.frames import Sight
+from selfpose3d.methods.voxels.known_people import shown_people
 from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
 from selfpose3d.methods.voxels.losses import root_synthetic_loss
 from selfpose3d.methods.voxels.stages import (
@@ -47,7 +48,7 @@ def train_supervised_root(inputs: StageInputs) -> None:
     settings = parameters.train.supervised_root
     data = training_data(inputs.scenes, inputs.labels)
     people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
-    with repeatable(parameters.seed, "supervised_root", settings.threads):
+    with repeatable(parameters.seed, "supervised_root"):
         fabric = start_fabric(parameters.compute)
         lifting = build_lifting(parameters, ("root",), data.skeleton)
         networks = earlier_networks(start, data)
@@ -58,7 +59,7 @@ def train_supervised_root(inputs: StageInputs) -> None:
 
         def draw(number: int, rng: np.random.Generator) -> TrueRoots:
             frames = batches.at(number)
-            sight = one_variant(pictures.draw(frames, rng), settings.augmented, rng)
+            sight = pictures.draw_one(frames, settings.augmented, rng)
             roots = to_device(padded_roots([people[frame] for frame in frames]), fabric.device)
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
