@@ -152,6 +152,47 @@ def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:
     write_refined_scene(read_scene(scene), views, read_poses3d(people), out)
 
 
+def check_rig_folder(
+    folder: Path,
+    people: Path | None,
+    rate: float,
+    out: Path | None,
+    refined: Path | None,
+    focal_lengths: bool,
+) -> list[str]:
+    """Examine a rig by its 2D people; refine it where asked.
+
+    Args:
+        folder: a scene, or a folder with a calibration and 2D people.
+        people: the 2D people, if they lie elsewhere.
+        rate: frames per second, where the folder is not a scene.
+        out: folder for ``rig.json`` and ``rig.png``.
+        refined: the cameras.json to write with refined poses.
+        focal_lengths: whether focal lengths are refined as well.
+
+    Returns:
+        what was found, in sentences.
+    """
+    from selfpose3d.files.scenes import write_cameras
+    from selfpose3d.rig.examination import examine
+    from selfpose3d.rig.inputs import read_seen
+    from selfpose3d.rig.refinement import refine
+    from selfpose3d.rig.report import refinement_sentence, write_examination
+    from selfpose3d.rig.sentences import sentences
+
+    seen = read_seen(folder, people, rate)
+    found = examine(seen.cameras, seen.views, seen.joints, seen.times)
+    told = sentences(found)
+    if out is not None:
+        write_examination(out, found, told)
+    if refined is not None:
+        better = refine(seen.cameras, seen.views, seen.joints, seen.times, focal_lengths)
+        if not better.kept_given:
+            write_cameras(refined, better.cameras)
+        told.append(refinement_sentence(better, refined))
+    return told
+
+
 def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path) -> None:
     """Write how well 3D people reproject onto the labels of a scene."""
     from selfpose3d.evaluation.reprojection import reprojection_report

@@ -36,7 +36,7 @@ _UNKNOWNS = 10
 ROBUST = 2.5
 """Residual, in expected errors, from which sightings lose weight."""
 STEPS = 12
-_ENOUGH_GAIN = 1e-4
+_ENOUGH_GAIN = 5e-5
 _WIDEST = 20.0
 """Residuals count at most this much, so that a point behind a camera can't undo a step."""
 
@@ -177,8 +177,9 @@ class _State:
     points: NDArray[np.float64]
     sightings: Sightings
     offsets: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    size: NDArray[np.float64]
     seen: NDArray[np.float64]
+    scale: NDArray[np.float64]
     local: NDArray[np.float64]
     squared: NDArray[np.float64]
     cost: float
@@ -188,12 +189,11 @@ class _State:
         cls, views: tuple[View, ...], points: NDArray[np.float64], sightings: Sightings, noise: float
     ) -> "_State":
         offsets = np.array([view.offset for view in views])
-        factors = np.array([focal(view.camera) for view in views])
-        scale = factors[:, None] / (noise * sightings.height)
+        size = 1 / (noise * sightings.height)
         seen = [_seen(v, sightings, p, v.offset) for p, v in enumerate(views)]
         nothing = np.zeros(0)
         return _evaluated(
-            cls(views, points, sightings, offsets, scale, np.stack(seen), nothing, nothing, 0.0)
+            cls(views, points, sightings, offsets, size, np.stack(seen), nothing, nothing, nothing, 0.0)
         )
 
     def moved(
@@ -220,11 +220,12 @@ def _evaluated(state: _State) -> _State:
     sightings = state.sightings
     local_VN3 = np.stack([state.points @ v.camera.R.T + v.camera.t for v in state.views])
     depth = np.maximum(local_VN3[..., 2], _nearest(local_VN3))
-    residual = (local_VN3[..., :2] / depth[..., None] - state.seen) * state.scale[..., None]
+    scale = state.size * np.array([focal(view.camera) for view in state.views])[:, None]
+    residual = (local_VN3[..., :2] / depth[..., None] - state.seen) * scale[..., None]
     squared = np.where(np.isfinite(sightings.px[..., 0]), (residual**2).sum(-1), np.nan)
     bounded = np.minimum(squared, (_WIDEST * ROBUST) ** 2)
     cost = 0.5 * ROBUST**2 * float(np.nansum(np.log1p(bounded / ROBUST**2)))
-    return replace(state, local=local_VN3, squared=squared, cost=cost)
+    return replace(state, scale=scale, local=local_VN3, squared=squared, cost=cost)
 
 
 def _nearest(local_VN3: NDArray[np.float64]) -> float:

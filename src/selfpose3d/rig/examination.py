@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.rig.bundle import Adjusted, Sightings, adjust, gather, moved_px
+from selfpose3d.rig.bundle import TIME, Adjusted, Sightings, adjust, gather, moved_px
 from selfpose3d.rig.findings import Finding
 from selfpose3d.rig.matching import Group, match
 from selfpose3d.rig.search import Fault, Searched, search
@@ -26,7 +26,7 @@ MOST_FRAMES = 1500
 PIECES = 30
 EXPLAINED = 0.06
 """Largest median distance of a 2D person from the projected 3D person, in body heights."""
-LEAST_MOVE = 0.0045
+LEAST_MOVE = 0.007
 """Least median shift of the image at the people that is told, in body heights."""
 TALLEST, SHORTEST = 2050.0, 1350.0
 """Median statures, mm, beyond which units are doubted."""
@@ -37,6 +37,7 @@ LEAST_UPRIGHT = 0.8
 LEAST_FACING = 0.35
 FEW_EXPLAINED = 0.4
 _NOISE = 0.01
+_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -182,19 +183,32 @@ def examine(
     small = [_finding(take, given, found, fitted, full, fault) for fault in found.faults]
     told = [one for one in small if one is not None]
     return Examination(
-        findings=(*_of_world(world), *_disagreement(told, after, take), *told),
+        findings=_all_findings(world, told, after, take),
         figures=figures,
         world=world,
         cameras=take.cameras,
         corrected=tuple(_longest(found.views, i).camera for i in range(len(take.cameras))),
-        offsets={
-            camera.name: _longest(found.views, i).offset / take.step
-            for i, camera in enumerate(take.cameras)
-        },
+        offsets=time_offsets(take, found),
         points=fitted.points,
         explained=explained,
         explained_after=after,
     )
+
+
+def time_offsets(take: Take, found: Searched) -> dict[str, float]:
+    """By the cameras' names, how many frames later they show what the middle one shows.
+
+    Offsets of all cameras are fitted together, from those that the search has found.
+    """
+    views = found.views
+    for _ in range(_ROUNDS):
+        sightings = gather(views, found.groups)
+        free = dict.fromkeys(range(1, len(views)), TIME)
+        fitted = adjust(views, sightings, free, found.noise).views
+        views = tuple(view.delayed(view.offset, take.knots) for view in fitted)
+    offsets = np.array([_longest(views, i).offset for i in range(len(take.cameras))])
+    frames = (offsets - np.median(offsets)) / take.step
+    return dict(zip((camera.name for camera in take.cameras), frames.tolist(), strict=True))
 
 
 def _longest(views: Sequence[View], index: int) -> View:
@@ -334,10 +348,10 @@ def _axis(up: NDArray[np.float64]) -> str:
     return ("" if up[axis] > 0 else "-") + "xyz"[axis]
 
 
-def _disagreement(told: Sequence[Finding], after: float, take: Take) -> list[Finding]:
-    """That the cameras do not agree, if nothing that was found makes them."""
-    if after >= FEW_EXPLAINED:
-        return []
-    return [Finding("no agreement", tuple(camera.name for camera in take.cameras))]
-
-
+def _all_findings(
+    world: World, told: Sequence[Finding], after: float, take: Take
+) -> tuple[Finding, ...]:
+    """What is wrong, or that the cameras do not agree if nothing that was found makes them."""
+    if after < FEW_EXPLAINED:
+        return (Finding("no agreement", tuple(camera.name for camera in take.cameras)), *told)
+    return (*_of_world(world), *told)

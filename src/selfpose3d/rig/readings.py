@@ -213,14 +213,17 @@ def _posed(view: View, pairs: Sequence[tuple[Body, int]]) -> View | None:
     points, flat = np.concatenate(world), undistort(view.camera, np.concatenate(px))
     if len(points) < _FEWEST_POINTS:
         return None
-    middle = points.mean(0)
-    ok, turn, shift = cv2.solvePnP(
-        points - middle, flat, np.eye(3), np.zeros(5), flags=cv2.SOLVEPNP_SQPNP
-    )
+    middle, scale = points.mean(0), points.std()
+    try:
+        ok, turn, shift = cv2.solvePnP(
+            (points - middle) / scale, flat, np.eye(3), np.zeros(5), flags=cv2.SOLVEPNP_SQPNP
+        )
+    except cv2.error:  # the points determine no pose
+        return None
     if not ok or not np.isfinite(turn).all() or not np.isfinite(shift).all():
         return None
     R = cv2.Rodrigues(turn)[0]
-    return replace(view, camera=replace(view.camera, R=R, t=shift[:, 0] - R @ middle))
+    return replace(view, camera=replace(view.camera, R=R, t=scale * shift[:, 0] - R @ middle))
 
 
 def of_part(people: Sequence[Body], first: int, end: int) -> list[Body]:

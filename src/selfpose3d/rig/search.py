@@ -57,8 +57,15 @@ LOW_FIT = 0.3
 """Fit below which every camera is suspected."""
 BREAK = 0.35
 """Drop of a camera's agreement at one time that tells of a change, over the best camera's fit."""
-LEAST_GAIN = 0.02
+LEAST_GAIN = 0.1
 """Cost that a fault must explain, per sighting of its camera."""
+LEAST_SHARE = 0.8
+"""Share of the people, each over a window, of whom a fault must explain something. An estimator's
+mistakes are those of some people, in some places."""
+LEAST_EVIDENCE = 2.7
+"""What a fault explains of all people together, over the root of the sum of its squares."""
+MOST_EVIDENCE = 0.85
+"""The same over the root of the number of people, of few people."""
 PENALTY = 8.0
 """Cost that each fitted quantity must explain."""
 MOST_POINTS = 700
@@ -81,7 +88,10 @@ CONTINUOUS = {
 }
 """The quantities of each kind of fault that is fitted, in one variant or two."""
 
-RARE = {"principal point": 12.0, "focal length": 12.0, "bumped": 16.0, "frames lost": 16.0}
+ALIKE = ("pose", "principal point", "focal length")
+"""Kinds that move the image in much the same way."""
+
+RARE = {"principal point": 6.0, "focal length": 6.0, "bumped": 16.0, "frames lost": 16.0}
 """Cost that a kind of fault must explain besides, before it is believed rather than another one."""
 
 
@@ -308,6 +318,7 @@ class _SmallFaults:
         knots: NDArray[np.float64],
     ) -> None:
         self.start, self.starts, self.groups, self.knots = start, starts, groups, knots
+        self.every_point = False
         sightings = gather(coarse, groups)
         self.noise = _noise_of(coarse, sightings)
         self.n_knots = len(knots)
@@ -319,7 +330,7 @@ class _SmallFaults:
         sightings = self._gathered(views)
         best = self._fitted(views, sightings)
         for _ in range(2 * len(self.start)):
-            taken = self._best_candidate(views, best, faults)
+            taken = self._best_candidate(views, best, sightings, faults)
             if taken is None:
                 break
             faults.append(taken.fault)
@@ -333,7 +344,7 @@ class _SmallFaults:
     def _gathered(self, views: Sequence[View]) -> Sightings:
         """The sightings of the views, of a part of the joints where there are many."""
         gathered = gather(views, self.groups)
-        every = max(1, round(len(gathered) / MOST_POINTS))
+        every = 1 if self.every_point else max(1, round(len(gathered) / MOST_POINTS))
         hashed = (gathered.knot * 7 + gathered.joint * 3 + gathered.person * 5) % every
         return gathered.where(hashed == 0)
 
@@ -345,16 +356,46 @@ class _SmallFaults:
         return {place: self.free[key] for place, key in keys.items() if key in self.free}
 
     def _best_candidate(
-        self, views: tuple[View, ...], best: Adjusted, faults: Sequence[Fault]
+        self,
+        views: tuple[View, ...],
+        best: Adjusted,
+        seen: Sightings,
+        faults: Sequence[Fault],
     ) -> _Candidate | None:
         known = {index for fault in faults for index in fault.cameras if len(fault.cameras) == 1}
         tried = [
             candidate
             for place in self._likely(views, best, known)
             for candidate in self._candidates(views, place)
-            if self._explains(candidate, best)
+            if self._explains(candidate, best, seen)
         ]
-        return min(tried, key=lambda one: one.score, default=None)
+        if not known and (straight := self._all_straight(views)) is not None:
+            tried += [straight] if self._explains(straight, best, seen) else []
+        best_one = min(tried, key=lambda one: one.score, default=None)
+        return best_one and self._decided(views, best_one)
+
+    def _decided(self, views: tuple[View, ...], taken: _Candidate) -> _Candidate:
+        """The candidate, or the other kind that explains as much when all joints are looked at."""
+        if taken.fault.kind not in ALIKE:
+            return taken
+        self.every_point = True
+        place = next(p for p, v in enumerate(views) if v.index == taken.fault.cameras[0])
+        faults = [replace(taken.fault, kind=kind) for kind in ALIKE]
+        again = [one for fault in faults for one in self._from_starts(views, place, fault)]
+        self.every_point = False
+        best = min(again, key=lambda one: one.score)
+        return self._candidate(
+            _put(views, place, best.fitted.views[place]), place, best.fault, best.free
+        )
+
+    def _all_straight(self, views: tuple[View, ...]) -> _Candidate | None:
+        """All cameras without distortion, if they have some."""
+        if not all(np.any(view.camera.distortion) for view in views):
+            return None
+        straight = tuple(replace(view, camera=undistorted(view.camera)) for view in views)
+        everyone = tuple(sorted({view.index for view in views}))
+        fault = Fault("undistorted twice", everyone, 0, self.n_knots)
+        return self._candidate(straight, 0, fault, frozenset())
 
     def _likely(
         self, views: tuple[View, ...], best: Adjusted, known: set[int]
@@ -380,11 +421,20 @@ class _SmallFaults:
         mean = best.cost / np.isfinite(best.squared).sum()
         return mean * _count(sightings) - fitted.cost - LEAST_GAIN * sighted
 
-    def _explains(self, candidate: _Candidate, best: Adjusted) -> bool:
+    def _explains(self, candidate: _Candidate, best: Adjusted, seen: Sightings) -> bool:
+        """Whether a candidate explains enough, and something of nearly everybody."""
         sighted = np.isfinite(candidate.sightings.px[..., 0])
-        places = [p for p, v in enumerate(candidate.views) if v.index in candidate.fault.cameras]
+        places = [p for p, v in enumerate(candidate.views) if _concerned(v, candidate.fault)]
         gain = best.cost / np.isfinite(best.squared).sum() - candidate.score
-        return bool(gain * sighted.sum() > LEAST_GAIN * sighted[places].sum())
+        if gain * sighted.sum() < LEAST_GAIN * sighted[places].sum():
+            return False
+        before = _cost_by_person(best, seen, len(self.groups))
+        after = _cost_by_person(candidate.fitted, candidate.sightings, len(self.groups))
+        shown = np.unique(candidate.sightings.person[sighted[places].any(0)])
+        gains = (before - after)[shown]
+        evidence = gains.sum() / max(float(np.sqrt((gains**2).sum())), 1e-9)
+        enough = min(LEAST_EVIDENCE, MOST_EVIDENCE * float(np.sqrt(len(gains))))
+        return bool((gains > 0).mean() >= LEAST_SHARE and evidence >= enough)
 
     def _candidates(self, views: tuple[View, ...], place: int) -> Iterator[_Candidate]:
         view = views[place]
@@ -403,15 +453,16 @@ class _SmallFaults:
         self, views: tuple[View, ...], place: int, fault: Fault
     ) -> Iterator[_Candidate]:
         """Fits from the calibration, and from where the search for large faults had come."""
+        for free in CONTINUOUS[fault.kind]:
+            yield self._candidate(views, place, fault, free)
         found = self.starts.get((fault.kind, views[place].index))
-        for start in [views[place], *([] if found is None else [found])]:
-            for free in CONTINUOUS[fault.kind]:
-                yield self._candidate(_put(views, place, start), place, fault, free)
+        if found is not None:
+            yield self._candidate(_put(views, place, found), place, fault, free)
 
     def _candidate(
         self, views: tuple[View, ...], place: int, fault: Fault, free: frozenset[int]
     ) -> _Candidate:
-        all_free = {**self._known_free(views), place: free}
+        all_free = {**self._known_free(views), **({place: free} if free else {})}
         sightings = self._gathered(views)
         fitted = adjust(views, sightings, all_free, self.noise)
         if TIME <= free and fitted.views[place].offset != views[place].offset:
@@ -426,16 +477,8 @@ class _SmallFaults:
     ) -> Iterator[_Candidate]:
         """A fault from some knot on, or until some knot."""
         view = views[place]
-        found = self.starts.get((kind, view.index))
-        if found is not None:
-            late = found.first > view.first
-            before, after = view.split(found.first if late else found.end)
-            parts = (before, found) if late else (found, after)
-            yield from self._split_candidates(views, place, parts, late, kind)
-        quarter = max(2, (view.end - view.first) // 4)
-        for late in (True, False):
-            knot = view.end - quarter if late else view.first + quarter
-            trial, *_ = self._split_candidates(views, place, view.split(knot), late, kind)
+        for parts, late in self._first_splits(view, kind):
+            trial = self._split_candidates(views, place, parts, late, kind)[-1]
             changed = trial.fitted.views[place + late]
             knot = self._best_split(trial, place, view, changed, late)
             if view.first + 2 <= knot <= view.end - 2:
@@ -445,6 +488,17 @@ class _SmallFaults:
                 else:
                     before = replace(changed, first=view.first, end=knot)
                 yield from self._split_candidates(views, place, (before, after), late, kind)
+
+    def _first_splits(self, view: View, kind: str) -> Iterator[tuple[tuple[View, View], bool]]:
+        """Parts from which the knot of a change is found, and whether the later one is changed."""
+        found = self.starts.get((kind, view.index))
+        if found is not None:
+            late = found.first > view.first
+            before, after = view.split(found.first if late else found.end)
+            yield ((before, found) if late else (found, after)), late
+        quarter = max(2, (view.end - view.first) // 4)
+        yield view.split(view.end - quarter), True
+        yield view.split(view.first + quarter), False
 
     def _split_candidates(
         self, views: tuple[View, ...], place: int, parts: tuple[View, View], late: bool, kind: str
@@ -472,6 +526,20 @@ class _SmallFaults:
         first, second = per_knot if late else per_knot[::-1]
         total = np.cumsum([0, *first]) + second.sum() - np.cumsum([0, *second])
         return int(total.argmin())
+
+
+def _cost_by_person(
+    fitted: Adjusted, sightings: Sightings, n_people: int
+) -> NDArray[np.float64]:
+    """(G,) mean cost of a sighting of each person and window."""
+    there = np.isfinite(fitted.squared)
+    cost = 0.5 * ROBUST**2 * np.log1p(np.nan_to_num(fitted.squared) / ROBUST**2)
+    total = np.bincount(sightings.person, cost.sum(0), n_people)
+    return total / np.maximum(np.bincount(sightings.person, there.sum(0), n_people), 1)
+
+
+def _concerned(view: View, fault: Fault) -> bool:
+    return view.index in fault.cameras and view.first < fault.end and fault.first < view.end
 
 
 def _count(sightings: Sightings) -> int:
