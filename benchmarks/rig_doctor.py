@@ -12,6 +12,7 @@ a run that was cut short goes on where it stopped, and as a table.
 import argparse
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -71,17 +72,21 @@ def read_lines(path: Path) -> list[Row]:
 
 
 def cases(arguments: argparse.Namespace) -> Iterator[Case]:
-    """All measurements by name, seeds of all faults in turn."""
-    for seed, (kind, size) in product(range(arguments.seeds), product(FAULTS, range(3))):
-        yield f"single {kind} {size} {seed}", lambda k=kind, s=size, n=seed: single(k, s, n)
-    for seed in range(arguments.refined):
-        yield f"refined {seed}", lambda n=seed: refined(n)
-    for seed in range(arguments.timed):
-        yield f"timed {seed}", lambda n=seed: timed(n)
-    for seed in range(arguments.sound):
-        yield f"sound {seed}", lambda n=seed: sound(n)
-    for seed in range(arguments.pairs):
-        yield f"pair {seed}", lambda n=seed: pair(n)
+    """All measurements by name; the first of each part come first."""
+    parts: tuple[tuple[str, Callable[[int], Row], int], ...] = (
+        ("refined", refined, arguments.refined),
+        ("timed", timed, arguments.timed),
+        ("sound", sound, arguments.sound),
+        ("pair", pair, arguments.pairs),
+    )
+    for seed in range(arguments.seeds):
+        for kind, size in product(FAULTS, range(3)):
+            yield f"single {kind} {size} {seed}", partial(single, kind, size, seed)
+        for name, measure, count in parts:
+            for number in range(
+                seed * count // arguments.seeds, (seed + 1) * count // arguments.seeds
+            ):
+                yield f"{name} {number}", partial(measure, number)
 
 
 def n_cameras(seed: int) -> int:
@@ -122,7 +127,14 @@ def single(kind: str, size: int, seed: int) -> Row:
     recording = record(int(rng.integers(1 << 30)), [fault], cameras=count)
     named, kept = examined(recording)
     wanted = expected(fault, recording)
-    return {"part": "single", "kind": kind, "size": size, "wanted": [wanted], "named": named, **kept}
+    return {
+        "part": "single",
+        "kind": kind,
+        "size": size,
+        "wanted": [wanted],
+        "named": named,
+        **kept,
+    }
 
 
 def pair(seed: int) -> Row:
@@ -209,11 +221,15 @@ def rest(of: dict[str, list[Row]]) -> list[str]:
     lines = []
     if of["sound"]:
         alarms = [row["named"] for row in of["sound"] if row["named"]]
-        lines.append(f"- Sound rigs: {len(of['sound'])}, false alarms: {len(alarms)}. {alarms or ''}")
+        lines.append(
+            f"- Sound rigs: {len(of['sound'])}, false alarms: {len(alarms)}. {alarms or ''}"
+        )
     if of["pair"]:
         both = sum(all(one in row["named"] for one in row["wanted"]) for row in of["pair"])
         exact = sum(right(row) for row in of["pair"])
-        lines.append(f"- Pairs of faults: {len(of['pair'])}, both named: {both}, and nothing else: {exact}.")
+        lines.append(
+            f"- Pairs of faults: {len(of['pair'])}, both named: {both}, and nothing else: {exact}."
+        )
     if of["refined"]:
         degrees = np.concatenate([row["degrees"] for row in of["refined"]])
         mm = np.concatenate([row["mm"] for row in of["refined"]])
@@ -230,9 +246,9 @@ def rest(of: dict[str, list[Row]]) -> list[str]:
     if of["timed"]:
         errors = np.concatenate([row["errors"] for row in of["timed"]])
         lines.append(
-            f"- Time offsets up to 10 frames: {len(of['timed'])} rigs; error {np.median(errors):.3f} "
-            f"frames (median), {errors.max():.3f} at worst; within 0.1 frame: "
-            f"{(errors <= 0.1).mean():.0%}."
+            f"- Time offsets up to 10 frames: {len(of['timed'])} rigs; error "
+            f"{np.median(errors):.3f} frames (median), {errors.max():.3f} at worst; within 0.1 "
+            f"frame: {(errors <= 0.1).mean():.0%}."
         )
     return lines
 

@@ -5,7 +5,7 @@ Only stages and estimators that the tables mark as given the truth are handed a 
 ``measure_labels``, ``measure_heatmaps`` and ``evaluate``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -159,8 +159,8 @@ def check_rig_folder(
     out: Path | None,
     refined: Path | None,
     focal_lengths: bool,
-) -> list[str]:
-    """Examine a rig by its 2D people; refine it where asked.
+) -> Iterator[str]:
+    """Examine a rig by its 2D people, then refine it where asked.
 
     Args:
         folder: a scene, or a folder with a calibration and 2D people.
@@ -170,7 +170,7 @@ def check_rig_folder(
         refined: the cameras.json to write with refined poses.
         focal_lengths: whether focal lengths are refined as well.
 
-    Returns:
+    Yields:
         what was found, in sentences.
     """
     from selfpose3d.files.scenes import write_cameras
@@ -185,12 +185,12 @@ def check_rig_folder(
     told = sentences(found)
     if out is not None:
         write_examination(out, found, told)
+    yield from told
     if refined is not None:
         better = refine(seen.cameras, seen.views, seen.joints, seen.times, focal_lengths)
         if not better.kept_given:
             write_cameras(refined, better.cameras)
-        told.append(refinement_sentence(better, refined))
-    return told
+        yield refinement_sentence(better, refined)
 
 
 def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path) -> None:

@@ -36,7 +36,7 @@ _UNKNOWNS = 10
 ROBUST = 2.5
 """Residual, in expected errors, from which sightings lose weight."""
 STEPS = 12
-_ENOUGH_GAIN = 5e-5
+_ENOUGH_GAIN = 2e-4
 _WIDEST = 20.0
 """Residuals count at most this much, so that a point behind a camera can't undo a step."""
 
@@ -104,7 +104,10 @@ def gather(views: Sequence[View], groups: Sequence[Group]) -> Sightings:
     for number, one in enumerate(groups):
         knots = np.arange(one.first, one.end)
         part = slice(at, at + len(knots) * n_joints)
-        knot[part], joint[part] = np.repeat(knots, n_joints), np.tile(np.arange(n_joints), len(knots))
+        knot[part], joint[part] = (
+            np.repeat(knots, n_joints),
+            np.tile(np.arange(n_joints), len(knots)),
+        )
         person[part] = number
         for v, view in enumerate(views):
             track = one.tracks[view.index]
@@ -186,14 +189,29 @@ class _State:
 
     @classmethod
     def of(
-        cls, views: tuple[View, ...], points: NDArray[np.float64], sightings: Sightings, noise: float
+        cls,
+        views: tuple[View, ...],
+        points: NDArray[np.float64],
+        sightings: Sightings,
+        noise: float,
     ) -> "_State":
         offsets = np.array([view.offset for view in views])
         size = 1 / (noise * sightings.height)
         seen = [_seen(v, sightings, p, v.offset) for p, v in enumerate(views)]
         nothing = np.zeros(0)
         return _evaluated(
-            cls(views, points, sightings, offsets, size, np.stack(seen), nothing, nothing, nothing, 0.0)
+            cls(
+                views,
+                points,
+                sightings,
+                offsets,
+                size,
+                np.stack(seen),
+                nothing,
+                nothing,
+                nothing,
+                0.0,
+            )
         )
 
     def moved(
@@ -208,9 +226,7 @@ class _State:
         return _evaluated(replace(self, views=tuple(views), points=points, seen=seen))
 
 
-def _seen(
-    view: View, sightings: Sightings, place: int, offset: float
-) -> NDArray[np.float64]:
+def _seen(view: View, sightings: Sightings, place: int, offset: float) -> NDArray[np.float64]:
     """(N, 2) the points in the plane at depth 1 as a view saw them, 0 where it did not."""
     px = sightings.px[place] + (view.offset - offset) * sightings.velocity[place]
     return undistort(view.camera, np.nan_to_num(px))
@@ -286,7 +302,11 @@ def _step(
         [J.transpose(0, 2, 1) @ of_point[p] for p, J in zip(places, blocks, strict=True)], axis=1
     )
     reduced = cross @ inverse
-    S = own + np.diag(damping * np.diag(own) + 1e-9) - np.tensordot(reduced, cross, ((0, 2), (0, 2)))
+    S = (
+        own
+        + np.diag(damping * np.diag(own) + 1e-9)
+        - np.tensordot(reduced, cross, ((0, 2), (0, 2)))
+    )
     try:
         solved = -np.linalg.solve(S, right - np.tensordot(reduced, g, ((0, 2), (0, 1))))
     except np.linalg.LinAlgError:
@@ -296,7 +316,11 @@ def _step(
 
 
 def _of_view(
-    state: _State, place: int, to_local: NDArray[np.float64], root: NDArray[np.float64], chosen: list[int]
+    state: _State,
+    place: int,
+    to_local: NDArray[np.float64],
+    root: NDArray[np.float64],
+    chosen: list[int],
 ) -> NDArray[np.float64]:
     """(N, 2, a) derivatives of a view's residuals by its chosen quantities."""
     view, local = state.views[place], state.local[place]

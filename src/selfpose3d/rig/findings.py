@@ -34,8 +34,8 @@ class Finding:
         cameras: names; none if it is of the whole rig.
         px: how far it moves the image at the people (median), px of the camera's image.
         mm: the same at the people's distance, mm.
-        amount: how large the fault is, by quantity: ``degrees``, ``mm``, ``frames``, ``from_frame``,
-            ``factor``, ``x_px``, ``y_px``.
+        amount: how large the fault is, by quantity: ``degrees``, ``mm``, ``frames``, ``factor``,
+            ``x_px``, ``y_px``, ``stature``, ``share``; and ``from_frame`` or ``until_frame``.
         what: which variant of the kind it is, in words.
     """
 

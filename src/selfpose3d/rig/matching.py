@@ -9,6 +9,7 @@ Letters: C cameras, T tracks, K knots, J joints, G groups, N points.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +63,7 @@ def windows(n_knots: int) -> list[tuple[int, int]]:
     """First and end knot of each window."""
     count = max(1, round(n_knots / WINDOW_KNOTS))
     edges = np.linspace(0, n_knots, count + 1).round().astype(int)
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def match(views: Sequence[View], n_knots: int, limit: float = LIMIT) -> list[Group]:
@@ -91,8 +92,7 @@ def support(groups: Sequence[Group], views: Sequence[View], n_knots: int) -> flo
 def _there(views: Sequence[View], first: int, end: int) -> NDArray[np.bool_]:
     """(T,) which tracks are seen in a window."""
     heights = views[0].samples.height[:, first:end]
-    there: NDArray[np.bool_] = np.isfinite(heights).any(1)
-    return there
+    return np.asarray(np.isfinite(heights).any(1))
 
 
 def _groups_of_window(

@@ -30,9 +30,11 @@ def draw(found: Examination) -> NDArray[np.uint8]:
 
 def _panel(found: Examination, axes: tuple[int, int]) -> NDArray[np.uint8]:
     image = np.full((SIDE_PX, SIDE_PX, 3), 255, dtype=np.uint8)
-    points = found.points[np.linspace(0, len(found.points) - 1, _MOST_POINTS).astype(int)] if len(
-        found.points
-    ) else np.zeros((0, 3))
+    points = (
+        found.points[np.linspace(0, len(found.points) - 1, _MOST_POINTS).astype(int)]
+        if len(found.points)
+        else np.zeros((0, 3))
+    )
     middle, scale = _frame(found, points)
 
     def place(at: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from selfpose3d.geometry.cameras import Camera, project, undistort
 from selfpose3d.rig.bundle import gather, triangulated
 from selfpose3d.rig.matching import SHARP, Group
-from selfpose3d.rig.tracks import Samples, Tracks, heights, sample
+from selfpose3d.rig.tracks import Samples, Tracks, heights
 from selfpose3d.rig.views import View
 
 LONGEST_LAG_S = 1.0
 """Time offsets are looked for up to this one."""
+COARSE = 3
+"""Frames by which offsets differ that are tried first."""
 FACTORS = (1 / 3, 0.5, 2 / 3, 1.5, 2.0, 3.0)
 """Ratios of image sizes that are confused."""
 FOCALS = (0.6, 0.75, 1.3, 1.6)
 """Factors of the focal length from which the fit can find the right one."""
 _FEWEST_POINTS = 12
-_MOST_TRIALS = 60
-_CLOSEST_WINDOWS = 5
+_MOST_TRIALS = 40
 
 
 @dataclass(frozen=True)
@@ -152,19 +153,20 @@ def _upside_down(tracks: Tracks, camera: Camera) -> Tracks:
     return replace(tracks, points=corner - tracks.points)
 
 
-def best_lag(
-    view: View, people: Sequence[Body], knots: NDArray[np.float64]
-) -> tuple[float, float]:
+def best_lag(view: View, people: Sequence[Body], knots: NDArray[np.float64]) -> tuple[float, float]:
     """The offset in whole frames, s, at which a view fits people best, and its ``fit``."""
     times = view.tracks.times
     step = float(np.median(np.diff(times))) if len(times) > 1 else np.inf
     most = int(LONGEST_LAG_S / step)
-    fits = {
-        lag: fit(replace(view, samples=_as_seen(view.tracks, knots + lag * step)), people)
-        for lag in range(-most, most + 1)
-    }
-    lag = max(fits, key=lambda one: (fits[one], -abs(one)))
-    return lag * step, fit(view.delayed(lag * step, knots), people)
+
+    def quality(lag: int) -> tuple[float, int]:
+        moments = knots + view.offset + lag * step
+        return fit(replace(view, samples=_as_seen(view.tracks, moments)), people), -abs(lag)
+
+    rough = max(range(-most // COARSE * COARSE, most + 1, COARSE), key=quality)
+    lag = max(range(rough - COARSE + 1, rough + COARSE), key=quality)
+    offset = view.offset + lag * step
+    return offset, fit(view.delayed(offset, knots), people)
 
 
 def _as_seen(tracks: Tracks, moments: NDArray[np.float64]) -> Samples:
@@ -176,16 +178,12 @@ def _as_seen(tracks: Tracks, moments: NDArray[np.float64]) -> Samples:
     return Samples(px, np.zeros_like(px), heights(px))
 
 
-def best_pose(
-    view: View, people: Sequence[Body], judge: Callable[[View], float]
-) -> View:
+def best_pose(view: View, people: Sequence[Body], judge: Callable[[View], float]) -> View:
     """The view with the pose that fits people best, of those that a pair of a body and a 2D person
     determines."""
     rng = np.random.default_rng(0)
     pairs = [
-        (body, track)
-        for body in people
-        for track in np.flatnonzero(np.isfinite(gaps(view, body)))
+        (body, track) for body in people for track in np.flatnonzero(np.isfinite(gaps(view, body)))
     ]
     best, score = view, judge(view)
     for place in rng.permutation(len(pairs))[:_MOST_TRIALS]:
@@ -222,15 +220,16 @@ def _posed(view: View, pairs: Sequence[tuple[Body, int]]) -> View | None:
         return None
     if not ok or not np.isfinite(turn).all() or not np.isfinite(shift).all():
         return None
-    R = cv2.Rodrigues(turn)[0]
+    R = np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64)
     return replace(view, camera=replace(view.camera, R=R, t=scale * shift[:, 0] - R @ middle))
+
+
+def spread(people: Sequence[Body], most: int) -> list[Body]:
+    """At most so many of the bodies, evenly over time."""
+    places = np.linspace(0, len(people) - 1, min(len(people), most)).round().astype(int)
+    return [people[place] for place in places]
 
 
 def of_part(people: Sequence[Body], first: int, end: int) -> list[Body]:
     """The bodies whose windows begin within some knots."""
     return [body for body in people if first <= body.first < end]
-
-
-def resampled(view: View, knots: NDArray[np.float64]) -> View:
-    """The view with its people read at its own offset."""
-    return replace(view, samples=sample(view.tracks, knots + view.offset))

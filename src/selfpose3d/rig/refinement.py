@@ -2,7 +2,8 @@
 
 Poses of all cameras and all joints are fitted together (robust bundle adjustment) on every second
 window of the recording. The others decide: where their error does not fall, the calibration stays
-as it was; where it falls, all windows are fitted to in the end. World frame and scale, which 2D people can't tell, stay those of the given cameras.
+as it was; where it falls, all windows are fitted to in the end. World frame and scale, which 2D
+people can't tell, stay those of the given cameras.
 
 Letters: V views, K knots.
 """

@@ -44,6 +44,7 @@ from selfpose3d.rig.readings import (
     fit,
     inverted,
     of_part,
+    spread,
     undistorted,
 )
 from selfpose3d.rig.views import View, of_camera
@@ -64,14 +65,18 @@ LEAST_SHARE = 0.8
 mistakes are those of some people, in some places."""
 LEAST_EVIDENCE = 2.7
 """What a fault explains of all people together, over the root of the sum of its squares."""
-MOST_EVIDENCE = 0.85
+MOST_EVIDENCE = 0.78
 """The same over the root of the number of people, of few people."""
 PENALTY = 8.0
 """Cost that each fitted quantity must explain."""
-MOST_POINTS = 700
-"""Of which about the search looks at."""
+MOST_BODIES = 16
+"""People, each over a window, with whom readings of a camera are compared."""
+MOST_POINTS = 450
+"""Of which about the search looks at; at three times as many where kinds are alike."""
 _LIKELY = 2
 """How many cameras all kinds of small faults are tried with."""
+_NEARLY = 0.4
+"""Share of the most likely camera's gain from which another one is tried as well."""
 _ROUGH = 6
 _FIRST_NOISE = 0.01
 _FEWEST_KNOTS = 8
@@ -199,7 +204,7 @@ def _changes(
     people = {}
     for index in sorted({view.index for view in views}):
         others = [view for view in views if view.index != index]
-        people[index] = bodies(others, match(others, len(knots)))
+        people[index] = spread(bodies(others, match(others, len(knots))), MOST_BODIES)
     fits = [fit(view, people[view.index]) for view in views]
     wanted = max(SUSPECT * max(fits), LOW_FIT)
     suspects = [place for place, one in enumerate(fits) if one < wanted]
@@ -318,7 +323,7 @@ class _SmallFaults:
         knots: NDArray[np.float64],
     ) -> None:
         self.start, self.starts, self.groups, self.knots = start, starts, groups, knots
-        self.every_point = False
+        self.decisive = False
         sightings = gather(coarse, groups)
         self.noise = _noise_of(coarse, sightings)
         self.n_knots = len(knots)
@@ -344,7 +349,8 @@ class _SmallFaults:
     def _gathered(self, views: Sequence[View]) -> Sightings:
         """The sightings of the views, of a part of the joints where there are many."""
         gathered = gather(views, self.groups)
-        every = 1 if self.every_point else max(1, round(len(gathered) / MOST_POINTS))
+        most = (3 if self.decisive else 1) * MOST_POINTS
+        every = max(1, round(len(gathered) / most))
         hashed = (gathered.knot * 7 + gathered.joint * 3 + gathered.person * 5) % every
         return gathered.where(hashed == 0)
 
@@ -375,14 +381,14 @@ class _SmallFaults:
         return best_one and self._decided(views, best_one)
 
     def _decided(self, views: tuple[View, ...], taken: _Candidate) -> _Candidate:
-        """The candidate, or the other kind that explains as much when all joints are looked at."""
+        """The candidate, or the other kind that explains more when more joints are looked at."""
         if taken.fault.kind not in ALIKE:
             return taken
-        self.every_point = True
+        self.decisive = True
         place = next(p for p, v in enumerate(views) if v.index == taken.fault.cameras[0])
         faults = [replace(taken.fault, kind=kind) for kind in ALIKE]
         again = [one for fault in faults for one in self._from_starts(views, place, fault)]
-        self.every_point = False
+        self.decisive = False
         best = min(again, key=lambda one: one.score)
         return self._candidate(
             _put(views, place, best.fitted.views[place]), place, best.fault, best.free
@@ -397,29 +403,44 @@ class _SmallFaults:
         fault = Fault("undistorted twice", everyone, 0, self.n_knots)
         return self._candidate(straight, 0, fault, frozenset())
 
-    def _likely(
-        self, views: tuple[View, ...], best: Adjusted, known: set[int]
-    ) -> list[int]:
-        """The places of the views of whom a fault might explain most, if it were of all kinds."""
+    def _likely(self, views: tuple[View, ...], best: Adjusted, known: set[int]) -> list[int]:
+        """The places of the views of which a fault might explain most, if it were of all kinds."""
         gains = {
             place: self._most_gain(views, place, best)
             for place, view in enumerate(views)
             if view.index not in known
         }
         hinted = [p for p in gains if any(i == views[p].index for _, i in self.starts)]
-        gaining = sorted((p for p, gain in gains.items() if gain > 0), key=lambda p: -gains[p])
-        return list(dict.fromkeys([*hinted, *gaining]))[:_LIKELY]
+        most = max(gains.values(), default=0.0)
+        gaining = [p for p, gain in gains.items() if gain > max(0.0, _NEARLY * most)]
+        ordered = sorted(gaining, key=lambda p: -gains[p])
+        return list(dict.fromkeys([*hinted, *ordered]))[:_LIKELY]
 
     def _most_gain(self, views: tuple[View, ...], place: int, best: Adjusted) -> float:
         """What all quantities of a view's two halves explain together, less what they must."""
-        halves = views[place].split((views[place].first + views[place].end) // 2)
-        split = (*views[:place], *halves, *views[place + 1 :])
-        sightings = self._gathered(split)
-        free = {**self._known_free(split), place: EVERYTHING, place + 1: EVERYTHING}
-        fitted = adjust(split, sightings, free, self.noise, steps=_ROUGH)
+        fitted, sightings = self._freed_halves(views, place)
         sighted = float(np.isfinite(sightings.px[place : place + 2, :, 0]).sum())
         mean = best.cost / np.isfinite(best.squared).sum()
-        return mean * _count(sightings) - fitted.cost - LEAST_GAIN * sighted
+        return float(mean * _count(sightings) - fitted.cost - LEAST_GAIN * sighted)
+
+    def _freed_halves(self, views: tuple[View, ...], place: int) -> tuple[Adjusted, Sightings]:
+        halves = views[place].split((views[place].first + views[place].end) // 2)
+        split = (*views[:place], *halves, *views[place + 1 :])
+        free = {**self._known_free(split), place: EVERYTHING, place + 1: EVERYTHING}
+        sightings = self._gathered(split)
+        return adjust(split, sightings, free, self.noise, steps=_ROUGH), sightings
+
+    def _changes_on_the_way(self, views: tuple[View, ...], place: int) -> bool:
+        """Whether a view's two halves ask for different quantities."""
+        if self.n_knots < _FEWEST_KNOTS:
+            return False
+        if any(index == views[place].index for _, index in self.starts):
+            return True
+        halves, sightings = self._freed_halves(views, place)
+        free = {**self._known_free(views), place: EVERYTHING}
+        whole = adjust(views, self._gathered(views), free, self.noise, steps=_ROUGH)
+        sighted = float(np.isfinite(sightings.px[place : place + 2, :, 0]).sum())
+        return whole.cost - halves.cost > LEAST_GAIN / 2 * sighted
 
     def _explains(self, candidate: _Candidate, best: Adjusted, seen: Sightings) -> bool:
         """Whether a candidate explains enough, and something of nearly everybody."""
@@ -445,7 +466,7 @@ class _SmallFaults:
             straight = replace(view, camera=undistorted(view.camera))
             fault = Fault("undistorted twice", (view.index,), *whole)
             yield self._candidate(_put(views, place, straight), place, fault, frozenset())
-        if self.n_knots >= _FEWEST_KNOTS:
+        if self._changes_on_the_way(views, place):
             for kind in ("bumped", "frames lost"):
                 yield from self._changed_on_the_way(views, place, kind)
 
@@ -465,7 +486,7 @@ class _SmallFaults:
         all_free = {**self._known_free(views), **({place: free} if free else {})}
         sightings = self._gathered(views)
         fitted = adjust(views, sightings, all_free, self.noise)
-        if TIME <= free and fitted.views[place].offset != views[place].offset:
+        if free >= TIME and fitted.views[place].offset != views[place].offset:
             late = fitted.views[place].delayed(fitted.views[place].offset, self.knots)
             views = _put(fitted.views, place, late)
             sightings = self._gathered(views)
@@ -528,9 +549,7 @@ class _SmallFaults:
         return int(total.argmin())
 
 
-def _cost_by_person(
-    fitted: Adjusted, sightings: Sightings, n_people: int
-) -> NDArray[np.float64]:
+def _cost_by_person(fitted: Adjusted, sightings: Sightings, n_people: int) -> NDArray[np.float64]:
     """(G,) mean cost of a sighting of each person and window."""
     there = np.isfinite(fitted.squared)
     cost = 0.5 * ROBUST**2 * np.log1p(np.nan_to_num(fitted.squared) / ROBUST**2)

@@ -17,10 +17,11 @@ from scipy.optimize import linear_sum_assignment
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
 
-BODY: tuple[str, ...] = ("nose",) + tuple(
-    f"{side}_{joint}"
-    for side in ("left", "right")
-    for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+SIDED = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+BODY: tuple[str, ...] = (
+    "nose",
+    *(f"left_{joint}" for joint in SIDED),
+    *(f"right_{joint}" for joint in SIDED),
 )
 """The joints that are looked at; a set of joints may lack some of them."""
 
@@ -29,12 +30,14 @@ CONFIDENT = 0.3
 HALF_WINDOW_S = 0.11
 """How far from a knot frames count for its parabola."""
 KNOT_S = 0.2
-"""Least time between knots."""
+"""Least time between knots of a take that is long enough."""
+FEWEST_KNOTS = 12
+"""Knots of a shorter one, if it has so many frames."""
 MOST_KNOTS = 100
 FARTHEST_STEP = 0.35
 """Largest distance from one frame to the next of one person, in body heights."""
 LONGEST_GAP_S = 0.35
-"""How long a person may be missed without becoming another one; one frame may always be missed."""
+"""How long somebody may be missed without becoming another person; one frame always may."""
 _FEWEST_JOINTS = 4
 _SPREAD_OF_HEIGHT = 3.3
 """A standing person's height over the root mean square distance of joints from their middle."""
@@ -106,9 +109,7 @@ def body_joints(joints: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def follow(
-    views: Views, camera: str, joints: Sequence[str], times: Mapping[int, float]
-) -> Tracks:
+def follow(views: Views, camera: str, joints: Sequence[str], times: Mapping[int, float]) -> Tracks:
     """Follow the people of one camera from frame to frame.
 
     Args:
@@ -138,7 +139,7 @@ def _points(people: People2D | None, chosen: list[int]) -> NDArray[np.float64]:
 
 
 def heights(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(...) px, of bodies (..., J, 2) by the spread of their joints; NaN where too few are there."""
+    """(...) px, of bodies (..., J, 2) by their joints' spread; NaN where too few are there."""
     there = np.isfinite(points[..., 0])
     count = there.sum(-1)
     filled = np.nan_to_num(points)
@@ -191,9 +192,10 @@ def _continued(
 
 def knots(times: NDArray[np.float64]) -> NDArray[np.float64]:
     """(K,) times at which the cameras are compared: frames' times, ``KNOT_S`` apart or more."""
+    apart = min(KNOT_S, (times[-1] - times[0]) / FEWEST_KNOTS)
     chosen = [times[0]]
     for time in times[1:]:
-        if time - chosen[-1] >= KNOT_S - 1e-6:
+        if time - chosen[-1] >= apart - 1e-6:
             chosen.append(time)
     places = np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_KNOTS)).round().astype(int)
     return np.array(chosen)[places]
@@ -225,14 +227,14 @@ def _parabola(
 
     A joint without a frame on both sides, or at 0, has no value.
     """
-    there = np.isfinite(points[..., 0])
+    there = np.asarray(np.isfinite(points[..., 0]))
     powers = np.stack([np.ones_like(offsets), offsets, offsets**2], axis=1)
     weights = there.astype(np.float64)
     normal = np.einsum("tnj,na,nb->tjab", weights, powers, powers) + _RIDGE
     right = np.einsum("tnj,na,tnjx->tjax", weights, powers, np.nan_to_num(points))
-    before, after = offsets <= 0.6, offsets >= -0.6
+    before, after = np.asarray(offsets <= 0.6), np.asarray(offsets >= -0.6)
     enough = (there & before[:, None]).any(1) & (there & after[:, None]).any(1)
-    enough &= (there & (np.abs(offsets) <= 1.6)[:, None]).any(1)
+    enough &= (there & np.asarray(np.abs(offsets) <= 1.6)[:, None]).any(1)
     normal = np.where(enough[..., None, None], normal, np.eye(3))
     solved = np.linalg.solve(normal, right)
     return (

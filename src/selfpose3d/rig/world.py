@@ -48,9 +48,7 @@ class World:
     size: NDArray[np.float64]
 
 
-def world_of(
-    points: NDArray[np.float64], sightings: Sightings, joints: Sequence[str]
-) -> World:
+def world_of(points: NDArray[np.float64], sightings: Sightings, joints: Sequence[str]) -> World:
     """Measure the world by people's triangulated joints (N, 3); without any, all is NaN."""
     if not len(points):
         nothing = np.full(3, np.nan)

@@ -6,6 +6,7 @@ late, a file's numbers are of another convention.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -153,9 +154,13 @@ def _as_it_is(people: People2D, camera: Camera) -> People2D:
 
 
 def _seen(
-    setup: _Setup, people: Walkers, times: NDArray[np.float64], rng: np.random.Generator, noise: Noise
+    setup: _Setup,
+    people: Walkers,
+    times: NDArray[np.float64],
+    rng: np.random.Generator,
+    noise: Noise,
 ) -> dict[tuple[int, str], People2D]:
-    views = {}
+    views: dict[tuple[int, str], People2D] = {}
     for index, name in enumerate(camera.name for camera in setup.given):
         start = setup.late_from[index] * (times[-1] + times[1])
         own = np.where(times >= start, setup.late_offsets[index], setup.offsets[index])
@@ -171,13 +176,11 @@ def _seen(
     return views
 
 
-def _with(values: tuple, index: int, value: object) -> tuple:  # type: ignore[type-arg]
+def _with(values: tuple[Any, ...], index: int, value: Any) -> tuple[Any, ...]:
     return (*values[:index], value, *values[index + 1 :])
 
 
-def turned(
-    camera: Camera, degrees: float, mm: float, rng: np.random.Generator
-) -> Camera:
+def turned(camera: Camera, degrees: float, mm: float, rng: np.random.Generator) -> Camera:
     """The camera turned about a random axis and moved in a random direction."""
     axis, way = rng.normal(size=(2, 3))
     turn = cv2.Rodrigues(np.radians(degrees) * axis / np.linalg.norm(axis))[0]
