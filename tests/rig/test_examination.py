@@ -16,7 +16,7 @@ EXACT = Noise(joints=0.0, missing_joints=0.0, missing_people=0.0, wild=0.0)
 
 
 def short(*faults: Planted, cameras: int = 4, seed: int = 11) -> Recording:
-    return record(seed, faults, cameras=cameras, seconds=4.0, people=3)
+    return record(seed, faults, cameras=cameras, seconds=3.0, people=3)
 
 
 def examined(recording: Recording) -> Examination:
@@ -42,12 +42,11 @@ def test_a_sound_rig_has_no_faults(cameras: int) -> None:
         (Planted("pose", 1, 2), "pose", ["cam03"], {"degrees": 2.0, "mm": 100.0}),
         (Planted("exchanged", 0, 1), "exchanged", ["cam02", "cam03"], {}),
         (Planted("time offset", 1, 0), "time offset", ["cam01"], {"frames": 4.0}),
-        (Planted("bumped", 2, 3), "bumped", ["cam04"], {"degrees": 8.0, "from_frame": 60.0}),
+        (Planted("bumped", 2, 3), "bumped", ["cam04"], {"degrees": 8.0, "from_frame": 45.0}),
         (Planted("frames lost", 1, 1), "frames lost", ["cam02"], {"frames": -5.0}),
         (Planted("principal point", 2, 1), "principal point", ["cam02"], {"x_px": 480.0}),
         (Planted("focal length", 1, 2), "focal length", ["cam03"], {"factor": 1 / 1.15}),
         (Planted("mirrored", 0, 2), "mirrored image", ["cam03"], {}),
-        (Planted("mirrored", 1, 2), "sides exchanged", ["cam03"], {}),
         (Planted("mirrored", 2, 2), "handedness", [], {}),
         (Planted("units", 1, 0), "units", [], {"factor": 10.0}),
         (Planted("gravity", 1, 0), "gravity", [], {"degrees": 90.0}),
@@ -62,7 +61,7 @@ def test_a_fault_is_found_with_its_camera_and_amount(
     told = found.findings[0].amount
     for quantity, value in amount.items():
         got = abs(told[quantity]) if quantity == "frames" else told[quantity]
-        slack = 24.0 if quantity == "from_frame" else 0.15 * abs(value) + 0.1
+        slack = 18.0 if quantity == "from_frame" else 0.15 * abs(value) + 0.1
         assert got == pytest.approx(abs(value), abs=slack)
 
 
