@@ -36,7 +36,8 @@ _UNKNOWNS = 10
 ROBUST = 2.5
 """Residual, in expected errors, from which sightings lose weight."""
 STEPS = 12
-_ENOUGH_GAIN = 2e-4
+ENOUGH_GAIN = 2e-4
+"""Share of the cost that a step must gain for another one to follow."""
 _WIDEST = 20.0
 """Residuals count at most this much, so that a point behind a camera can't undo a step."""
 
@@ -142,6 +143,7 @@ def adjust(
     noise: float,
     start: NDArray[np.float64] | None = None,
     steps: int = STEPS,
+    enough_gain: float = ENOUGH_GAIN,
 ) -> Adjusted:
     """Fit the free quantities of views, and all points, to what was seen.
 
@@ -153,6 +155,7 @@ def adjust(
         noise: expected error of a sighted joint, in body heights.
         start: (N, 3) points to start from.
         steps: most steps.
+        enough_gain: share of the cost that a step must gain for another one to follow.
     """
     points = triangulated(views, sightings) if start is None else start
     state = _State.of(tuple(views), points, sightings, noise)
@@ -165,7 +168,7 @@ def adjust(
         gain = state.cost - tried.cost
         if gain > 0:
             state, damping = tried, damping / 5
-            if gain < _ENOUGH_GAIN * state.cost:
+            if gain < enough_gain * state.cost:
                 break
         else:
             damping *= 10

@@ -35,7 +35,11 @@ LEAST_TILT = 12.0
 LEAST_UPRIGHT = 0.8
 """Length of the mean of people's up vectors below which they tell nothing of gravity."""
 LEAST_FACING = 0.35
+"""Share of people who look forwards, below which left is right."""
 FEW_EXPLAINED = 0.4
+"""Share of the 2D people that is explained in the end, below which the cameras do not agree."""
+OF_THE_PEOPLE = ("mirrored image", "image upside down", "sides exchanged")
+"""Faults of the images or the 2D people, which leave the camera where it is."""
 _NOISE = 0.01
 _ROUNDS = 3
 
@@ -275,7 +279,9 @@ def _finding(
     )
     there = np.isfinite(sightings.px[place, :, 0])
     px, mm, share = _moved(before, after, fitted.points[there], sightings, place, there)
-    if share < LEAST_MOVE and fault.kind not in ("sides exchanged",):
+    if fault.kind in OF_THE_PEOPLE:
+        return Finding(fault.kind, names)
+    if share < LEAST_MOVE:
         return None
     amount = {**fault.amount, **_amounts(fault, before, after, take)}
     return Finding(fault.kind, names, px, mm, amount, fault.what)

@@ -103,7 +103,7 @@ def _fitted(
             f"{FEWEST_POINTS} are needed to refine a rig. Examine it first, or take more frames"
         )
     everything = dict.fromkeys(range(len(views)), free)
-    return adjust(views, sightings, everything, NOISE, steps=STEPS).views
+    return adjust(views, sightings, everything, NOISE, steps=STEPS, enough_gain=1e-5).views
 
 
 def _error(views: Sequence[View], groups: Sequence[Group]) -> float:

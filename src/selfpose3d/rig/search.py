@@ -11,7 +11,7 @@
 Letters: V views, K knots, N points.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from selfpose3d.rig.bundle import (
     CENTRE,
+    ENOUGH_GAIN,
     EVERYTHING,
     FOCAL,
     POSE,
     ROBUST,
+    STEPS,
     TIME,
     TURN,
     Adjusted,
@@ -241,7 +243,7 @@ def _broken_part(view: View, people: Sequence[Body], drop: float) -> View | None
     """The part of a view whose agreement is much lower than that of the rest, if there is one."""
     seen = [body for body in people if np.isfinite(body.points).any()]
     starts = sorted({body.first for body in seen if view.first <= body.first < view.end})
-    if len(starts) < 4:
+    if len(starts) < 3:
         return None
     agreement = agreements(view, seen)
     first_of = np.array([body.first for body in seen])
@@ -485,13 +487,19 @@ class _SmallFaults:
     ) -> _Candidate:
         all_free = {**self._known_free(views), **({place: free} if free else {})}
         sightings = self._gathered(views)
-        fitted = adjust(views, sightings, all_free, self.noise)
+        fitted = self._adjusted(views, sightings, all_free)
         if free >= TIME and fitted.views[place].offset != views[place].offset:
             late = fitted.views[place].delayed(fitted.views[place].offset, self.knots)
             views = _put(fitted.views, place, late)
             sightings = self._gathered(views)
-            fitted = adjust(views, sightings, all_free, self.noise)
+            fitted = self._adjusted(views, sightings, all_free)
         return _Candidate(fault, views, free, sightings, fitted)
+
+    def _adjusted(
+        self, views: Sequence[View], sightings: Sightings, free: Mapping[int, frozenset[int]]
+    ) -> Adjusted:
+        steps, gain = (STEPS, ENOUGH_GAIN) if not self.decisive else (4 * STEPS, ENOUGH_GAIN / 20)
+        return adjust(views, sightings, free, self.noise, steps=steps, enough_gain=gain)
 
     def _changed_on_the_way(
         self, views: tuple[View, ...], place: int, kind: str
