@@ -1,6 +1,7 @@
 """Faults that are put into a rig are found, with their cameras and amounts."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,12 +16,19 @@ from selfpose3d.synthetic.walkers import JOINTS, Noise
 EXACT = Noise(joints=0.0, missing_joints=0.0, missing_people=0.0, wild=0.0)
 
 
+@cache
 def short(*faults: Planted, cameras: int = 4, seed: int = 11) -> Recording:
     return record(seed, faults, cameras=cameras, seconds=3.0, people=3)
 
 
 def examined(recording: Recording) -> Examination:
     return examine(recording.cameras, recording.views, JOINTS, recording.times)
+
+
+@cache
+def of_short(*faults: Planted) -> Examination:
+    """What is found with four cameras and these faults; kept for other tests."""
+    return examined(short(*faults))
 
 
 @pytest.mark.parametrize("cameras", [3, 4])
@@ -56,7 +64,7 @@ def test_a_sound_rig_has_no_faults(cameras: int) -> None:
 def test_a_fault_is_found_with_its_camera_and_amount(
     fault: Planted, kind: str, cameras: list[str], amount: dict[str, float]
 ) -> None:
-    found = examined(short(fault))
+    found = of_short(fault)
     assert [(one.kind, sorted(one.cameras)) for one in found.findings] == [(kind, cameras)]
     told = found.findings[0].amount
     for quantity, value in amount.items():
@@ -112,7 +120,7 @@ def test_few_exact_frames_tell_exchanged_cameras() -> None:
 
 
 def test_cameras_of_different_recordings_do_not_agree() -> None:
-    one, other = short(seed=11), short(seed=12)
+    one, other = (record(seed, cameras=4, seconds=1.0, people=2) for seed in (11, 12))
     views = {**one.views, **{k: v for k, v in other.views.items() if k[1] in ("cam02", "cam03")}}
     found = examine(one.cameras, views, JOINTS, one.times)
     assert found.findings[0].kind == "no agreement"
@@ -128,7 +136,7 @@ def test_people_of_no_camera_are_refused() -> None:
 
 def test_every_kind_has_its_sentence() -> None:
     assert set(TELL) == set(KINDS)
-    told = sentences(examined(short(Planted("pose", 1, 2))))
+    told = sentences(of_short(Planted("pose", 1, 2)))
     assert told[0].startswith("1 fault was found.")
     assert told[1].startswith("Camera cam03 does not stand as its calibration says")
     assert "degrees" in told[1] and "px at the people" in told[1]

@@ -232,12 +232,16 @@ def _parabola(
     weights = there.astype(np.float64)
     normal = np.einsum("tnj,na,nb->tjab", weights, powers, powers) + _RIDGE
     right = np.einsum("tnj,na,tnjx->tjax", weights, powers, np.nan_to_num(points))
-    before, after = np.asarray(offsets <= 0.6), np.asarray(offsets >= -0.6)
-    enough = (there & before[:, None]).any(1) & (there & after[:, None]).any(1)
-    enough &= (there & np.asarray(np.abs(offsets) <= 1.6)[:, None]).any(1)
+    enough = _any(there, offsets <= 0.6) & _any(there, offsets >= -0.6)
+    enough &= _any(there, np.abs(offsets) <= 1.6)
     normal = np.where(enough[..., None, None], normal, np.eye(3))
     solved = np.linalg.solve(normal, right)
     return (
         np.where(enough[..., None], solved[..., 0, :], np.nan),
         np.where(enough[..., None], solved[..., 1, :], 0.0),
     )
+
+
+def _any(there: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(T, J) whether something is there (T, N, J) in one of the chosen frames (N,)."""
+    return np.asarray(there[:, chosen].any(1))
