@@ -187,7 +187,7 @@ def _large_faults(
     for _ in range(len(views)):
         options = [
             (support(match(changed, len(knots)), changed, len(knots)), number, changed, fault)
-            for number, (changed, fault) in enumerate(_changes(views, knots))
+            for number, (changed, fault) in enumerate(_changes(views, knots, found))
         ]
         if not options:
             break
@@ -200,16 +200,20 @@ def _large_faults(
 
 
 def _changes(
-    views: tuple[View, ...], knots: NDArray[np.float64]
+    views: tuple[View, ...], knots: NDArray[np.float64], found: Sequence[Fault]
 ) -> Iterator[tuple[tuple[View, ...], Fault]]:
-    """The rig with one camera read in the way that fits best, and with two exchanged."""
+    """The rig with one camera read in the way that fits best, and with two exchanged.
+
+    A camera of which a fault was found that is to be fitted is left as it is.
+    """
     people = {}
     for index in sorted({view.index for view in views}):
         others = [view for view in views if view.index != index]
         people[index] = spread(bodies(others, match(others, len(knots))), MOST_BODIES)
     fits = [fit(view, people[view.index]) for view in views]
     wanted = max(SUSPECT * max(fits), LOW_FIT)
-    suspects = [place for place, one in enumerate(fits) if one < wanted]
+    done = {index for fault in found if fault.kind in CONTINUOUS for index in fault.cameras}
+    suspects = [p for p, one in enumerate(fits) if one < wanted and views[p].index not in done]
     for place in suspects:
         view, own = views[place], people[views[place].index]
         scores = [(fit(one.view, own), one) for one in discrete(view, knots)]
