@@ -127,6 +127,16 @@ def test_cameras_of_different_recordings_do_not_agree() -> None:
     assert found.explained_after < 0.4
 
 
+def test_of_two_cameras_it_is_told_whether_they_agree() -> None:
+    two = short(cameras=2)
+    assert examined(two).findings == ()
+    off = (two.cameras[0], turned(two.cameras[1], 25.0, 0.0, np.random.default_rng(0)))
+    found = examined(replace(two, cameras=off))
+    assert [(one.kind, one.cameras) for one in found.findings] == [
+        ("no agreement", ("cam01", "cam02"))
+    ]
+
+
 def test_people_of_no_camera_are_refused() -> None:
     recording = six_frames()
     cameras = [replace(camera, name=f"other{i}") for i, camera in enumerate(recording.cameras)]

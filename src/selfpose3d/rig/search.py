@@ -54,6 +54,8 @@ from selfpose3d.rig.views import View, of_camera
 CLEARLY = 1.25
 """Ratio of supports from which one reading of the whole rig is better than another."""
 LEAST_SUPPORT_GAIN = 0.02
+FEWEST_CAMERAS = 3
+"""Of two cameras that disagree it can't be told which one is off."""
 SUSPECT = 0.85
 """Fit of a camera, over the best camera's, below which costly readings are tried."""
 LOW_FIT = 0.3
@@ -152,6 +154,11 @@ def search(views: Sequence[View], knots: NDArray[np.float64]) -> Searched:
         knots: (K,) times, s.
     """
     given, whole = _of_all(tuple(views), len(knots))
+    if len(views) < FEWEST_CAMERAS:
+        groups = match(given, len(knots))
+        sightings = gather(given, groups)
+        fitted = adjust(given, sightings, {}, _FIRST_NOISE)
+        return Searched(tuple(whole), given, groups, sightings, fitted, _FIRST_NOISE)
     coarse, large = _large_faults(given, knots)
     kept = [fault for fault in large if fault.kind not in CONTINUOUS]
     groups = match(coarse, len(knots))

@@ -243,7 +243,7 @@ def _focal(setup: _Setup, i: int, size: int, rng: np.random.Generator) -> _Setup
 
 
 def _undistorted(setup: _Setup, i: int, size: int, rng: np.random.Generator) -> _Setup:
-    lens = np.array([(-0.15, -0.25, -0.35)[size], 0.05, 0, 0, 0])
+    lens = np.array([(-0.45, -0.55, -0.65)[size], 0.2, 0, 0, 0])
     given = tuple(replace(camera, distortion=lens) for camera in setup.given)
     right = tuple(replace(camera, distortion=np.zeros(5)) for camera in setup.right)
     later = tuple(replace(camera, distortion=np.zeros(5)) for camera in setup.later)
