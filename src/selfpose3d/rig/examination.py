@@ -37,11 +37,12 @@ LEAST_UPRIGHT = 0.8
 LEAST_FACING = 0.35
 """Share of people who look forwards, below which left is right."""
 FEW_EXPLAINED = 0.4
-"""Share of the 2D people that is explained in the end, below which the cameras do not agree."""
+"""Share of the 2D people whom two cameras explain in the end, below which they do not agree."""
 OF_THE_PEOPLE = ("mirrored image", "image upside down", "sides exchanged")
 """Faults of the images or the 2D people, which leave the camera where it is."""
 _NOISE = 0.01
 _ROUNDS = 3
+_MANY_STEPS, _LITTLE = 30, 1e-6
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class CameraFigures:
     """How well one camera's 2D people fit the 3D people, as calibrated.
 
     Args:
-        explained: share of the 2D people whom a 3D person of several cameras explains.
+        explained: share of the 2D people whom a 3D person explains who is seen by three cameras;
+            by two, if the rig has no more than three.
         people: number of 2D people at the knots.
         px: median distance of their joints from the projections, px; NaN without any.
         mm: the same at the people's distance, mm if the world is in mm.
@@ -178,16 +180,19 @@ def examine(
     take = take_of(cameras, views, joints, times)
     given = take.views()
     groups = match(given, len(take.knots))
-    figures, explained = _figures(take, given, groups)
+    wanted = max(2, min(3, len(cameras) - 1))
+    figures, explained = _figures(take, given, groups, wanted)
     found = search(given, take.knots)
     full = gather(found.views, found.groups)
     fitted = adjust(found.views, full, {}, found.noise)
     world = world_of(fitted.points, full, take.tracks[0].joints)
-    _, after = _figures(take, found.views, match(found.views, len(take.knots)))
+    groups = match(found.views, len(take.knots))
+    _, after = _figures(take, found.views, groups, wanted)
+    _, agreed = _figures(take, found.views, groups, 2)
     small = [_finding(take, given, found, fitted, full, fault) for fault in found.faults]
     told = [one for one in small if one is not None]
     return Examination(
-        findings=_all_findings(world, told, after, take),
+        findings=_all_findings(world, told, agreed, take),
         figures=figures,
         world=world,
         cameras=take.cameras,
@@ -208,7 +213,9 @@ def time_offsets(take: Take, found: Searched) -> dict[str, float]:
     for _ in range(_ROUNDS):
         sightings = gather(views, found.groups)
         free = dict.fromkeys(range(1, len(views)), TIME)
-        fitted = adjust(views, sightings, free, found.noise).views
+        fitted = adjust(
+            views, sightings, free, found.noise, steps=_MANY_STEPS, enough_gain=_LITTLE
+        ).views
         views = tuple(view.delayed(view.offset, take.knots) for view in fitted)
     offsets = np.array([_longest(views, i).offset for i in range(len(take.cameras))])
     frames = (offsets - np.median(offsets)) / take.step
@@ -220,10 +227,9 @@ def _longest(views: Sequence[View], index: int) -> View:
 
 
 def _figures(
-    take: Take, views: Sequence[View], groups: Sequence[Group]
+    take: Take, views: Sequence[View], groups: Sequence[Group], wanted: int
 ) -> tuple[dict[str, CameraFigures], float]:
-    """Figures by camera, and the explained share of all 2D people."""
-    wanted = min(3, len(take.cameras))
+    """Figures by camera, and the share of all 2D people who are explained by so many cameras."""
     sightings = gather(views, [one for one in groups if one.size >= wanted])
     fitted = adjust(views, sightings, {}, _NOISE)
     by_camera, total, of_all = {}, 0, 0
@@ -261,6 +267,25 @@ def _of_camera(
     )
 
 
+@dataclass(frozen=True)
+class _Moved:
+    """What a fault does to one camera: medians over the people's joints, None out of the image.
+
+    Args:
+        before: the view as calibrated.
+        after: without the fault.
+        px: how far the image moves at the people.
+        mm: the same at the people's distance.
+        share: the same in body heights.
+    """
+
+    before: View
+    after: View
+    px: float | None
+    mm: float | None
+    share: float
+
+
 def _finding(
     take: Take,
     given: Sequence[View],
@@ -269,46 +294,39 @@ def _finding(
     sightings: Sightings,
     fault: Fault,
 ) -> Finding | None:
-    """A fault with its amounts; none if it hardly moves the image."""
+    """A fault with its amounts, in the camera that it moves most; none if it hardly moves it."""
     names = tuple(take.cameras[index].name for index in fault.cameras)
-    before = given[fault.cameras[0]]
-    place, after = next(
-        (p, v)
-        for p, v in enumerate(fitted.views)
-        if v.index == fault.cameras[0] and v.first <= fault.first < v.end
-    )
-    there = np.isfinite(sightings.px[place, :, 0])
-    px, mm, share = _moved(before, after, fitted.points[there], sightings, place, there)
     if fault.kind in OF_THE_PEOPLE:
         return Finding(fault.kind, names)
-    if share < LEAST_MOVE:
+    places = [
+        place
+        for place, view in enumerate(fitted.views)
+        if view.index in fault.cameras and view.first <= fault.first < view.end
+    ]
+    moves = [_moved(given[fitted.views[p].index], fitted, sightings, p) for p in places]
+    most = max(moves, key=lambda one: one.share)
+    if most.share < LEAST_MOVE:
         return None
-    amount = {**fault.amount, **_amounts(fault, before, after, take)}
-    return Finding(fault.kind, names, px, mm, amount, fault.what)
+    amount = {**fault.amount, **_amounts(fault, most.before, most.after, take)}
+    return Finding(fault.kind, names, most.px, most.mm, amount, fault.what)
 
 
-def _moved(
-    before: View,
-    after: View,
-    points: NDArray[np.float64],
-    sightings: Sightings,
-    place: int,
-    there: NDArray[np.bool_],
-) -> tuple[float | None, float | None, float]:
-    """Median shift of the image at the people in px, in mm and in body heights."""
+def _moved(before: View, fitted: Adjusted, sightings: Sightings, place: int) -> _Moved:
+    after = fitted.views[place]
+    there = np.isfinite(sightings.px[place, :, 0])
+    points = fitted.points[there]
     if not len(points):
-        return None, None, np.inf
+        return _Moved(before, after, None, None, np.inf)
     gap, at = moved_px(after.camera, before.camera, points)
-    late = (after.offset - before.offset) * np.linalg.norm(
-        sightings.velocity[place, there], axis=-1
-    )
+    speed = np.linalg.norm(sightings.velocity[place, there], axis=-1)
+    late = (after.offset - before.offset) * speed
     depth = points @ after.camera.R[2] + after.camera.t[2]
     gap = np.hypot(np.nan_to_num(gap, nan=np.inf), late)
     at = np.hypot(np.nan_to_num(at, nan=np.inf), late * depth / focal(after.camera))
     share = float(np.median(gap / sightings.height[place, there]))
-    middle, middle_at = float(np.median(gap)), float(np.median(at))
-    behind = not np.isfinite(middle)
-    return (None if behind else middle), (None if behind else middle_at), share
+    if not np.isfinite(share):
+        return _Moved(before, after, None, None, share)
+    return _Moved(before, after, float(np.median(gap)), float(np.median(at)), share)
 
 
 def _amounts(fault: Fault, before: View, after: View, take: Take) -> dict[str, float]:
@@ -355,9 +373,9 @@ def _axis(up: NDArray[np.float64]) -> str:
 
 
 def _all_findings(
-    world: World, told: Sequence[Finding], after: float, take: Take
+    world: World, told: Sequence[Finding], agreed: float, take: Take
 ) -> tuple[Finding, ...]:
     """What is wrong, or that the cameras do not agree if nothing that was found makes them."""
-    if after < FEW_EXPLAINED:
+    if agreed < FEW_EXPLAINED:
         return (Finding("no agreement", tuple(camera.name for camera in take.cameras)), *told)
     return (*_of_world(world), *told)

@@ -82,6 +82,7 @@ _LIKELY = 2
 _NEARLY = 0.4
 """Share of the most likely camera's gain from which another one is tried as well."""
 _ROUGH = 6
+_ROUNDS = 3
 _FIRST_NOISE = 0.01
 _FEWEST_KNOTS = 8
 _MEDIAN_SQUARED = 1.386
@@ -357,6 +358,8 @@ class _SmallFaults:
                 self.free[key] = taken.free
             views = taken.fitted.views
             best, sightings = taken.fitted, taken.sightings
+        if any(free >= TIME for free in self.free.values()):
+            views, sightings, best = self._settled(views)
         return Searched(tuple(faults), views, self.groups, sightings, best, self.noise)
 
     def _gathered(self, views: Sequence[View]) -> Sightings:
@@ -369,6 +372,15 @@ class _SmallFaults:
 
     def _fitted(self, views: Sequence[View], sightings: Sightings) -> Adjusted:
         return adjust(views, sightings, self._known_free(views), self.noise)
+
+    def _settled(self, views: tuple[View, ...]) -> tuple[tuple[View, ...], Sightings, Adjusted]:
+        """The views with their offsets fitted to the end, people read at these offsets."""
+        self.decisive = True
+        for _ in range(_ROUNDS):
+            sightings = self._gathered(views)
+            best = self._adjusted(views, sightings, self._known_free(views))
+            views = tuple(view.delayed(view.offset, self.knots) for view in best.views)
+        return views, self._gathered(views), best
 
     def _known_free(self, views: Sequence[View]) -> dict[int, frozenset[int]]:
         keys = {place: (view.index, view.first) for place, view in enumerate(views)}
