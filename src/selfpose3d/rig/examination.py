@@ -38,6 +38,8 @@ LEAST_FACING = 0.35
 """Share of people who look forwards, below which left is right."""
 FEW_EXPLAINED = 0.4
 """Share of the 2D people whom two cameras explain in the end, below which they do not agree."""
+FEWEST_EXPLAINED = 0.15
+"""The same of those whom three cameras explain; people may hide from most cameras."""
 OF_THE_PEOPLE = ("mirrored image", "image upside down", "sides exchanged")
 """Faults of the images or the 2D people, which leave the camera where it is."""
 _NOISE = 0.01
@@ -192,7 +194,7 @@ def examine(
     small = [_finding(take, given, found, fitted, full, fault) for fault in found.faults]
     told = [one for one in small if one is not None]
     return Examination(
-        findings=_all_findings(world, told, agreed, take),
+        findings=_all_findings(world, told, agreed, after, take),
         figures=figures,
         world=world,
         cameras=take.cameras,
@@ -373,9 +375,9 @@ def _axis(up: NDArray[np.float64]) -> str:
 
 
 def _all_findings(
-    world: World, told: Sequence[Finding], agreed: float, take: Take
+    world: World, told: Sequence[Finding], agreed: float, after: float, take: Take
 ) -> tuple[Finding, ...]:
     """What is wrong, or that the cameras do not agree if nothing that was found makes them."""
-    if agreed < FEW_EXPLAINED:
+    if agreed < FEW_EXPLAINED or after < FEWEST_EXPLAINED:
         return (Finding("no agreement", tuple(camera.name for camera in take.cameras)), *told)
     return (*_of_world(world), *told)
