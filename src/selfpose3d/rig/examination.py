@@ -16,7 +16,7 @@ from selfpose3d.geometry.cameras import Camera
 from selfpose3d.rig.bundle import TIME, Adjusted, Sightings, adjust, gather, moved_px
 from selfpose3d.rig.findings import Finding
 from selfpose3d.rig.matching import Group, match
-from selfpose3d.rig.search import Fault, Searched, search
+from selfpose3d.rig.search import CONTINUOUS, Fault, Searched, search
 from selfpose3d.rig.tracks import Tracks, follow, knots, sample
 from selfpose3d.rig.views import View, focal, of_camera
 from selfpose3d.rig.world import STATURE_MM, World, world_of
@@ -305,7 +305,8 @@ def _finding(
         for place, view in enumerate(fitted.views)
         if view.index in fault.cameras and view.first <= fault.first < view.end
     ]
-    moves = [_moved(given[fitted.views[p].index], fitted, sightings, p) for p in places]
+    before = found.start if fault.kind in CONTINUOUS else given
+    moves = [_moved(before[fitted.views[p].index], fitted, sightings, p) for p in places]
     most = max(moves, key=lambda one: one.share)
     if most.share < LEAST_MOVE:
         return None

@@ -132,7 +132,8 @@ class Searched:
 
     Args:
         faults: that were found.
-        views: of the rig without them.
+        start: one view of each camera, with those faults undone that no fit finds.
+        views: of the rig without any fault.
         groups: the people over windows.
         sightings: of the people's joints.
         fitted: the views with the points, as fitted.
@@ -140,6 +141,7 @@ class Searched:
     """
 
     faults: tuple[Fault, ...]
+    start: tuple[View, ...]
     views: tuple[View, ...]
     groups: list[Group]
     sightings: Sightings
@@ -159,7 +161,7 @@ def search(views: Sequence[View], knots: NDArray[np.float64]) -> Searched:
         groups = match(given, len(knots))
         sightings = gather(given, groups)
         fitted = adjust(given, sightings, {}, _FIRST_NOISE)
-        return Searched(tuple(whole), given, groups, sightings, fitted, _FIRST_NOISE)
+        return Searched(tuple(whole), given, given, groups, sightings, fitted, _FIRST_NOISE)
     coarse, large = _large_faults(given, knots)
     kept = [fault for fault in large if fault.kind not in CONTINUOUS]
     groups = match(coarse, len(knots))
@@ -360,7 +362,7 @@ class _SmallFaults:
             best, sightings = taken.fitted, taken.sightings
         if any(free >= TIME for free in self.free.values()):
             views, sightings, best = self._settled(views)
-        return Searched(tuple(faults), views, self.groups, sightings, best, self.noise)
+        return Searched(tuple(faults), self.start, views, self.groups, sightings, best, self.noise)
 
     def _gathered(self, views: Sequence[View]) -> Sightings:
         """The sightings of the views, of a part of the joints where there are many."""
