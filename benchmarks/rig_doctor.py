@@ -202,7 +202,7 @@ def table(rows: list[Row]) -> str:
     """Markdown of all parts."""
     of = {part: [row for row in rows if row["part"] == part] for part in
           ("single", "sound", "pair", "refined", "timed")}  # fmt: skip
-    lines = ["| fault put in | sizes | seen | named | with the right camera, nothing else |"]
+    lines = ["| fault put in | moves the image by | cases | named | named, and nothing else |"]
     lines += ["|---|---|---:|---:|---:|"]
     seen = [row for row in of["single"] if row["moved_px"] > SEEN_PX or row["kind"] == "mirrored"]
     for kind in [*FAULTS, "all"]:
@@ -210,7 +210,7 @@ def table(rows: list[Row]) -> str:
         px = sorted({round(row["moved_px"]) for row in own})
         hit = sum(any(one in row["named"] for one in row["wanted"]) for row in own)
         exact = sum(right(row) for row in own)
-        spread = f"{px[0]} to {px[-1]} px" if own and kind != "all" else ""
+        spread = f"{px[0]} to {px[-1]} px" if own and kind not in ("mirrored", "all") else ""
         lines.append(f"| {kind} | {spread} | {len(own)} | {hit} | {exact} |")
     lines += ["", *rest(of)]
     return "\n".join(lines) + "\n"
@@ -221,9 +221,8 @@ def rest(of: dict[str, list[Row]]) -> list[str]:
     lines = []
     if of["sound"]:
         alarms = [row["named"] for row in of["sound"] if row["named"]]
-        lines.append(
-            f"- Sound rigs: {len(of['sound'])}, false alarms: {len(alarms)}. {alarms or ''}"
-        )
+        lines.append(f"- Sound rigs: {len(of['sound'])}, false alarms: {len(alarms)}.")
+        lines += [f"  - {alarm}" for alarm in alarms]
     if of["pair"]:
         both = sum(all(one in row["named"] for one in row["wanted"]) for row in of["pair"])
         exact = sum(right(row) for row in of["pair"])
