@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "detection": FOUNDATION
     | LOWEST
     | {"fetch", "files", "parameters", "progress", "reconstruction"},
+    "rig": FOUNDATION | {"calibrations", "detection", "files", "reconstruction"},
     "networks": {"errors", "fetch"},
     "training": FOUNDATION
     | {"detection", "files", "parameters", "progress", "reconstruction", "seeds"},
