@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from selfpose3d.cli import app
 from selfpose3d.files.poses2d import skeleton_of, write_poses2d
-from selfpose3d.files.scenes import read_cameras, read_image, write_cameras, write_scene
+from selfpose3d.files.scenes import Scene, read_cameras, read_image, write_cameras, write_scene
 from selfpose3d.rig.inputs import read_seen
 from selfpose3d.synthetic.faulty_rigs import Planted, Recording, record
 from selfpose3d.synthetic.walkers import BODY
