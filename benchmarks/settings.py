@@ -47,13 +47,12 @@ class Setting:
         return load_parameters(files)
 
     def parameters(self, threads: int | None, accelerator: str = "cpu") -> Parameters:
-        """Its parameters; ``threads`` instead of the stages' own, where given."""
+        """Its parameters; ``threads`` instead of its own, where given."""
         settings = {**COMMON, "compute.accelerator": accelerator, **self.settings}
         whole = with_settings(self.as_written(), settings, self.title)
         if threads is None:
             return whole
-        own = {f"train.{stage}.threads": threads for stage in ALL_STAGES}
-        return with_settings(whole, own | {"inference.threads": threads}, self.title)
+        return with_settings(whole, {"compute.threads": threads}, self.title)
 
     def scene(self, folder: Path, frames: int = FRAMES) -> Synthetic:
         """Five cameras about a few people."""

@@ -24,6 +24,7 @@ LOWEST = {"errors", "tables"}
 FOUNDATION = {"errors", "geometry", "skeletons"}
 MAY_IMPORT = {
     "errors": set(),
+    "chains": set(),
     "skeletons": {"errors"},
     "seeds": set(),
     "progress": set(),
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "detection": FOUNDATION
     | LOWEST
     | {"fetch", "files", "keypoints", "parameters", "progress", "reconstruction"},
+    "rig": FOUNDATION | {"calibrations", "files", "keypoints", "reconstruction"},
     "networks": {"errors", "fetch"},
     "training": FOUNDATION
     | {"detection", "files", "parameters", "progress", "reconstruction", "seeds"},
@@ -52,7 +54,7 @@ MAY_IMPORT = {
     | {"training"},
     "plan": LOWEST | {"calibrations", "detection", "files", "methods", "parameters", "sources"},
     "evaluation": FOUNDATION | {"files"},
-    "reporting": {"errors", "files", "geometry", "parameters"},
+    "reporting": {"chains", "errors", "files", "geometry", "parameters"},
 }
 """The rooms of the package that a room imports, besides itself: all of them, and no others. What a
 table names as a ``Step`` is imported when it is run, and no arrow."""

@@ -54,6 +54,9 @@ WEIGHTS: Mapping[str, float] = {
 }
 V2V_KEPT = 200.0
 """Bytes per voxel and channel of a V2V's width: 150 kept, and gradients of its few large layers."""
+V2V_INPUT = 32.0
+"""Bytes per voxel and input channel: the volume, and seven times as much where the first layer is
+computed in 2D (``networks.v2v.WideConv3d``)."""
 V2V_WEIGHTS = 12_700.0
 """Weights of a V2V per square of its width."""
 LOOKED_AT = 250.0
@@ -202,7 +205,7 @@ def _volumes(width: int, channels: int, voxels: float, learns: bool) -> Work:
     flops = (1700 * width**2 + 686 * channels * width) * voxels
     weights = V2V_WEIGHTS * width**2
     if learns:
-        return Work((V2V_KEPT * width + 4 * channels) * voxels, 0.0, 3 * flops, weights)
+        return Work((V2V_KEPT * width + V2V_INPUT * channels) * voxels, 0.0, 3 * flops, weights)
     return Work(0.0, (32 * width + 4 * channels) * voxels, flops, weights)
 
 
@@ -367,13 +370,20 @@ def prediction_gpus(parameters: Parameters, experiment: ExperimentNode) -> int:
     return int(experiment.runs_networks and own.compute.accelerator != "cpu")
 
 
+def prediction_threads(parameters: Parameters, experiment: ExperimentNode) -> int:
+    """Those of the networks, where any run."""
+    own = resolved(parameters, experiment.parameters)
+    return own.compute.threads if experiment.runs_networks else 1
+
+
 def prediction_runtime_minutes(parameters: Parameters, experiment: ExperimentNode) -> int:
     """Minutes of predicting an experiment's people."""
     own = resolved(parameters, experiment.parameters)
     batches = math.ceil(_all_frames(own, "test") / own.inference.batch_size)
     work = _prediction(own)
     on_gpu = prediction_gpus(parameters, experiment)
-    seconds = batches * (work.flops / GPU_FLOPS if on_gpu else work.cpu_seconds)
+    on_cpu = work.cpu_seconds / prediction_threads(parameters, experiment)
+    seconds = batches * (work.flops / GPU_FLOPS if on_gpu else on_cpu)
     return max(_asked_minutes(START_SECONDS + seconds), people_runtime_minutes(own))
 
 
@@ -384,10 +394,10 @@ def heatmaps_memory_mb(parameters: Parameters, stage: StageNode) -> int:
 
 
 def heatmaps_runtime_minutes(parameters: Parameters, stage: StageNode) -> int:
-    """Minutes of measuring them, on one core."""
+    """Minutes of measuring them, on the stage's threads."""
     own = resolved(parameters, stage.parameters)
     work = _images(own.networks.backbone, _all_frames(own, "test") * _frame_pixels(own), False)
-    return _asked_minutes(START_SECONDS + work.cpu_seconds)
+    return _asked_minutes(START_SECONDS + work.cpu_seconds / stage.threads)
 
 
 def detection_memory_mb(threads: int) -> int:

@@ -14,6 +14,8 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
+from jobs import jobs_of
+from selfpose3d.chains import jobs_text
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
 from selfpose3d.files.results import (
@@ -616,6 +618,7 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
         repeated("--quality", map("=".join, quality_files(plan).items())),
         repeated("--scene", given.scenes),
         repeated("--truth", given.truth),
+        repeated("--jobs", [jobs_text(jobs_of(plan))]),
     ]
     if plan.footage:
         (footage,) = plan.footage.labels.scenes

@@ -272,6 +272,49 @@ def refine_cameras(
     refine_scene(scene, labels, people, out)
 
 
+@command("check-rig")
+def check_rig(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="scene folder, or a folder with a calibration and 2D people"),
+    ],
+    people: Annotated[
+        Path | None,
+        typer.Option(
+            help="2D people: labels or detections (Parquet), COCO results, or a folder of "
+            "OpenPose files; people.parquet, people.json or people/ in the folder if not given"
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="folder for rig.json and rig.png")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(help="frames per second, where the folder is not a scene")
+    ] = 30.0,
+    refine: Annotated[
+        Path | None,
+        typer.Option(
+            help="refine the cameras' poses by the people, and write this cameras.json where that "
+            "lowers the error on frames that the fit did not see"
+        ),
+    ] = None,
+    focal_lengths: Annotated[
+        bool, typer.Option("--focal-lengths", help="refine focal lengths as well")
+    ] = False,
+) -> None:
+    """Examine calibrated cameras by the 2D people that they see, and say what is wrong.
+
+    Found are cameras that stand elsewhere, were bumped or exchanged, lag or lost frames; wrong
+    principal points, focal lengths and image sizes; images that are mirrored, upside down or
+    undistorted twice; extrinsics in another direction; units, gravity and handedness. The amounts
+    are told in px at the people and in mm there, with a space that holds all people.
+    """
+    from selfpose3d.pipeline import check_rig_folder
+
+    for sentence in check_rig_folder(folder, people, rate, out, refine, focal_lengths):
+        typer.echo(sentence)
+
+
 @command("reprojection")
 def reprojection(
     scene: Annotated[Path, typer.Option(help="scene folder")],
@@ -471,8 +514,12 @@ def report(
     benchmarks: Annotated[
         Path | None, typer.Option(help="folder of Snakemake's benchmarks")
     ] = None,
+    jobs: Annotated[
+        str, typer.Option(help="JSON of the jobs and which they wait for (chains.jobs_text)")
+    ] = "[]",
 ) -> None:
     """Write the report, one HTML file that opens offline."""
+    from selfpose3d.chains import parse_jobs
     from selfpose3d.reporting.report import Footage, ReportInputs, write_report
 
     footage = None
@@ -489,6 +536,7 @@ def report(
         footage=footage,
         label_quality=_titled(quality or []),
         benchmarks=benchmarks,
+        jobs=parse_jobs(jobs),
     )
     write_report(inputs, out)
 

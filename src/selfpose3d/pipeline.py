@@ -5,7 +5,7 @@ Only stages and estimators that the tables mark as given the truth are handed a 
 ``measure_labels``, ``measure_heatmaps`` and ``evaluate``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -237,6 +237,47 @@ def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:
 
     views = read_poses2d(labels)
     write_refined_scene(read_scene(scene), views, read_poses3d(people), out)
+
+
+def check_rig_folder(
+    folder: Path,
+    people: Path | None,
+    rate: float,
+    out: Path | None,
+    refined: Path | None,
+    focal_lengths: bool,
+) -> Iterator[str]:
+    """Examine a rig by its 2D people, then refine it where asked.
+
+    Args:
+        folder: a scene, or a folder with a calibration and 2D people.
+        people: the 2D people, if they lie elsewhere.
+        rate: frames per second, where the folder is not a scene.
+        out: folder for ``rig.json`` and ``rig.png``.
+        refined: the cameras.json to write with refined poses.
+        focal_lengths: whether focal lengths are refined as well.
+
+    Yields:
+        what was found, in sentences.
+    """
+    from selfpose3d.files.scenes import write_cameras
+    from selfpose3d.rig.examination import examine
+    from selfpose3d.rig.inputs import read_seen
+    from selfpose3d.rig.refinement import refine
+    from selfpose3d.rig.report import refinement_sentence, write_examination
+    from selfpose3d.rig.sentences import sentences
+
+    seen = read_seen(folder, people, rate)
+    found = examine(seen.cameras, seen.views, seen.times)
+    told = sentences(found)
+    if out is not None:
+        write_examination(out, found, told)
+    yield from told
+    if refined is not None:
+        better = refine(seen.cameras, seen.views, seen.times, focal_lengths)
+        if not better.kept_given:
+            write_cameras(refined, better.cameras)
+        yield refinement_sentence(better, refined)
 
 
 def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path) -> None:

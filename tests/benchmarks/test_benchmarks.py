@@ -66,6 +66,26 @@ def test_a_check_fails_on_ratios_on_promises_and_on_rows_nobody_knows(row, words
     assert "not in the reference" in speed.fallen_back({"b": row}, reference, 0.25)[0]
 
 
+def test_threads_are_compared_stage_by_stage(tmp_path: Path) -> None:
+    out = tmp_path / "threads.md"
+    done = subprocess.run(
+        [
+            *(sys.executable, str(REPOSITORY / "benchmarks" / "threads.py"), "--size", "tiny"),
+            *("--stages", "root", "trust", "prediction", "--repeats", "2", "--out", str(out)),
+        ],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    head, _, *rows = out.read_text().splitlines()
+    assert head.startswith("| | 1 thread, ms | 2 threads, ms |")
+    names = [row.split("|")[1].strip() for row in rows if row.startswith("|")]
+    assert names == ["root, an iteration", "trust, an iteration", "prediction of 4 frames"]
+    assert "tiny: as small as can be" in rows[-1]
+
+
 def trained(
     results: Path, name: str, seconds: float, error: float | None, recall: float = 99.0
 ) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -14,9 +15,10 @@ from selfpose3d.methods.voxels.backbone import Backbone, build_backbone, normali
 from selfpose3d.methods.voxels.pose_net import PoseNet, soft_argmax
 from selfpose3d.methods.voxels.root_net import RootNet, proposals
 from selfpose3d.networks.folding import folded
+from selfpose3d.networks.layout import channels_last_3d
 from selfpose3d.networks.mobilenet import FILE_NAME, MobileNetV2
 from selfpose3d.networks.resnet import PoseResNet
-from selfpose3d.networks.v2v import V2V
+from selfpose3d.networks.v2v import V2V, WideConv3d
 from selfpose3d.parameters import Networks
 from selfpose3d.skeletons import PANOPTIC_15
 
@@ -42,6 +44,21 @@ def test_v2v_keeps_the_grid_and_does_not_mind_the_memory_order() -> None:
     assert plain.shape == (2, 3, 8, 12, 4)
     channels_last = volumes.contiguous(memory_format=torch.channels_last_3d)
     torch.testing.assert_close(network(channels_last), plain)
+
+
+def test_a_wide_convolution_learns_the_same_with_and_without_avx512() -> None:
+    torch.manual_seed(0)
+    convolution = channels_last_3d(WideConv3d(3, 4, 7, padding=3))
+    volumes = torch.rand(2, 3, 12, 8, 10, requires_grad=True)
+    outward, results = torch.randn(2, 4, 12, 8, 10), []
+    for capability in ("AVX512", "AVX2"):
+        with mock.patch("torch.backends.cpu.get_cpu_capability", lambda said=capability: said):
+            maps = convolution(volumes)
+            learnt = torch.autograd.grad(maps, [volumes, *convolution.parameters()], outward)
+        results.append([maps, *learnt])
+    torch.testing.assert_close(results[1], results[0], rtol=1e-5, atol=1e-4)
+    assert results[1][0].is_contiguous(memory_format=torch.channels_last_3d)
+    assert results[0][0].grad_fn.name() != results[1][0].grad_fn.name()
 
 
 def gaussians(grid: RootGrid, roots: list[list[Tensor]], sigma: float = 200.0) -> Tensor:

@@ -33,6 +33,7 @@ from selfpose3d.pipeline import gather_curves
 from selfpose3d.reporting.charts import bar_chart, line_chart
 from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
+    chain_of,
     curves_svg,
     draw_people,
     pictures,
@@ -93,6 +94,7 @@ def inputs(results: Path) -> ReportInputs:
         ),
         label_quality=write_label_quality(results),
         benchmarks=results / "benchmarks",
+        jobs={"train/backbone": (), "train/pose": ("train/backbone",), "detect/studio_test_00": ()},
     )
 
 
@@ -287,6 +289,30 @@ def test_benchmarks_are_summed_by_rule(results: Path) -> None:
     assert rules.loc["train", "jobs"] == 2
     assert rules.loc["others", "jobs"] == 1 and np.isnan(rules.loc["others", "max_rss_mb"])
     assert read_benchmarks(results / "nowhere").empty
+
+
+def test_the_longest_chain_is_of_measured_jobs_that_wait_for_one_another(results: Path) -> None:
+    jobs = read_benchmarks(results / "benchmarks")
+    waiting: dict[str, tuple[str, ...]] = {
+        "detect/studio_test_00": (),
+        "label/soft": ("detect/studio_test_00",),
+        "train/backbone": (),
+        "train/pose": ("label/soft",),
+        "gather/all": ("train/pose", "train/backbone"),
+    }
+    chain = chain_of(jobs, waiting)
+    assert (chain["rule"] + "/" + chain["job"]).tolist() == ["train/backbone", "gather/all"]
+    assert chain["cpu_seconds"].sum() == pytest.approx(59.0)
+    without = {job: awaited for job, awaited in waiting.items() if job != "train/backbone"}
+    without["gather/all"] = ("train/pose",)
+    assert chain_of(jobs, without)["seconds"].sum() == pytest.approx(42.8)
+    assert chain_of(jobs, {}).empty
+
+
+def test_the_report_tells_the_longest_chain(inputs: ReportInputs) -> None:
+    said = "wait for one another: 1 min 30 s, 1 min 29 s of processor time"
+    assert said in render_report(inputs)
+    assert "wait for one another" not in render_report(replace(inputs, jobs={}))
 
 
 def test_labels_and_heatmaps_stand_side_by_side_with_units(results: Path) -> None:

@@ -20,6 +20,7 @@ from selfpose3d.plan.planning import make_plan
 
 sys.path.insert(0, str(REPOSITORY / "workflow"))
 
+import jobs
 import wiring
 
 FOOTAGE = ("prepare_pose2sim_demo", "reprojection")
@@ -433,3 +434,17 @@ def _listed(value: str | list[str]) -> list[str]:
 def test_options_are_quoted_for_the_shell() -> None:
     assert wiring.repeated("--scene", ["a b", "c"]) == "--scene 'a b' --scene c"
     assert wiring.repeated("--scene", []) == ""
+
+
+def test_what_the_most_time_hangs_on_comes_first(demo: tuple[Parameters, Plan]) -> None:
+    parameters, plan = demo
+    first = jobs.priorities(parameters, plan)
+    chain = [stage.id for stage in plan.by_name["images"][0].stages]
+    trained = [first[jobs.training_job(stage)] for stage in chain if not stage.startswith("root")]
+    assert trained == sorted(trained, reverse=True)
+    stages = [job for job in first if job.startswith("train_")]
+    assert max(stages, key=first.__getitem__).startswith("train_backbone")
+    waiting = jobs.jobs_of(plan)
+    assert all(first[earlier] > first[job] for job in waiting for earlier in waiting[job])
+    scenes = [s for s in plan.scenes.values() if s.host]
+    assert {jobs.scene_job(scene) for scene in scenes} < set(first)

@@ -4,6 +4,7 @@ that rules give to Snakemake."""
 import functools
 import operator
 
+import jobs
 import resources as needs
 import wiring
 from snakemake.logging import logger
@@ -11,6 +12,7 @@ from snakemake.settings.types import DeploymentMethod
 
 PARAMETERS, PLAN = wiring.read_plan(config)
 DEFAULT = wiring.by_default(PARAMETERS)
+PRIORITY = jobs.priorities(PARAMETERS, PLAN)
 ENVIRONMENT = str(REPOSITORY / "environment.yml")
 
 wiring.export_environment(
@@ -57,6 +59,11 @@ def of_stage(stage, get):
 def parameters_of(wildcard):
     """The parameters of the node that a job's wildcard names, as a command takes them."""
     return of_node(wildcard, operator.attrgetter("parameters_json"))
+
+
+def by_what_follows(rule):
+    """A job's priority: of what could start, that comes first which the most time hangs on."""
+    return lambda wildcards: PRIORITY["/".join([rule, *wildcards])]
 
 
 def option(name, files):

@@ -34,6 +34,7 @@ rule studio_render:
         "results/logs/studio_render/{host}/{sequence}.log",
     benchmark:
         "results/benchmarks/studio_render/{host}/{sequence}.tsv"
+    priority: by_what_follows("studio_render")
     conda:
         ENVIRONMENT
     threads: 1
@@ -75,6 +76,7 @@ for source, entry in SOURCES.items():
             f"results/benchmarks/prepare_{source}/{{scene}}/{{sequence}}.tsv"
         wildcard_constraints:
             scene=f"{source}-[0-9a-f]{{8}}",
+        priority: by_what_follows(f"prepare_{source}")
         conda:
             ENVIRONMENT
         threads: 1

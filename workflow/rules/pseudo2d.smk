@@ -31,6 +31,7 @@ rule detect:
         "results/logs/detect/{detections}/{sequence}.log",
     benchmark:
         "results/benchmarks/detect/{detections}/{sequence}.tsv"
+    priority: by_what_follows("detect")
     conda:
         ENVIRONMENT
     threads: detection_threads
@@ -58,6 +59,7 @@ rule label:
         "results/logs/label/{labels}.log",
     benchmark:
         "results/benchmarks/label/{labels}.tsv"
+    priority: by_what_follows("label")
     conda:
         ENVIRONMENT
     threads: 1
@@ -84,6 +86,7 @@ rule reconstruct:
         "results/logs/reconstruct/{reconstructions}.log",
     benchmark:
         "results/benchmarks/reconstruct/{reconstructions}.tsv"
+    priority: by_what_follows("reconstruct")
     conda:
         ENVIRONMENT
     threads: 1
@@ -152,7 +155,7 @@ rule heatmap_quality:
         backbone="backbone-backbone-[0-9a-f]{8}",
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: of_node("backbone", operator.attrgetter("threads"))
     resources:
         mem_mb=more_each_try(by_sizes("backbone", needs.heatmaps_memory_mb)),
         runtime=by_sizes("backbone", needs.heatmaps_runtime_minutes),
@@ -215,6 +218,7 @@ rule refine_cameras:
         "results/benchmarks/refine_cameras/{scene}/{sequence}.tsv"
     wildcard_constraints:
         scene="[a-z0-9_]+_refined-[0-9a-f]{8}",
+    priority: by_what_follows("refine_cameras")
     conda:
         ENVIRONMENT
     threads: 1

@@ -10,9 +10,10 @@ rule predict:
         "results/logs/predict/{experiment}.log",
     benchmark:
         "results/benchmarks/predict/{experiment}.tsv"
+    priority: by_what_follows("predict")
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: by_sizes("experiment", needs.prediction_threads)
     resources:
         gpu=by_sizes("experiment", needs.prediction_gpus),
         mem_mb=more_each_try(by_sizes("experiment", needs.prediction_memory_mb)),

@@ -26,7 +26,7 @@ for stage in STAGES.values():
             f"results/logs/train_{stage.name}/{{variant}}.log",
         benchmark:
             f"results/benchmarks/train_{stage.name}/{{variant}}.tsv"
-        priority: 100 if stage.name == "backbone" else 50
+        priority: by_what_follows(f"train_{stage.name}")
         conda:
             ENVIRONMENT
         threads: of_stage(stage.name, operator.attrgetter("threads"))

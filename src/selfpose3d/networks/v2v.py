@@ -25,7 +25,7 @@ class V2V(nn.Module):
         super().__init__()
         top, middle, bottom = 2 * width, 4 * width, 8 * width
         self.front = nn.Sequential(
-            nn.Conv3d(in_channels, width, 7, padding=3),
+            WideConv3d(in_channels, width, 7, padding=3),
             nn.BatchNorm3d(width),
             nn.ReLU(inplace=True),
             Residual3D(width, top),
@@ -53,6 +53,40 @@ class V2V(nn.Module):
         middle = self.decode_middle(self.up_middle(bottom) + self.skip_middle(middle))
         output: Tensor = self.head(self.up_top(middle) + self.skip_top(top))
         return output
+
+
+class WideConv3d(nn.Conv3d):
+    """A 3D convolution with a wide kernel, quick to train on a processor without AVX-512 too.
+
+    For such a processor oneDNN has no kernel for the gradient of 3D weights in channels-last order,
+    and its general one takes four times as long as the forward pass. Where weights learn there in
+    float32, planes are convolved in 2D instead, with their neighbours along X as further channels.
+    """
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        """(N, in_channels, X, Y, Z) to (N, out_channels, X, Y, Z)."""
+        if not (self._learns() and _lacks_gradient_in_3d(volumes)):
+            return super().forward(volumes)
+        kernel, size = self.kernel_size[0], volumes.shape[2:]
+        padded = F.pad(volumes, (0, 0, 0, 0, kernel // 2, kernel // 2)).movedim(1, -1)
+        beside = padded.unfold(1, kernel, 1).transpose(-1, -2)
+        planes = beside.flatten(-2).flatten(0, 1).movedim(-1, 1)
+        weight = self.weight.transpose(1, 2).flatten(1, 2)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+        maps = F.conv2d(planes, weight, self.bias, padding=kernel // 2)
+        return maps.unflatten(0, (-1, size[0])).transpose(1, 2)
+
+    def _learns(self) -> bool:
+        return torch.is_grad_enabled() and self.weight.requires_grad
+
+
+def _lacks_gradient_in_3d(volumes: Tensor) -> bool:
+    """Whether oneDNN computes the gradient of the weights for such volumes in its general way."""
+    return (
+        volumes.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")
+        and torch.backends.cpu.get_cpu_capability() == "AVX2"
+    )
 
 
 class Residual3D(nn.Module):

@@ -14,6 +14,12 @@ class Compute(Section):
         "auto", description="kind of processor; auto: a GPU where there is one, else the CPU"
     )
     devices: Count = Field(1, description="number of processors that a training uses")
+    threads: Count = Field(
+        1,
+        description="number of threads of every training stage and prediction on a CPU. Results "
+        "repeat with the same number; another number can change their last digits, so that they "
+        "are made anew with it",
+    )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto",
         description="number format of the networks; auto: bf16-mixed where the processor or GPU "

@@ -28,6 +28,3 @@ class Inference(Section):
         250.0, description="mean joint distance below which two people count as one, mm"
     )
     batch_size: Count = Field(4, description="frames per pass through the networks")
-    threads: Count = Field(
-        1, description="threads of the process; another number can change the last digits"
-    )

@@ -47,9 +47,6 @@ class StageSettings(Section):
         description="points at which schedule step divides the rate by 10, as fractions of the "
         "length",
     )
-    threads: Count = Field(
-        1, description="threads of the process; another number can change the last digits"
-    )
     on_divergence: Literal["stop", "keep"] = Field(
         "stop",
         description="what happens when the training diverges; stop: an error; keep: the weights "

@@ -348,7 +348,7 @@ def _add_stages(
             labels=labels,
             reconstructions=people,
             start=start,
-            threads=getattr(parameters.train, stage.name).threads,
+            threads=parameters.compute.threads,
             weights=stage.weights(parameters),
         )
     plan.stages.update({node.id: node for node in chain.values()})

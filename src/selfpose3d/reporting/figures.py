@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from selfpose3d.chains import Jobs, longest_chain
 from selfpose3d.files.poses3d import Frames, People3D, skeleton_of
 from selfpose3d.files.results import curve_terms, read_benchmark
 from selfpose3d.files.scenes import Scene
@@ -253,6 +254,15 @@ def _jobs(path: Path, inside: PurePath) -> pd.DataFrame:
     rule = inside.parts[0] if len(inside.parts) > 1 else inside.stem
     job = re.sub(r"\.tsv$", "", "/".join(inside.parts[1:]))
     return read_benchmark(path).assign(rule=rule, job=job, ended=path.stat().st_mtime)
+
+
+def chain_of(jobs: pd.DataFrame, waiting: Jobs) -> pd.DataFrame:
+    """The rows of ``read_benchmarks`` that are the longest chain of jobs waiting for one another,
+    the first one first; a job that was not measured, or is not waited for, is in none."""
+    named = jobs.set_index(jobs["rule"] + "/" + jobs["job"])
+    seconds = dict(zip(named.index, named["seconds"].fillna(0.0), strict=True))
+    chain = longest_chain(waiting, seconds)
+    return named.loc[[job for job in chain if job in named.index]].reset_index(drop=True)
 
 
 def time_by_rule(jobs: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from selfpose3d.chains import Jobs
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_text
 from selfpose3d.files.poses3d import Frames, read_all_poses3d, read_poses3d
@@ -22,6 +23,7 @@ from selfpose3d.reporting.figures import (
     SHOWN_NOTE,
     TRUTH,
     OverlayFrame,
+    chain_of,
     confident,
     curves_svg,
     middle_frames,
@@ -93,6 +95,7 @@ class ReportInputs:
         footage: real footage.
         label_quality: JSON files of label or heatmap quality by title.
         benchmarks: folder of Snakemake's benchmarks, ``<rule>/<wildcards>.tsv``.
+        jobs: ``<rule>/<wildcards>`` of all jobs, and which they wait for.
     """
 
     title: str
@@ -105,6 +108,7 @@ class ReportInputs:
     footage: Footage | None = None
     label_quality: Mapping[str, Path] = field(default_factory=dict)
     benchmarks: Path | None = None
+    jobs: Jobs = field(default_factory=dict)
 
 
 def write_report(inputs: ReportInputs, out: Path) -> None:
@@ -150,7 +154,7 @@ def render_report(inputs: ReportInputs) -> str:
                 stage_titles(inputs.stages, inputs.experiments), inputs.stages, strict=True
             )
         ],
-        time=_time(inputs.benchmarks) if inputs.benchmarks else None,
+        time=_time(inputs.benchmarks, inputs.jobs) if inputs.benchmarks else None,
         palette=PALETTE,
     )
 
@@ -263,7 +267,7 @@ def _join(layers: Layers, more: Layers) -> Layers:
     }
 
 
-def _time(benchmarks: Path) -> dict[str, Any] | None:
+def _time(benchmarks: Path, waiting: Jobs) -> dict[str, Any] | None:
     jobs = read_benchmarks(benchmarks)
     if jobs.empty:
         return None
@@ -280,10 +284,24 @@ def _time(benchmarks: Path) -> dict[str, Any] | None:
         "jobs_count": len(jobs),
         "chart": Markup(bar_chart(bars)),
         "rules": [_rule_cells(row) for row in rules],
+        "chain": _chain(chain_of(jobs, waiting)),
         "jobs": [
             [job["rule"], job["job"], f"{job['seconds']:.1f}", _memory(job["max_rss_mb"])]
             for job in _records(jobs.sort_values("seconds", ascending=False))
         ],
+    }
+
+
+def _chain(chain: pd.DataFrame) -> dict[str, Any]:
+    """The longest chain: its time and processor time, and its jobs with theirs."""
+    steps = [
+        [job["rule"], job["job"], f"{job['seconds']:.1f}", _seconds(job["cpu_seconds"])]
+        for job in _records(chain)
+    ]
+    return {
+        "seconds": _clock(float(chain["seconds"].sum())),
+        "cpu_seconds": _clock(float(chain["cpu_seconds"].sum())),
+        "steps": steps,
     }
 
 
@@ -295,6 +313,10 @@ def _rule_cells(row: Mapping[str, Any]) -> list[str]:
     times = [f"{row['seconds']:.1f}", f"{row['longest']:.1f}", _memory(row["max_rss_mb"])]
     cores = "–" if pd.isna(row["cores"]) else f"{row['cores']:.1f}"
     return [row["rule"], str(row["jobs"]), *times, cores]
+
+
+def _seconds(seconds: float) -> str:
+    return "–" if pd.isna(seconds) else f"{seconds:.1f}"
 
 
 def _clock(seconds: float) -> str:

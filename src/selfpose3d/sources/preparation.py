@@ -6,7 +6,7 @@ or not at all; a run that was killed goes on there, and the scene appears when i
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ Image = NDArray[np.uint8]
 
 
 JPEG_QUALITY = 95
+
+LONGEST_STEP = 1.6
+"""Time between two frames of a video, over the usual one, from which frames are missing."""
 
 
 @dataclass(frozen=True)
@@ -232,14 +235,14 @@ class Video:
         self.rate = float(reader.get(cv2.CAP_PROP_FPS))
         reader.release()
 
-    def count(self) -> int:
-        """The number of frames, by reading them; what the file says of itself may be wrong."""
+    def stamps(self) -> NDArray[np.float64]:
+        """(F,) time stamps of all frames, s, by reading them; what the file says may be wrong."""
         reader = cv2.VideoCapture(str(self.path))
-        count = 0
+        stamps = []
         while reader.grab():
-            count += 1
+            stamps.append(reader.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         reader.release()
-        return count
+        return np.array(stamps)
 
     def read(self, frames: Sequence[int]) -> Iterator[tuple[int, Image]]:
         """Yield (frame number, RGB image) of ascending frame numbers, counted from 0."""
@@ -265,15 +268,39 @@ class Video:
             reader.release()
 
 
-def check_same_length(videos: Sequence[Video]) -> int:
-    """The number of frames of synchronised videos; unequal numbers are an ``InputError``."""
-    counts = {video.path: video.count() for video in videos}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{path}: {count}" for path, count in counts.items())
+def check_in_step(videos: Sequence[Video]) -> int:
+    """The number of frames of synchronised videos.
+
+    Raises:
+        InputError: they have unequal numbers of frames, or one has a gap that the others lack: its
+            camera dropped frames, and is out of step from there on.
+    """
+    stamps = {video.path: video.stamps() for video in videos}
+    if len({len(times) for times in stamps.values()}) > 1:
+        listed = ", ".join(f"{path}: {len(times)}" for path, times in stamps.items())
         raise InputError(
             f"unequal frame counts ({listed}); synchronise the videos and cut them to one length"
         )
-    return next(iter(counts.values()))
+    _check_gaps(stamps)
+    return len(next(iter(stamps.values())))
+
+
+def _check_gaps(stamps: Mapping[Path, NDArray[np.float64]]) -> None:
+    steps_VF = np.stack([np.diff(times) for times in stamps.values()])
+    if not steps_VF.size:
+        return
+    usual, of_frame = np.median(steps_VF), np.median(steps_VF, axis=0)
+    gaps_VF = steps_VF > LONGEST_STEP * np.maximum(usual, of_frame)
+    for path, gaps, steps in zip(stamps, gaps_VF, steps_VF, strict=True):
+        if gaps.any():
+            frame = int(gaps.argmax())
+            raise InputError(
+                f"{path}: {1000 * steps[frame]:.0f} ms lie between the frames {frame} and "
+                f"{frame + 1}, by their time stamps, and {1000 * usual:.1f} ms between others: the "
+                "camera dropped frames, and is out of step with the other cameras from there on. "
+                "Fill the gaps (ffmpeg -i IN -vf fps=RATE OUT repeats a frame for each that is "
+                "missing) and cut all videos to one length again"
+            )
 
 
 def check_cameras(calibrated: Sequence[str], seen: Sequence[str], where: str) -> None:

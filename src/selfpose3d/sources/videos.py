@@ -20,7 +20,7 @@ from selfpose3d.sources.preparation import (
     Size,
     Video,
     check_cameras,
-    check_same_length,
+    check_in_step,
     chosen_cameras,
 )
 
@@ -109,7 +109,7 @@ def write_from_videos(
 ) -> None:
     """Write every n-th frame of synchronised videos, one a camera, as a scene."""
     videos = [Video(path) for path in paths]
-    frames = tuple(range(0, check_same_length(videos), every))
+    frames = tuple(range(0, check_in_step(videos), every))
     making = SceneInProgress(
         scene=scene,
         name=name,

@@ -28,8 +28,10 @@ def plain_run(network: nn.Module, *inputs: Tensor) -> Any:
 def start_fabric(compute: Compute, devices: int | None = None) -> Fabric:
     """Fabric on this machine's devices, ``compute.devices`` of them unless another number is given.
 
-    Processes are started here even within a Slurm job: the job is one task of the workflow.
+    Processes are started here even within a Slurm job: the job is one task of the workflow. Torch
+    has ``compute.threads`` in each from now on.
     """
+    torch.set_num_threads(compute.threads)
     count = compute.devices if devices is None else devices
     fabric = Fabric(
         accelerator=compute.accelerator,

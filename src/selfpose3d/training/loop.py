@@ -33,12 +33,11 @@ READ_EVERY = 10
 
 
 @contextmanager
-def repeatable(seed: int, stage: str, threads: int) -> Iterator[None]:
-    """Deterministic kernels, the stage's threads, and weights drawn from its seed."""
+def repeatable(seed: int, stage: str) -> Iterator[None]:
+    """Deterministic kernels and weights drawn from the stage's seed; as many threads afterwards."""
     before = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

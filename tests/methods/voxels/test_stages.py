@@ -293,6 +293,42 @@ def test_stages_without_the_weights_they_start_from_are_refused(scenes, trained,
         run_stage(chosen, "backbone", scenes, [], tmp_path)
 
 
+def test_a_stage_has_its_threads_repeats_with_them_and_gives_them_back(
+    scenes, tmp_path, monkeypatch
+):
+    threads, real = [], loop.iterate
+
+    def watched(*args):
+        threads.append(torch.get_num_threads())
+        return real(*args)
+
+    monkeypatch.setattr(loop, "iterate", watched)
+    before = torch.get_num_threads()
+    for name in ("once", "again"):
+        run_stage(tiny(compute__threads=2), "root", scenes, [], tmp_path / name)
+    assert threads == [2, 2] and torch.get_num_threads() == before
+    assert same(tmp_path / "once" / "checkpoint.pt", tmp_path / "again" / "checkpoint.pt")
+
+
+def test_known_bodies_are_seen_in_one_variant_and_only_that_is_computed(
+    scenes, backbone, tmp_path, monkeypatch
+):
+    computed, real = [], frames.FrameInputs._computed
+
+    def watched(self, frame, variant):
+        computed.append(variant.number)
+        return real(self, frame, variant)
+
+    monkeypatch.setattr(frames.FrameInputs, "_computed", watched)
+    chosen = tiny(
+        "backbone", train__bodies__synthetic=0.0, train__bodies__augmented=0.5,
+        train__bodies__iterations=8, train__bodies__batch_size=1,
+    )  # fmt: skip
+    run_stage(chosen, "bodies", scenes, [backbone], tmp_path)
+    assert len(computed) == 8
+    assert {0} < set(computed) <= {0, 1, 2}
+
+
 def test_the_memory_of_heatmaps_is_bounded_and_changes_no_result(
     scenes, backbone, tmp_path, monkeypatch
 ):

@@ -14,7 +14,7 @@ from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import write_poses3d
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import StageInputs
-from selfpose3d.methods.voxels import known_people, stages, supervised
+from selfpose3d.methods.voxels import frames, known_people, stages, supervised
 from selfpose3d.parameters import Parameters, Space
 from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import Synthetic
@@ -155,7 +155,7 @@ def test_unknown_joints_are_not_learnt(given, truth):
     valid = people[key].valid.copy()
     valid[0, 3] = False
     (frame,) = [replace(people[key], valid=valid)]
-    sight = known_people.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
+    sight = frames.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
     batch = known_people.frame_bodies(sight, [frame], 0.0, np.random.default_rng(0))
     assert not batch.known[0, 3] and batch.known.sum() == 2 * 15 - 1
     torch.testing.assert_close(batch.centres, batch.bodies[:, MID_HIP])

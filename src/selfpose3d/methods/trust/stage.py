@@ -14,7 +14,7 @@ def train_trust(inputs: StageInputs) -> None:
     parameters = inputs.parameters
     settings = parameters.train.trust
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, "trust", settings.threads):
+    with repeatable(parameters.seed, "trust"):
         fabric = start_fabric(parameters.compute)
         model = TrustStep(
             fabric, {"trust": build_trust_net(parameters.networks, data.skeleton)}, {}

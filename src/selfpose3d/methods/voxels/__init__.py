@@ -84,7 +84,7 @@ def _reads_supervised_root(parameters: "Parameters") -> Sequence[str]:
 
 def _reads_prediction(parameters: "Parameters") -> Sequence[str]:
     """The refinement looks at heatmaps within a radius, or at the estimator's people."""
-    always = ("refine", "roots_only", "duplicate_distance", "batch_size", "threads")
+    always = ("refine", "roots_only", "duplicate_distance", "batch_size")
     refine = ("prior_weight",) if parameters.inference.refine else ()
     radius = ("refine_radius",) if refine and _from_images(parameters) else ()
     inference = (f"inference.{name}" for name in (*always, *refine, *radius))

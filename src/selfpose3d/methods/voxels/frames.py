@@ -6,6 +6,7 @@ Shapes: K = 3 variants, B frames, V views, P labelled people, J joints, H x W in
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -47,6 +48,20 @@ class FrameBatch:
     heatmaps: Tensor | None
 
 
+class Sight(NamedTuple):
+    """B frames as the networks see them, each in one variant.
+
+    Args:
+        rig: their cameras.
+        affines: (B, 2, 3) of the variants.
+        heatmaps: (B, V, J, h, w).
+    """
+
+    rig: Rig
+    affines: Tensor
+    heatmaps: Tensor
+
+
 @dataclass(frozen=True)
 class FrameInputs:
     """Draws the variants of frames and computes, renders or remembers their heatmaps.
@@ -85,22 +100,39 @@ class FrameInputs:
     def draw(self, frames: Sequence[FrameIndex], rng: np.random.Generator) -> FrameBatch:
         """A batch of frames, all of equally many views."""
         keys = [self._variants(frame, rng) for frame in frames]
-        points, scores = (torch.from_numpy(part) for part in self.data.people_of(frames))
-        affines = torch.stack(
-            [
-                torch.stack([torch.from_numpy(keys[b][k].affine) for b in range(len(frames))])
-                for k in range(VARIANTS)
-            ]
-        )
-        batch = FrameBatch(
+        points, scores = self._people(frames)
+        affines = torch.stack([_affines([of[k] for of in keys]) for k in range(VARIANTS)])
+        heatmaps = None
+        if not self.backbone_learns:
+            each = [self._heatmaps(frames, [of[k] for of in keys]) for k in range(VARIANTS)]
+            heatmaps = torch.stack(each).float()
+        return FrameBatch(
             rig=to_device(self.data.rig_of(s for s, _ in frames), self.device),
             affines=to_device(affines, self.device),
-            points=to_device(points, self.device),
-            scores=to_device(scores, self.device),
+            points=points,
+            scores=scores,
             images=self._images(frames, keys) if self._needs_images() else None,
-            heatmaps=None,
+            heatmaps=heatmaps,
         )
-        return self._with_heatmaps(batch, frames, keys)
+
+    def draw_one(
+        self, frames: Sequence[FrameIndex], augmented: float, rng: np.random.Generator
+    ) -> Sight:
+        """Each frame as it is, or with a probability of ``augmented`` its first affine variant; no
+        heatmaps of other variants are computed."""
+        keys = [self._variants(frame, rng) for frame in frames]
+        chosen = (rng.random(len(frames)) < augmented).astype(int).tolist()
+        variants = [of[k] for of, k in zip(keys, chosen, strict=True)]
+        return Sight(
+            to_device(self.data.rig_of(s for s, _ in frames), self.device),
+            to_device(_affines(variants), self.device),
+            self._heatmaps(frames, variants).float(),
+        )
+
+    def _people(self, frames: Sequence[FrameIndex]) -> tuple[Tensor, Tensor]:
+        """The labels of some frames on the device: (B, V, P, J, 2) and (B, V, P, J)."""
+        points, scores = (torch.from_numpy(part) for part in self.data.people_of(frames))
+        return to_device(points, self.device), to_device(scores, self.device)
 
     def _needs_images(self) -> bool:
         return self.with_images or self.backbone_learns
@@ -142,31 +174,14 @@ class FrameInputs:
         ]
         return torch.stack(images).unflatten(0, (VARIANTS, len(frames)))
 
-    def _with_heatmaps(
-        self, batch: FrameBatch, frames: Sequence[FrameIndex], keys: "list[list[_Variant]]"
-    ) -> FrameBatch:
-        if self.backbone_learns:
-            return batch
-        if self.backbone is None:
-            heatmaps = [self._rendered(batch, batch.affines[k]) for k in range(VARIANTS)]
-        else:
-            heatmaps = [
-                torch.stack([self._computed(frame, keys[b][k]) for b, frame in enumerate(frames)])
-                for k in range(VARIANTS)
-            ]
-        return FrameBatch(
-            batch.rig,
-            batch.affines,
-            batch.points,
-            batch.scores,
-            batch.images,
-            torch.stack(heatmaps).float(),
-        )
-
-    def _rendered(self, batch: FrameBatch, affines: Tensor) -> Tensor:
-        return people_heatmaps(
-            batch.points, batch.scores, affines, self.data.size, self.stride, self.sigma
-        )
+    def _heatmaps(self, frames: Sequence[FrameIndex], variants: "Sequence[_Variant]") -> Tensor:
+        """(B, V, J, h, w) of one variant of each frame."""
+        if self.backbone is not None:
+            each = zip(frames, variants, strict=True)
+            return torch.stack([self._computed(frame, variant) for frame, variant in each])
+        points, scores = self._people(frames)
+        affines = to_device(_affines(variants), self.device)
+        return people_heatmaps(points, scores, affines, self.data.size, self.stride, self.sigma)
 
     @torch.no_grad()
     def _computed(self, frame: FrameIndex, variant: "_Variant") -> Tensor:
@@ -190,6 +205,11 @@ class _Variant:
     number: int
     affine: NDArray[np.float32]
     seed: int | None
+
+
+def _affines(variants: Sequence[_Variant]) -> Tensor:
+    """(B, 2, 3)."""
+    return torch.stack([torch.from_numpy(variant.affine) for variant in variants])
 
 
 def warp_image(

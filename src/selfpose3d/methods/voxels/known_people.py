@@ -7,19 +7,16 @@ Shapes: B samples, V views, P people, J joints, h x w heatmap px.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.space import in_space
 from selfpose3d.geometry.people import project_into
-from selfpose3d.geometry.rigs import Rig
 from selfpose3d.methods.voxels.batches import BodyBatches, FrameBatches
-from selfpose3d.methods.voxels.frames import FrameBatch, FrameInputs
+from selfpose3d.methods.voxels.frames import FrameInputs, Sight
 from selfpose3d.methods.voxels.steps import BodyBatch
 from selfpose3d.parameters import BodiesSettings, Space
 from selfpose3d.reconstruction.assignment import assign_people
@@ -52,7 +49,7 @@ class KnownBodies:
         if share == 1 or rng.random() < share:
             return self.replaced.draw(number, rng)
         frames = self.frames.at(number)
-        sight = one_variant(self.inputs.draw(frames, rng), self.settings.augmented, rng)
+        sight = self.inputs.draw_one(frames, self.settings.augmented, rng)
         people = [self.people[frame] for frame in frames]
         return frame_bodies(sight, people, self.settings.root_noise, rng)
 
@@ -95,31 +92,6 @@ def shown_people(
             "labels are of different data, or the cameras are wrong"
         )
     return shown
-
-
-class Sight(NamedTuple):
-    """B frames as the networks see them, each in one variant.
-
-    Args:
-        rig: their cameras.
-        affines: (B, 2, 3) of the variants.
-        heatmaps: (B, V, J, h, w).
-    """
-
-    rig: Rig
-    affines: Tensor
-    heatmaps: Tensor
-
-
-def one_variant(frames: FrameBatch, augmented: float, rng: np.random.Generator) -> Sight:
-    """Each frame as it is, or with a probability of ``augmented`` its first affine variant."""
-    assert frames.heatmaps is not None
-    variants = (rng.random(len(frames.points)) < augmented).astype(int).tolist()
-    affines, heatmaps = (
-        torch.stack([of_all[variant, b] for b, variant in enumerate(variants)])
-        for of_all in (frames.affines, frames.heatmaps)
-    )
-    return Sight(frames.rig, affines, heatmaps)
 
 
 def frame_bodies(

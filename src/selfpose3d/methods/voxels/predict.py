@@ -49,9 +49,8 @@ def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
 
 @contextmanager
 def ready_predictor(parameters: Parameters, checkpoints: Sequence[Path]) -> Iterator["Predictor"]:
-    """The networks of checkpoints (later ones win), loaded once, with ``inference.threads``."""
+    """The networks of checkpoints (later ones win), loaded once; as many threads afterwards."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(parameters.inference.threads)
     try:
         with torch.inference_mode():
             yield _load(parameters, checkpoints)

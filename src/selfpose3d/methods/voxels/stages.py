@@ -5,10 +5,11 @@ A stage is given the parameters that its entry in the table reads and no others.
 any moment: started again it ends with the weights of an undisturbed run.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def train_backbone(inputs: StageInputs) -> None:
     parameters, weights = inputs.parameters, inputs.weights
     settings = parameters.train.backbone
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, "backbone", settings.threads):
+    with repeatable(parameters.seed, "backbone"):
         fabric = start_fabric(parameters.compute)
         backbone = build_backbone(parameters.networks, data.skeleton)
         if settings.weights != "none":
@@ -72,13 +73,8 @@ def train_root(inputs: StageInputs) -> None:
     parameters, start = inputs.parameters, inputs.start
     settings = parameters.train.root
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, "root", settings.threads):
-        fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("root",), data.skeleton)
-        networks = earlier_networks(start, data)
-        backbone = frozen_backbone(parameters, networks, start, data, fabric)
+    with begun(parameters, "root", "root", data, start) as (fabric, lifting, networks, pictures):
         model = RootStep(fabric, lifting, settings)
-        pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
         pool = _root_pool(parameters, data, inputs.reconstructions)
         roots = RootBatches(parameters, settings, data, lifting, fabric.device, pool)
         batches = FrameBatches(data, settings.batch_size, parameters.seed, "root")
@@ -137,16 +133,11 @@ def train_known_bodies(
         files: what the people were read from, beyond ``start``, for the run's fingerprint.
     """
     settings: BodiesSettings = getattr(parameters.train, stage)
-    with repeatable(parameters.seed, stage, settings.threads):
-        fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("pose",), data.skeleton)
+    with begun(parameters, stage, "pose", data, start) as (fabric, lifting, networks, pictures):
         model = BodiesStep(fabric, lifting)
-        networks = earlier_networks(start, data)
-        backbone = frozen_backbone(parameters, networks, start, data, fabric)
-        replaced = BodyBatches(parameters, settings, data, known, backbone, fabric)
+        replaced = BodyBatches(parameters, settings, data, known, pictures.backbone, fabric)
         if parameters.networks.limit_reach:
             _limit_reach(lifting, replaced.pool)
-        pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
         empty = frozenset(frame for frame, people in shown.items() if not len(people))
         peopled = replace(data, without=empty)
         frames = FrameBatches(peopled, settings.batch_size, parameters.seed, stage)
@@ -196,7 +187,7 @@ def train_pose(inputs: StageInputs, stage: Literal["pose_l2", "pose_l1", "finetu
     reconstructions = inputs.reconstructions
     settings: PoseSettings = getattr(parameters.train, stage)
     data = training_data(inputs.scenes, inputs.labels)
-    with repeatable(parameters.seed, stage, settings.threads):
+    with repeatable(parameters.seed, stage):
         fabric = start_fabric(parameters.compute)
         networks = earlier_networks(start, data)
         model = _pose_step(parameters, settings, networks, start, fabric, data)
@@ -305,6 +296,49 @@ def _load_trunk(backbone: Backbone, weights: Path | None) -> None:
             "give --weights, or set train.backbone.weights: none"
         )
     backbone.load_imagenet(weights)
+
+
+class Begun(NamedTuple):
+    """A stage of one 3D network at its beginning.
+
+    Args:
+        fabric: of the stage.
+        lifting: with the network, its weights fresh.
+        networks: the weights of earlier stages.
+        pictures: what draws the stage's frames, with the backbone that computes heatmaps, if any.
+    """
+
+    fabric: Fabric
+    lifting: Lifting
+    networks: dict[str, dict[str, Tensor]]
+    pictures: FrameInputs
+
+
+@contextmanager
+def begun(
+    parameters: Parameters,
+    stage: str,
+    network: Literal["root", "pose"],
+    data: TrainingData,
+    start: Sequence[Path],
+) -> Iterator[Begun]:
+    """Begin a stage that trains root_net or pose_net, with what makes it repeatable.
+
+    Args:
+        parameters: those that the stage reads.
+        stage: its name.
+        network: the one that it trains.
+        data: the labelled training scenes.
+        start: checkpoints of earlier stages.
+    """
+    variants = getattr(parameters.train, stage).variants
+    with repeatable(parameters.seed, stage):
+        fabric = start_fabric(parameters.compute)
+        lifting = build_lifting(parameters, (network,), data.skeleton)
+        networks = earlier_networks(start, data)
+        backbone = frozen_backbone(parameters, networks, start, data, fabric)
+        pictures = frame_inputs(parameters, data, fabric, backbone, variants)
+        yield Begun(fabric, lifting, networks, pictures)
 
 
 def earlier_networks(start: Sequence[Path], data: TrainingData) -> dict[str, dict[str, Tensor]]:

@@ -21,19 +21,18 @@ from selfpose3d.files.poses3d import Frames, People3D, converted_frames, read_al
 from selfpose3d.files.space import check_space
 from selfpose3d.methods.entry import StageInputs
 from selfpose3d.methods.voxels.batches import FrameBatches
-from selfpose3d.methods.voxels.known_people import Sight, one_variant, shown_people
-from selfpose3d.methods.voxels.lifting import Lifting, build_lifting
+from selfpose3d.methods.voxels.frames import Sight
+from selfpose3d.methods.voxels.known_people import shown_people
+from selfpose3d.methods.voxels.lifting import Lifting
 from selfpose3d.methods.voxels.losses import root_synthetic_loss
 from selfpose3d.methods.voxels.stages import (
-    earlier_networks,
-    frame_inputs,
-    frozen_backbone,
+    begun,
     train_known_bodies,
 )
 from selfpose3d.parameters import Space, SupervisedRootSettings
 from selfpose3d.training.data import TrainingData, training_data
-from selfpose3d.training.devices import start_fabric, to_device
-from selfpose3d.training.loop import repeatable, train
+from selfpose3d.training.devices import to_device
+from selfpose3d.training.loop import train
 from selfpose3d.training.runs import stage_run
 from selfpose3d.training.step import Step
 
@@ -47,31 +46,20 @@ def train_supervised_root(inputs: StageInputs) -> None:
     settings = parameters.train.supervised_root
     data = training_data(inputs.scenes, inputs.labels)
     people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
-    with repeatable(parameters.seed, "supervised_root", settings.threads):
-        fabric = start_fabric(parameters.compute)
-        lifting = build_lifting(parameters, ("root",), data.skeleton)
-        networks = earlier_networks(start, data)
-        backbone = frozen_backbone(parameters, networks, start, data, fabric)
+    stage = "supervised_root"
+    with begun(parameters, stage, "root", data, start) as (fabric, lifting, networks, pictures):
         model = SupervisedRootStep(fabric, lifting, settings)
-        pictures = frame_inputs(parameters, data, fabric, backbone, settings.variants)
-        batches = FrameBatches(data, settings.batch_size, parameters.seed, "supervised_root")
+        batches = FrameBatches(data, settings.batch_size, parameters.seed, stage)
 
         def draw(number: int, rng: np.random.Generator) -> TrueRoots:
             frames = batches.at(number)
-            sight = one_variant(pictures.draw(frames, rng), settings.augmented, rng)
+            sight = pictures.draw_one(frames, settings.augmented, rng)
             roots = to_device(padded_roots([people[frame] for frame in frames]), fabric.device)
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
         files = (*start, *truth)
         run = stage_run(
-            parameters,
-            "supervised_root",
-            settings,
-            data,
-            inputs.out,
-            batches.length,
-            files,
-            networks,
+            parameters, stage, settings, data, inputs.out, batches.length, files, networks
         )
         train(run, model, fabric, draw)
 

@@ -1,0 +1,78 @@
+"""The command check-rig: what lies in a folder is read, what was found is told and written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from selfpose3d.cli import app
+from selfpose3d.files.poses2d import skeleton_of, write_poses2d
+from selfpose3d.files.scenes import Scene, read_cameras, read_image, write_cameras, write_scene
+from selfpose3d.rig.inputs import read_seen
+from selfpose3d.synthetic.faulty_rigs import Planted, Recording, record
+from selfpose3d.synthetic.walkers import BODY
+
+RECORDED = record(41, [Planted("pose", 1, 1)], cameras=4, seconds=3.0)
+
+
+def check(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["check-rig", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_cameras(tmp_path / "take" / "cameras.json", RECORDED.cameras)
+    write_poses2d(tmp_path / "take" / "people.parquet", RECORDED.views)
+    return tmp_path / "take"
+
+
+def test_a_calibration_with_people_beside_it(folder: Path, tmp_path: Path) -> None:
+    out, better = tmp_path / "out", tmp_path / "better.json"
+    done = check(folder, "--out", out, "--refine", better)
+    assert done.exit_code == 0, done.output
+    assert "Camera cam02 does not stand as its calibration says" in done.output
+    assert "px on frames that the fit did not see" in done.output
+    facts = json.loads((out / "rig.json").read_text())
+    assert [one["kind"] for one in facts["findings"]] == ["pose"]
+    assert facts["sentences"][0] in done.output
+    assert read_image(out / "rig.png").shape == (640, 1280, 3)
+    assert [camera.name for camera in read_cameras(better)] == ["cam01", "cam02", "cam03", "cam04"]
+
+
+def test_a_scene_with_its_labels_elsewhere(tmp_path: Path) -> None:
+    scene, labels = tmp_path / "scene", tmp_path / "labels.parquet"
+    frames = list(RECORDED.times)
+    times = list(RECORDED.times.values())
+    write_scene(Scene.calibrated(scene, "take", "tests", RECORDED.cameras, frames, times, (64, 48)))
+    write_poses2d(labels, RECORDED.views)
+    seen = read_seen(scene, labels, rate=1.0)
+    assert seen.times == RECORDED.times
+    assert skeleton_of(seen.views, "people") == BODY
+    assert set(seen.views) == set(RECORDED.views)
+
+
+def test_frames_are_those_that_the_people_name(folder: Path) -> None:
+    seen = read_seen(folder, None, rate=50.0)
+    assert list(seen.times.items())[-1] == (len(RECORDED.times) - 1, (len(RECORDED.times) - 1) / 50)
+
+
+def coco(recording: Recording, named: bool) -> list[dict[str, object]]:
+    return [
+        {**({"file_name": f"{camera}/{frame:04d}.jpg"} if named else {"image_id": frame}),
+         "keypoints": [1.0] * 51, "score": 0.9}
+        for frame, camera in recording.views
+    ]  # fmt: skip
+
+
+def test_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
+    (folder / "people.parquet").unlink()
+    assert "name the 2D people with --people" in check(folder).output
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps(coco(RECORDED, named=False)))
+    assert "every entry names its image" in check(folder, "--people", results).output
+    (folder / "cameras.json").unlink()
+    results.write_text(json.dumps(coco(RECORDED, named=True)))
+    done = check(folder, "--people", results)
+    assert done.exit_code == 1
+    assert "there is no calibration" in done.output

@@ -1,0 +1,72 @@
+"""The jobs behind a plan: which wait for which, and which come first.
+
+A job's name is its rule's, and its wildcards in the order of the rule's outputs. So are the files
+named in which Snakemake keeps what it measured: ``results/benchmarks/<job>.tsv``.
+"""
+
+from collections.abc import Iterator
+
+import resources as needs
+from selfpose3d.chains import seconds_to_the_end
+from selfpose3d.parameters import Parameters
+from selfpose3d.plan.nodes import ExperimentNode, Plan, SceneNode, StageNode
+
+
+def scene_job(scene: SceneNode) -> str:
+    """The job that makes a sequence a scene, or refits its cameras."""
+    rule = "refine_cameras" if scene.refined_from else f"prepare_{scene.source}"
+    return f"{rule}/{scene.id}/{scene.sequence}"
+
+
+def training_job(stage: str) -> str:
+    """The job that trains a stage, by the stage's id."""
+    name, _, variant = stage.partition("-")
+    return f"train_{name}/{variant}"
+
+
+def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """By each job from the rendering to the predictions the jobs that it waits for.
+
+    What is fetched or made once, evaluations, tables and reports are left out: they are short.
+    """
+    jobs = dict(pair for scene in plan.scenes.values() for pair in _jobs_of_scene(scene))
+    for seen in plan.detections.values():
+        jobs[f"detect/{seen.id}/{seen.scene.sequence}"] = (scene_job(seen.scene),)
+    for labels in plan.labels.values():
+        jobs[f"label/{labels.id}"] = tuple(
+            f"detect/{each.id}/{each.scene.sequence}" for each in labels.detections
+        )
+    for people in plan.reconstructions.values():
+        jobs[f"reconstruct/{people.id}"] = (f"label/{people.labels.id}",)
+    jobs |= {training_job(stage.id): _awaited_by_stage(stage) for stage in plan.stages.values()}
+    return jobs | {f"predict/{run.id}": _awaited_by(run) for run in plan.experiments.values()}
+
+
+def _jobs_of_scene(scene: SceneNode) -> Iterator[tuple[str, tuple[str, ...]]]:
+    awaited = [f"reconstruct/{scene.refined_from.id}"] if scene.refined_from else []
+    if scene.host and not scene.refined_from:
+        awaited.append(f"{scene.source}_render/{scene.host.id}/{scene.sequence}")
+        yield awaited[0], ()
+    yield scene_job(scene), tuple(awaited)
+
+
+def _awaited_by_stage(stage: StageNode) -> tuple[str, ...]:
+    people = [f"reconstruct/{stage.reconstructions.id}"] if stage.reconstructions else []
+    return (f"label/{stage.labels.id}", *people, *map(training_job, stage.start))
+
+
+def _awaited_by(run: ExperimentNode) -> tuple[str, ...]:
+    trained = [training_job(stage.id) for stage in run.stages]
+    parts = [f"predict/{part.id}" for part in run.parts]
+    return (f"label/{run.labels.id}", f"reconstruct/{run.reconstructions.id}", *trained, *parts)
+
+
+def priorities(parameters: Parameters, plan: Plan) -> dict[str, int]:
+    """By each job the seconds from its start to the end of the longest chain that it begins, as
+    far as they can be told beforehand: what the most time hangs on comes first."""
+    jobs = jobs_of(plan)
+    expected = dict.fromkeys(jobs, needs.START_SECONDS)
+    for stage in plan.stages.values():
+        on_cpu, _ = needs.training_seconds(parameters, stage)
+        expected[training_job(stage.id)] = on_cpu / stage.threads
+    return {job: round(left) for job, left in seconds_to_the_end(jobs, expected).items()}
