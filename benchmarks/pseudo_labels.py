@@ -44,8 +44,8 @@ def main() -> None:
         started = time.process_time()
         labels = []
         for scene in scenes:
-            detections, joints = detect_blazepose(scene, looking, weights)
-            labels.append(make_labels(detections, parameters.labels, "soft", joints))
+            detections = detect_blazepose(scene, looking, weights)
+            labels.append(make_labels(detections, parameters.labels, "soft"))
         seconds = time.process_time() - started
         print(row(name, label_quality(labels, truths, scenes), seconds))
 

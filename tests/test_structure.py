@@ -32,16 +32,19 @@ MAY_IMPORT = {
     "geometry": {"errors"},
     "files": FOUNDATION,
     "fetch": LOWEST | {"files", "progress"},
-    "parameters": LOWEST | {"files"},
+    "keypoints": FOUNDATION | {"files", "tables"},
+    "parameters": LOWEST | {"files", "skeletons"},
     "studio": FOUNDATION | {"files", "parameters", "progress"},
     "synthetic": {"files", "geometry", "skeletons"},
     "calibrations": LOWEST | {"files", "geometry"},
-    "sources": FOUNDATION | LOWEST | {"calibrations", "fetch", "files", "parameters", "progress"},
+    "sources": FOUNDATION
+    | LOWEST
+    | {"calibrations", "fetch", "files", "keypoints", "parameters", "progress"},
     "reconstruction": FOUNDATION | {"files", "parameters", "progress"},
     "detection": FOUNDATION
     | LOWEST
-    | {"fetch", "files", "parameters", "progress", "reconstruction"},
-    "rig": FOUNDATION | {"calibrations", "detection", "files", "reconstruction"},
+    | {"fetch", "files", "keypoints", "parameters", "progress", "reconstruction"},
+    "rig": {"calibrations", "errors", "files", "geometry", "keypoints", "reconstruction"},
     "networks": {"errors", "fetch"},
     "training": FOUNDATION
     | {"detection", "files", "parameters", "progress", "reconstruction", "seeds"},

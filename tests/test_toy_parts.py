@@ -82,6 +82,7 @@ class ToyData(Section):
 CODE = '''
 """What the entries do."""
 import json
+from dataclasses import replace
 import numpy as np
 import torch
 from selfpose3d.files.checkpoints import merged_checkpoint, write_checkpoint
@@ -208,4 +209,4 @@ def test_without_the_package_its_parts_are_unknown(tmp_path: Path) -> None:
     )
 
     assert status != 0
-    assert "data.source: 'toy_data' is unknown; known: ['panoptic'" in output
+    assert "data.source: 'toy_data' is unknown; known: ['keypoints', 'panoptic'" in output

@@ -154,7 +154,8 @@ def label(
     """Filter detections into labels."""
     from selfpose3d.pipeline import label_sequences
 
-    label_sequences(parse_selected(parameters).labels, kind, detections, out)
+    for line in label_sequences(parse_selected(parameters).labels, kind, detections, out):
+        typer.echo(line)
 
 
 @command("label-quality")
@@ -187,6 +188,66 @@ def heatmap_quality(
 
 @command("reconstruct")
 def reconstruct(
+    calibration: Annotated[
+        Path, typer.Option(help="calibration of the cameras: a file, or the folder it lies in")
+    ],
+    keypoints: Annotated[
+        Path,
+        typer.Option(
+            help="2D people: one file for all cameras, or a folder with <camera>.json, "
+            "<camera>/..._<frame>_keypoints.json or <camera>_json/<camera>_<frame>.json; OpenPose, "
+            "Pose2Sim, COCO, AlphaPose, MMPose, rtmlib, Ultralytics or MVOR"
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file of 3D people to write")],
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            help="WIDTHxHEIGHT of the images that the 2D people are given in, if other than the "
+            "calibration's"
+        ),
+    ] = None,
+    joints: Annotated[
+        str | None,
+        typer.Option(help="joint set of the 2D people where files do not tell: body25b, ..."),
+    ] = None,
+    first: Annotated[
+        int | None,
+        typer.Option(min=0, max=1, help="number of the first image where files do not tell: 0, 1"),
+    ] = None,
+    person_score: Annotated[
+        float, typer.Option(min=0, max=1, help="lowest score of a 2D person who is used")
+    ] = 0.0,
+) -> None:
+    """Make 3D people of 2D people from two or more calibrated cameras.
+
+    It needs no training, parameters or pictures. The file has a row a joint: sequence, frame (as
+    the input numbers it), person, joint, x, y, z in mm, score (views' worth of 2D people behind
+    the person) and valid. The joints are those of the 2D people; the file's metadata name them.
+
+    selfpose3d reconstruct --calibration Calib.toml --keypoints pose/ --out people.parquet
+    """
+    from selfpose3d.keypoints.reading import Told
+    from selfpose3d.pipeline import reconstruct_files
+
+    told = Told(joints, _size(image_size), first)
+    for line in reconstruct_files(calibration, keypoints, out, told, person_score):
+        typer.echo(line)
+    typer.echo(f"written: {out}")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Width and height of "1920x1080"."""
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise InputError(f"--image-size {text}: WIDTHxHEIGHT is expected, such as 1920x1080")
+    return int(width), int(height)
+
+
+@command("reconstruct-scenes")
+def reconstruct_scenes(
     parameters: ParametersOption,
     scene: ScenesOption,
     labels: Annotated[Path, typer.Option(help="folder of labels")],

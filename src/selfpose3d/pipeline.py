@@ -7,14 +7,21 @@ Only stages and estimators that the tables mark as given the truth are handed a 
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.checkpoints import read_checkpoint
-from selfpose3d.files.poses2d import People2D, people_file, read_poses2d, write_poses2d
+from selfpose3d.files.poses2d import (
+    People2D,
+    Views,
+    people_file,
+    read_poses2d,
+    skeleton_of,
+    write_poses2d,
+)
 from selfpose3d.files.poses3d import (
     Frames,
     converted_frames,
@@ -37,10 +44,13 @@ from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.parameters import LabelSettings, Parameters, TrainingFree
 from selfpose3d.progress import track
-from selfpose3d.skeletons import SKELETONS
+from selfpose3d.skeletons import ESTIMATORS_OWN, named_or
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs, files_in
 from selfpose3d.tables import known
+
+if TYPE_CHECKING:
+    from selfpose3d.keypoints.reading import Told
 
 
 def prepare_scene(source: str, inputs: PrepareInputs) -> None:
@@ -76,32 +86,108 @@ def detect_people(
 
 def label_sequences(
     labels: LabelSettings, kind: str, detections: Sequence[Path], out: Path
-) -> None:
+) -> list[str]:
     """Filter the detections of sequences into a folder of label files, noise put on them first
-    where ``labels.noise`` asks for it."""
-    from selfpose3d.detection.filters import in_skeleton, make_labels, with_noise
+    where ``labels.noise`` asks for it.
+
+    Returns:
+        for each sequence a line that says who was dropped, and by which threshold.
+
+    Raises:
+        InputError: of a sequence with people nobody is left.
+    """
+    from selfpose3d.detection.filters import in_skeleton, losses, make_labels, with_noise
 
     if kind not in ("soft", "hard"):
         raise InputError(f"labels are soft or hard, not {kind!r}")
+    wanted, said = cast(Literal["soft", "hard"], kind), []
     with whole_folder(out) as folder:
         for path in detections:
-            views = in_skeleton(read_poses2d(path), SKELETONS[labels.skeleton])
+            found: Views = read_poses2d(path)
+            skeleton = named_or(labels.skeleton, skeleton_of(found, str(path)))
+            views: Views = in_skeleton(found, skeleton)
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
-            kept = make_labels(views, labels, cast(Literal["soft", "hard"], kind))
+            said.append(f"{path.stem}: {losses(views, labels, wanted, str(path)).said(labels)}")
+            kept = make_labels(views, labels, wanted, skeleton)
             write_poses2d(people_file(folder, path.stem), kept)
+    return said
+
+
+def reconstruct_files(
+    calibration: Path, keypoints: Path, out: Path, told: "Told", person_score: float = 0.0
+) -> list[str]:
+    """Reconstruct 3D people from a calibration and 2D people, without parameters or pictures.
+
+    Args:
+        calibration: file or folder.
+        keypoints: file or folder of 2D people.
+        out: the Parquet file to write, in the joints of the 2D people.
+        told: what the user says of the 2D people.
+        person_score: lowest score of a 2D person who is used.
+
+    Returns:
+        what was found, in a few lines.
+
+    Raises:
+        InputError: a file can't be used, or nobody is left.
+    """
+    from selfpose3d.detection.filters import losses, make_labels
+    from selfpose3d.evaluation.findings import findings
+    from selfpose3d.evaluation.reprojection import reprojection_report
+    from selfpose3d.reconstruction.training_free import reconstruct_scene
+    from selfpose3d.sources.keypoints import read_rig, scene_without_images
+
+    cameras, name = read_rig(calibration), keypoints.stem
+    size = (cameras[0].width, cameras[0].height)
+    scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size)
+    settings, free = LabelSettings(person_score=person_score), TrainingFree()
+    skeleton = named_or(ESTIMATORS_OWN, found.skeleton)
+    lost = losses(found, settings, "soft", f"{keypoints}: --person-score {person_score:g}")
+    labels = make_labels(found, settings, "soft", skeleton)
+    people = reconstruct_scene(scene, labels, free)
+    _check_anybody(people, labels, free, str(keypoints))
+    write_poses3d(out, people)
+    report = reprojection_report(scene, labels, people)
+    dropped = lost.said(settings).replace("labels.person_score", "--person-score")
+    return findings(report, dropped, _limit(free))
+
+
+def _limit(settings: TrainingFree) -> str:
+    return (
+        f"seen by fewer than {settings.min_views} views, or their rays pass farther than "
+        f"{settings.max_ray_distance:g} mm from those of the others: training_free.min_views, "
+        ".max_ray_distance"
+    )
+
+
+def _check_anybody(people: Frames, labels: Views, settings: TrainingFree, where: str) -> None:
+    """Refuse a reconstruction without anybody where there are 2D people."""
+    count = sum(len(seen) for seen in labels.values())
+    if count and not any(len(present) for present in people.values()):
+        raise InputError(
+            f"{where}: {count} 2D people, and nobody in 3D ({_limit(settings)}); look at the "
+            "calibration (direction of R and t, units, names of the cameras, principal points), at "
+            "the size of the images that the people are given in, and whether the frames' numbers "
+            "are those of one instant in all cameras"
+        )
 
 
 def reconstruct_sequences(
     parameters: TrainingFree, scenes: Sequence[Path], labels: Path, out: Path
 ) -> None:
-    """Reconstruct the 3D people of scenes from their labels into a folder of files."""
+    """Reconstruct the 3D people of scenes from their labels into a folder of files.
+
+    Raises:
+        InputError: nobody is found in a scene whose labels have people.
+    """
     from selfpose3d.reconstruction.training_free import reconstruct_scene
 
     with whole_folder(out) as folder:
         for scene in track([read_scene(path) for path in scenes], "scenes", unit="scenes"):
             views = read_labels(labels, scene)
             people = reconstruct_scene(scene, views, parameters)
+            _check_anybody(people, views, parameters, str(scene.folder))
             write_poses3d(people_file(folder, scene.name), people)
 
 

@@ -33,6 +33,26 @@ _LINKS: Mapping[str, tuple[str, ...]] = {
     "right_knee": ("right_hip",),
     "left_ankle": ("left_knee",),
     "right_ankle": ("right_knee",),
+    "upper_neck": ("neck", "nose"),
+    "head": ("neck", "nose"),
+    "head_top": ("upper_neck", "nose", "neck"),
+    **{
+        f"{side}_{part}": tuple(f"{side}_{parent}" for parent in parents)
+        for side in ("left", "right")
+        for part, parents in {
+            "heel": ("ankle",),
+            "big_toe": ("heel", "ankle"),
+            "small_toe": ("big_toe", "heel", "ankle"),
+            "foot_index": ("heel", "ankle"),
+            "eye_inner": ("eye",),
+            "eye_outer": ("eye",),
+            "pinky": ("wrist",),
+            "index": ("wrist",),
+            "thumb": ("wrist",),
+        }.items()
+    },
+    "left_mouth": ("nose",),
+    "right_mouth": ("left_mouth", "nose"),
 }
 """What a joint hangs on: the first of these that the skeleton has."""
 
@@ -42,7 +62,19 @@ _DERIVED: Mapping[str, tuple[str, str]] = {
 }
 """Joints that are the mean of two others where a skeleton lacks them."""
 
-_FACE = frozenset({"nose", "left_eye", "right_eye", "left_ear", "right_ear"})
+_FACE = frozenset(
+    {
+        "nose",
+        *(
+            f"{side}_{part}"
+            for side in ("left", "right")
+            for part in ("eye", "ear", "eye_inner", "eye_outer", "mouth")
+        ),
+    }
+)
+_SMALL = ("pinky", "index", "thumb", "heel", "big_toe", "small_toe", "foot_index")
+_ENDS = frozenset(f"{side}_{part}" for side in ("left", "right") for part in _SMALL)
+"""Joints of hands and feet, whose bones are as short as an estimator's errors are large."""
 _ARM, _LEG = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
 
 
@@ -70,6 +102,11 @@ class Skeleton:
     def can_be(self, joint: str) -> bool:
         """Whether a joint is one of its own, or the mean of two of them."""
         return bool(_made_of(joint, self))
+
+    @property
+    def has_a_root(self) -> bool:
+        """Whether it names the root: the mid-hip, or both hips."""
+        return self.can_be("mid_hip")
 
     @cached_property
     def root(self) -> tuple[int, ...]:
@@ -119,18 +156,23 @@ class Skeleton:
 
     @cached_property
     def long_bones(self) -> tuple[tuple[int, int], ...]:
-        """The bones but for those within the face, whose lengths tell a person from a mistake."""
-        return tuple((a, b) for a, b in self.bones if not {self.joints[a], self.joints[b]} <= _FACE)
+        """The bones but for those within the face, the hands and the feet, whose lengths tell a
+        person from a mistake."""
+        return tuple(
+            (a, b)
+            for a, b in self.bones
+            if not {self.joints[a], self.joints[b]} <= _FACE and self.joints[b] not in _ENDS
+        )
 
     @cached_property
-    def limbs(self) -> NDArray[np.int64]:
-        """(2, 6) joints of both arms and of both legs, which estimators exchange together."""
-        return np.array(
-            [
-                [self.index(f"{side}_{part}") for side in ("left", "right") for part in limb]
-                for limb in (_ARM, _LEG)
-            ]
+    def limbs(self) -> tuple[list[int], ...]:
+        """The joints of both arms and of both legs, which estimators exchange together, with
+        those of hands and feet; as far as the skeleton has them."""
+        named = (
+            [f"{side}_{part}" for side in ("left", "right") for part in limb]
+            for limb in (_ARM + _SMALL[:3], _LEG + _SMALL[3:])
         )
+        return tuple([self.index(name) for name in names if self.has(name)] for names in named)
 
     @cached_property
     def trunk(self) -> tuple[int, ...]:
@@ -161,12 +203,82 @@ PANOPTIC_19 = Skeleton((*PANOPTIC_15.joints, *_EYES_AND_EARS))
 COCO_17 = Skeleton(("nose", *_IN_PAIRS))
 """COCO's key points, which most 2D estimators give."""
 
+_FEET = ("big_toe", "small_toe", "heel")
+_FEET_BY_SIDE = tuple(f"{side}_{part}" for side in ("left", "right") for part in _FEET)
+_FEET_IN_PAIRS = tuple(f"{side}_{part}" for part in _FEET for side in ("left", "right"))
+_EYES_THEN_EARS = tuple(f"{side}_{part}" for part in ("eye", "ear") for side in ("right", "left"))
+
+
+def _right_then_left(limb: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{side}_{part}" for side in ("right", "left") for part in limb)
+
+
+COCO_18 = Skeleton(
+    ("nose", "neck", *_right_then_left(_ARM), *_right_then_left(_LEG), *_EYES_THEN_EARS)
+)
+"""OpenPose's COCO model."""
+BODY_25 = Skeleton(
+    (
+        *("nose", "neck", *_right_then_left(_ARM), "mid_hip", *_right_then_left(_LEG)),
+        *(*_EYES_THEN_EARS, *_FEET_BY_SIDE),
+    )
+)
+"""OpenPose's BODY_25."""
+BODY_25B = Skeleton((*COCO_17.joints, "upper_neck", "head_top", *_FEET_BY_SIDE))
+"""OpenPose's BODY_25B: COCO's key points first, no mid-hip."""
+HALPE_26 = Skeleton((*COCO_17.joints, "head_top", "neck", "mid_hip", *_FEET_IN_PAIRS))
+"""HALPE_26, of AlphaPose, and of RTMPose with feet."""
+_HANDS = tuple(f"{side}_hand_{point}" for side in ("left", "right") for point in range(21))
+_OUTLINE = tuple(f"face_{point}" for point in range(68))
+COCO_133 = Skeleton((*COCO_17.joints, *_FEET_BY_SIDE, *_OUTLINE, *_HANDS))
+"""COCO-WholeBody."""
+HALPE_136 = Skeleton((*HALPE_26.joints, *_OUTLINE, *_HANDS))
+"""HALPE_136, of AlphaPose."""
+_EYES = tuple(
+    f"{side}_{part}" for side in ("left", "right") for part in ("eye_inner", "eye", "eye_outer")
+)
+_ARMS_AND_HANDS = (*_ARM, "pinky", "index", "thumb")
+BLAZEPOSE_33 = Skeleton(
+    (
+        *("nose", *_EYES, "left_ear", "right_ear", "left_mouth", "right_mouth"),
+        *(f"{side}_{part}" for part in _ARMS_AND_HANDS for side in ("left", "right")),
+        *(f"{side}_{p}" for p in (*_LEG, "heel", "foot_index") for side in ("left", "right")),
+    )
+)
+"""BlazePose's landmarks."""
+
 SKELETONS: Mapping[str, Skeleton] = {
     "panoptic15": PANOPTIC_15,
     "panoptic19": PANOPTIC_19,
     "coco17": COCO_17,
+    "coco18": COCO_18,
+    "body25": BODY_25,
+    "body25b": BODY_25B,
+    "halpe26": HALPE_26,
+    "blazepose33": BLAZEPOSE_33,
+    "coco133": COCO_133,
+    "halpe136": HALPE_136,
 }
-"""The joint sets that parameters can name."""
+"""The joint sets that parameters and options can name."""
+
+
+ESTIMATORS_OWN = "estimator"
+"""In the place of a joint set's name: the estimator's joints, whatever they are."""
+
+
+def named_or(name: str, own: Skeleton) -> Skeleton:
+    """The joint set of a name, or the estimator's own.
+
+    Raises:
+        InputError: the estimator's own name no root.
+    """
+    chosen = own if name == ESTIMATORS_OWN else SKELETONS[name]
+    if not chosen.has_a_root or not chosen.left:
+        raise InputError(
+            f"joints {list(chosen.joints)}: a root (mid_hip, or both hips) and two sides are "
+            "needed; choose another estimator"
+        )
+    return chosen
 
 
 def named_in_file(joints: Sequence[str] | None) -> Skeleton:
@@ -197,6 +309,7 @@ def converted(
     source: Skeleton,
     target: Skeleton,
     both_sides: bool = False,
+    partly: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Convert people to another skeleton.
 
@@ -209,18 +322,19 @@ def converted(
         source: of the people.
         target: wanted.
         both_sides: a mean of which one side is missing is not there.
+        partly: joints that the source lacks are not there; otherwise they are an error.
 
     Returns:
         points (..., K, D) and scores (..., K).
 
     Raises:
-        InputError: the source lacks a joint.
+        InputError: the source lacks a joint, and not ``partly``.
     """
     if source == target:
         return points, scores
     made_of = [_made_of(name, source) for name in target.joints]
     lacking = [name for name, parts in zip(target.joints, made_of, strict=True) if not parts]
-    if lacking:
+    if lacking and not partly:
         raise InputError(
             f"people lack the joints {lacking}; they have {list(source.joints)}; give people of "
             "an estimator that finds these joints, or choose another labels.skeleton"
@@ -238,6 +352,8 @@ def _made_of(name: str, source: Skeleton) -> list[int]:
 def _mean_of_present(
     points: NDArray[np.float64], scores: NDArray[np.float64], parts: list[int], all_of_them: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if not parts:
+        return np.zeros((*points.shape[:-2], points.shape[-1])), np.zeros(scores.shape[:-1])
     if len(parts) == 1:
         return points[..., parts[0], :], scores[..., parts[0]]
     present = scores[..., parts] > 0

@@ -1,16 +1,12 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.filters import make_labels, with_noise
 from selfpose3d.detection.ground_truth import project_truth
-from selfpose3d.detection.keypoint_files import read_keypoint_files, write_coco_results
 from selfpose3d.detection.quality import label_quality
 from selfpose3d.detection.second_look import missed_people, painted_over, region
 from selfpose3d.errors import InputError
@@ -18,6 +14,7 @@ from selfpose3d.files.poses2d import People2D, skeleton_of
 from selfpose3d.files.poses3d import write_poses3d
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.people import project_people
+from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.parameters import LabelSettings, Parameters, part_of, with_settings
 from selfpose3d.reconstruction.projections import mean_gaps
 from selfpose3d.skeletons import COCO_17, PANOPTIC_15
@@ -137,89 +134,6 @@ def detected(name: str, files: Path, scene: Scene):
     whole = with_settings(Parameters(), settings, "test")
     chosen = part_of(whole, ESTIMATORS[name].reads(whole))
     return ESTIMATORS[name].detect.load()(scene, chosen, files.parent, 1)
-
-
-def test_coco_results_come_back_as_they_were_written(synthetic, tmp_path):
-    images = [(f, c.name) for f in synthetic.scene.frames for c in synthetic.scene.cameras]
-    views = {image: coco_people(index % 3, index) for index, image in enumerate(images)}
-    write_coco_results(tmp_path / "results.json", views)
-    again = read_keypoint_files(tmp_path / "results.json", synthetic.scene)
-    assert list(again) == images
-    for image in images:
-        assert np.allclose(again[image].points, views[image].points)
-        assert np.allclose(again[image].scores, views[image].scores)
-
-
-def test_coco_image_numbers_count_frames_then_cameras(synthetic, tmp_path):
-    row = {"image_id": 5, "keypoints": [1.0] * 51, "score": 0.8}
-    (tmp_path / "r.json").write_text(json.dumps([row]))
-    views = read_keypoint_files(tmp_path / "r.json", synthetic.scene)
-    assert [image for image, people in views.items() if len(people)] == [(10, "cam1")]
-
-
-def test_openpose_people_become_coco_people(synthetic, tmp_path):
-    points = np.arange(75, dtype=float)
-    for camera in ("cam0", "cam3"):
-        path = tmp_path / camera / f"{camera}_000000000010_keypoints.json"
-        path.parent.mkdir()
-        path.write_text(json.dumps({"people": [{"pose_keypoints_2d": points.tolist()}]}))
-    views = read_keypoint_files(tmp_path, synthetic.scene)
-    people = views[10, "cam3"]
-    assert len(people) == 1 and len(views[0, "cam3"]) == 0
-    left_wrist = people.points[0, COCO_17.index("left_wrist")]
-    assert left_wrist.tolist() == [21.0, 22.0]
-    assert people.scores[0, COCO_17.index("right_ankle")] == 35.0
-
-
-def test_coordinates_of_larger_frames_are_refused(synthetic, tmp_path):
-    scaled = {
-        image: replace(people, points=people.points * 3)
-        for image, people in coco_views(synthetic).items()
-    }
-    write_coco_results(tmp_path / "r.json", scaled)
-    said = r"r\.json: \d+% of .* 224x160 px; x goes from \d+ to \d{3}, .*data\.stored_size"
-    with pytest.raises(InputError, match=said):
-        read_keypoint_files(tmp_path / "r.json", synthetic.scene)
-
-
-def test_a_joint_outside_now_and_then_and_weak_ones_anywhere_pass(synthetic, tmp_path):
-    views = coco_views(synthetic)
-    first, *others = views.values()
-    assert len(first)
-    first.points[0, 0] = (400.0, 80.0)
-    for people in others:
-        people.points[:, 1], people.scores[:, 1] = (-900.0, 900.0), 0.2
-    write_coco_results(tmp_path / "r.json", views)
-    again = read_keypoint_files(tmp_path / "r.json", synthetic.scene)
-    assert all(np.allclose(again[image].points, views[image].points) for image in views)
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"file_name": "strange/00000010.jpg", "keypoints": [0.0] * 51}, "another data set"),
-        ({"file_name": "cam0/00000011.jpg", "keypoints": [0.0] * 51}, "another data set"),
-        ({"image_id": 99, "keypoints": [0.0] * 51}, "12 images"),
-        ({"image_id": 0, "keypoints": [0.0] * 50}, "51 finite numbers"),
-        ({"image_id": 0}, "entry 0"),
-        ("people", "entry 0"),
-    ],
-)
-def test_wrong_coco_results_are_refused(synthetic, tmp_path, row, message):
-    (tmp_path / "r.json").write_text(json.dumps([row]))
-    with pytest.raises(InputError, match=message):
-        read_keypoint_files(tmp_path / "r.json", synthetic.scene)
-
-
-@given(st.recursive(st.none() | st.integers() | st.text(max_size=8), st.lists, max_leaves=6))
-def test_any_json_is_read_or_refused(synthetic, tmp_path_factory, value):
-    path = tmp_path_factory.getbasetemp() / "any.json"
-    path.write_text(json.dumps(value))
-    try:
-        views = read_keypoint_files(path, synthetic.scene)
-    except InputError:
-        return
-    assert len(views) == 12
 
 
 def test_the_file_estimator_names_a_scene_without_people(synthetic, tmp_path):

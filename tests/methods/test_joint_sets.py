@@ -10,12 +10,13 @@ import pytest
 from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.evaluation import evaluate
-from selfpose3d.files.poses3d import Frames, converted_frames, read_poses3d, write_poses3d
+from selfpose3d.files.poses3d import Frames, People3D, converted_frames, read_poses3d, write_poses3d
+from selfpose3d.files.scenes import write_scene
 from selfpose3d.methods import METHODS
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.parameters import TrainingFree
 from selfpose3d.reconstruction.training_free import reconstruct_scene
-from selfpose3d.skeletons import COCO_17, PANOPTIC_15, PANOPTIC_19
+from selfpose3d.skeletons import COCO_17, HALPE_26, PANOPTIC_15, PANOPTIC_19, Skeleton
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 from selfpose3d.training.data import training_data
 from stage_runs import of_prediction, run_stage, write_labels
@@ -56,6 +57,51 @@ def test_every_stage_learns_and_predicts(named: str, made: Synthetic, tmp_path: 
     assert all(people.joints.shape[1:] == (17, 3) for people in found.values())
     metrics = evaluate(found, made.truth)
     assert list(metrics["joints"]) == list(COCO_17.joints)
+
+
+def with_feet(made: Synthetic) -> Synthetic:
+    """The same people with feet at their ankles, without pictures."""
+
+    def named(name: str) -> str:
+        side, _, part = name.partition("_")
+        if part in ("big_toe", "small_toe", "heel"):
+            return f"{side}_ankle"
+        return {"head_top": "nose"}.get(name, name)
+
+    parts = Skeleton(tuple(dict.fromkeys(map(named, HALPE_26.joints))))
+    order = [parts.index(named(name)) for name in HALPE_26.joints]
+    views, truth = {}, {}
+    for image, people in made.views.items():
+        each = people.converted(parts)
+        views[image] = replace(
+            each, points=each.points[:, order], scores=each.scores[:, order], skeleton=HALPE_26
+        )
+    for key, present in made.truth.items():
+        joints = present.converted(parts).joints[:, order]
+        truth[key] = People3D.predicted(joints, present.scores, HALPE_26)
+    return Synthetic(replace(made.scene, has_images=False), views, truth)
+
+
+@pytest.mark.parametrize("named", ["selfpose3d", "trust"])
+def test_methods_learn_and_predict_feet_without_pictures(
+    named: str, made: Synthetic, tmp_path: Path
+) -> None:
+    people = with_feet(made)
+    scene = replace(people.scene, folder=tmp_path / "scene")
+    write_scene(scene)
+    people = replace(people, scene=scene)
+    source, stages, settings = TRAINED[named]
+    blind = {f"train__{stage}__soft_attention": False for stage in ("pose_l2", "pose_l1")}
+    own = {**settings, **blind, "train__finetune__soft_attention": False}
+    chosen = tiny(source, labels__skeleton="estimator", **own)
+    checkpoints: list[Path] = []
+    for stage in stages:
+        checkpoints.append(run_stage(chosen, stage, [people], checkpoints, tmp_path / stage))
+    labels = write_labels(tmp_path / "labels", [people])
+    inputs = PredictionInputs(of_prediction(chosen, named), [scene.folder], checkpoints, labels)
+    found = METHODS[named].predict.load()(inputs)
+    assert {each.skeleton for each in found.values()} == {HALPE_26}
+    assert list(evaluate(found, people.truth)["joints"]) == list(HALPE_26.joints)
 
 
 def test_training_free_finds_eyes_and_ears(made: Synthetic) -> None:

@@ -26,6 +26,11 @@ NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 SOURCE_OF: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
     "videos": {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}},
+    "keypoints": {
+        "data": {"source": "keypoints"},
+        "keypoints": {"calibration": "x.toml", "train": ["a"], "test": ["b"]},
+        "estimator": {"name": "file"},
+    },
 }
 """With which data the leaves of a section are changed; all others with those of params.yaml."""
 OTHER: Mapping[str, Any] = {
@@ -35,9 +40,15 @@ OTHER: Mapping[str, Any] = {
     "data.network_size": [512, 288],
     "estimator.name": "file",
     "estimator.files": "people/{sequence}.json",
+    "estimator.joints": "body25b",
+    "estimator.image_size": "videos",
+    "estimator.first": 1,
     "footage.name": "none",
     "videos.train": {"a": "elsewhere"},
     "videos.test": {"b": "elsewhere"},
+    "keypoints.calibration": "y.toml",
+    "keypoints.train": ["c"],
+    "keypoints.test": ["c"],
     "compute.accelerator": "cpu",
 }
 """Other values of leaves whose type does not say which are allowed."""

@@ -70,7 +70,7 @@ def test_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
     assert "name the 2D people with --people" in check(folder).output
     results = tmp_path / "results.json"
     results.write_text(json.dumps(coco(RECORDED, named=False)))
-    assert "every entry names its image" in check(folder, "--people", results).output
+    assert f"{results}: " in check(folder, "--people", results).output
     (folder / "cameras.json").unlink()
     results.write_text(json.dumps(coco(RECORDED, named=True)))
     done = check(folder, "--people", results)

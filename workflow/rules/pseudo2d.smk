@@ -99,7 +99,7 @@ rule reconstruct:
     message:
         "Reconstruct 3D people from labels without training"
     shell:
-        "python -m selfpose3d reconstruct --parameters {params.parameters:q} {params.scenes}"
+        "python -m selfpose3d reconstruct-scenes --parameters {params.parameters:q} {params.scenes}"
         " --labels {input.labels:q} --out {output:q} > {log:q} 2>&1"
 
 

@@ -26,12 +26,13 @@ def _reads_blazepose(parameters: "Parameters") -> Sequence[str]:
 
 
 def _reads_files(parameters: "Parameters") -> Sequence[str]:
-    return ("estimator.name", "estimator.files")
+    told = ("estimator.joints", "estimator.image_size", "estimator.first")
+    return ("estimator.name", "estimator.files", *told)
 
 
 def _reads_exact(parameters: "Parameters") -> Sequence[str]:
     """The truth is brought to the labels' joints."""
-    return (*_reads_files(parameters), "labels.skeleton")
+    return ("estimator.name", "estimator.files", "labels.skeleton")
 
 
 ESTIMATORS: Table[EstimatorEntry] = extensible(

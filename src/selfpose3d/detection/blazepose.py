@@ -34,6 +34,8 @@ CROP_SIDE = 256
 ROI_SCALE = 1.25
 """The crop's half side over the radius of the circle around the body."""
 N_LANDMARKS = 39
+N_BODY = 33
+"""The first landmarks, which are joints."""
 MID_HIP, RIM = 33, 34
 """The landmarks that place the next crop."""
 
@@ -98,8 +100,12 @@ class Body:
         """The region for a further landmark pass."""
         return Roi(self.points[MID_HIP], CLOSER * (self.points[RIM] - self.points[MID_HIP]))
 
+    def landmarks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """BlazePose-33: points (33, 2) px and confidences (33,)."""
+        return self.points[:N_BODY], self.confidence[:N_BODY]
+
     def coco(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """COCO-17: points (17, 2) px and confidences (17,)."""
+        """The joints that tell people apart, COCO-17: points (17, 2) px and confidences (17,)."""
         joints = list(COCO_OF_BLAZEPOSE)
         return self.points[joints], self.confidence[joints]
 

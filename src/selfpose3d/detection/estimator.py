@@ -33,7 +33,7 @@ def detect_blazepose(
         workers: processes; the result doesn't depend on their number.
 
     Returns:
-        COCO-17 people by (frame, camera), frames ascending and cameras in the scene's order.
+        BlazePose-33 people by (frame, camera), frames ascending and cameras in the scene's order.
 
     Raises:
         InputError: nobody was found in any image.
@@ -48,7 +48,7 @@ def detect_blazepose(
 
 
 def detect_once(scene: Scene, parameters: Estimator, weights: Path, workers: int = 1) -> Views:
-    """COCO-17 people of all images of a scene by (frame, camera), each image looked at once.
+    """BlazePose-33 people of all images of a scene by (frame, camera), each image looked at once.
 
     Raises:
         InputError: nobody was found in any image.
@@ -71,7 +71,7 @@ def detect_again(
 
     Args:
         scene: whose stored frames are looked at.
-        detections: COCO-17 people by (frame, camera).
+        detections: BlazePose-33 people by (frame, camera).
         people: reconstructed from them, by (sequence, frame).
         parameters: of the estimator.
         weights: folder of the estimator's weights.

@@ -1,15 +1,16 @@
 """From detections to labels (paper section 4.2, table 16)."""
 
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.errors import InputError
+from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.parameters import LabelSettings
-from selfpose3d.skeletons import SKELETONS, Skeleton
+from selfpose3d.skeletons import Skeleton, converted, named_or
 
 _SIDED = ("shoulder", "elbow", "hip", "knee", "ankle")
 _MEASURED = Skeleton(
@@ -48,8 +49,69 @@ def make_labels(
         skeleton: joints of the labels, if other than ``labels.skeleton``.
     """
     threshold = labels.joint_score if kind == "hard" else 0.0
-    people = in_skeleton(detections, skeleton or SKELETONS[labels.skeleton])
+    own = skeleton_of(detections, "the detections")
+    people = in_skeleton(detections, skeleton or named_or(labels.skeleton, own))
     return {key: _filtered(seen, labels, threshold) for key, seen in people.items()}
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The people whom the thresholds of labels dropped.
+
+    Args:
+        people: how many there were.
+        low: (L,) scores of those below ``labels.person_score``.
+        few: (F,) numbers of joints of the others, who have fewer than ``labels.min_joints``.
+    """
+
+    people: int
+    low: NDArray[np.float64]
+    few: NDArray[np.int64]
+
+    @property
+    def left(self) -> int:
+        """How many are left."""
+        return self.people - len(self.low) - len(self.few)
+
+    def said(self, labels: LabelSettings) -> str:
+        """Who was dropped, by which threshold, and what would keep them."""
+        if self.left == self.people:
+            return f"all {self.people} people are kept"
+        parts = []
+        if len(self.low):
+            lowest, highest = np.floor(100 * self.low.min() + 1e-3) / 100, self.low.max()
+            parts.append(
+                f"{len(self.low)} with a score below labels.person_score {labels.person_score:g} "
+                f"(up to {highest:.3g}; labels.person_score: {lowest:g} keeps them)"
+            )
+        if len(self.few):
+            parts.append(
+                f"{len(self.few)} with fewer than labels.min_joints {labels.min_joints} joints "
+                f"(labels.min_joints: {max(1, int(self.few.min()))} keeps those who have any)"
+            )
+        return f"dropped {self.people - self.left} of {self.people} people: {'; '.join(parts)}"
+
+
+def losses(
+    detections: Views, labels: LabelSettings, kind: Literal["soft", "hard"], where: str
+) -> Losses:
+    """Whom ``make_labels`` drops of detections in the labels' joints.
+
+    Raises:
+        InputError: nobody is left of people who were there.
+    """
+    threshold = labels.joint_score if kind == "hard" else 0.0
+    low, few, count = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], 0
+    for people in detections.values():
+        weak = people.person_scores < labels.person_score
+        joints = ((people.scores >= threshold) & (people.scores > 0)).sum(1)[~weak]
+        low.append(people.person_scores[weak])
+        few.append(joints[joints < labels.min_joints])
+        count += len(people)
+    found = Losses(count, np.concatenate(low), np.concatenate(few))
+    if count and not found.left:
+        raise InputError(f"{where}: nobody is left; {found.said(labels)}")
+    return found
 
 
 def in_skeleton(people: Views, skeleton: Skeleton) -> dict[tuple[int, str], People2D]:
@@ -80,11 +142,13 @@ def with_noise(
 def _heights(people: People2D) -> NDArray[np.float64]:
     """(P,) how tall people would be in the image, px, standing: from the bone that is least
     foreshortened, so that it does not shrink when somebody crouches."""
-    measured = people.converted(_MEASURED)
+    points, scores = converted(
+        people.points, people.scores, people.skeleton, _MEASURED, partly=True
+    )
     ends = np.array([[_MEASURED.index(joint) for joint in bone] for bone in BONE_SHARES])
-    starts, stops = (measured.points[:, ends[:, side]] for side in (0, 1))
+    starts, stops = (points[:, ends[:, side]] for side in (0, 1))
     lengths = np.linalg.norm(starts - stops, axis=-1)
-    there = (measured.scores[:, ends] > 0).all(-1)
+    there = (scores[:, ends] > 0).all(-1)
     heights: NDArray[np.float64] = (lengths * there / list(BONE_SHARES.values())).max(-1, initial=0)
     return heights
 

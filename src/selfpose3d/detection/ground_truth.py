@@ -11,12 +11,12 @@ import numpy as np
 from selfpose3d.detection.given_files import given_file, not_empty
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
-from selfpose3d.files.poses3d import People3D, converted_frames, read_poses3d
+from selfpose3d.files.poses3d import People3D, converted_frames, read_poses3d, skeleton_of
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.geometry.people import project_people
 from selfpose3d.parameters import Parameters
-from selfpose3d.skeletons import SKELETONS, Skeleton
+from selfpose3d.skeletons import Skeleton, named_or
 
 
 def detect_from_truth(
@@ -30,8 +30,9 @@ def detect_from_truth(
         weights: not needed.
         workers: not needed.
     """
-    skeleton = SKELETONS[parameters.labels.skeleton]
-    views = project_truth(given_file(parameters.estimator, scene), scene, skeleton)
+    path = given_file(parameters.estimator, scene)
+    own = skeleton_of(read_poses3d(path), str(path))
+    views = project_truth(path, scene, named_or(parameters.labels.skeleton, own))
     return not_empty(views, scene)
 
 

@@ -22,7 +22,7 @@ from selfpose3d.detection.blazepose import (
 )
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.parameters import BlazePose
-from selfpose3d.skeletons import COCO_17
+from selfpose3d.skeletons import BLAZEPOSE_33, COCO_17
 
 LIMBS_AND_TRUNK = list(range(5, len(COCO_17)))
 TRUNK = [5, 6, 11, 12]
@@ -45,7 +45,7 @@ class MultiPersonBlazePose:
         self._landmarks = Landmarker(paths[LANDMARKS])
 
     def __call__(self, image: NDArray[np.uint8]) -> People2D:
-        """COCO-17 people in an (H, W, 3) RGB image."""
+        """BlazePose-33 people in an (H, W, 3) RGB image."""
         candidates = distinct_rois(*self._candidates(image), self._parameters.candidate_distance)
         firsts = [self._landmarks(image, roi) for roi in candidates[: self._parameters.max_people]]
         firsts = self._distinct_present(firsts)
@@ -163,17 +163,18 @@ def clearness(body: Body) -> float:
 
 
 def as_people(bodies: Sequence[Body], shape: tuple[int, ...]) -> People2D:
-    """People in COCO-17.
+    """People in BlazePose-33.
 
     A joint's score is its confidence, 0 outside an image of ``shape`` (H, W, ...); a person's
     score is its presence. Both tell right from wrong (docs/pseudo_labels.md).
     """
     if not bodies:
-        return People2D.nobody(COCO_17)
-    points, scores = (np.stack(values) for values in zip(*(b.coco() for b in bodies), strict=True))
+        return People2D.nobody(BLAZEPOSE_33)
+    found = zip(*(body.landmarks() for body in bodies), strict=True)
+    points, scores = (np.stack(values) for values in found)
     inside = ((points >= 0) & (points <= (shape[1] - 1, shape[0] - 1))).all(-1)
     presence = np.array([body.presence for body in bodies])
-    return People2D(points, scores * inside, presence, COCO_17)
+    return People2D(points, scores * inside, presence, BLAZEPOSE_33)
 
 
 def joined(people: People2D, more: People2D) -> People2D:

@@ -61,7 +61,7 @@ def missed_people(
     Args:
         people: reconstructed from the detections, of the joints of ``BODY``.
         cameras: cameras of the stored frames.
-        detections: COCO-17 by camera.
+        detections: by camera, of joints that become those of ``BODY``.
     """
     views = [project_people(camera, people.joints, people.valid) for camera in cameras]
     seen = np.stack(

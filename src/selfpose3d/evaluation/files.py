@@ -54,6 +54,12 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
         lines.append(
             f"{missed} of these frames are not among the predictions: all their people are missed"
         )
+    absent = sum(int((~people.valid).sum()) for people in predictions.values())
+    if absent:
+        lines.append(
+            f"{absent} joints of the predictions are not valid and were left out; AP and MPJPE are "
+            "means over the others, and no longer those of whole people"
+        )
     if left_out:
         lines.append(f"left out {left_out} predicted frames: the truth has nobody in them")
     return lines + _wrong_unit(predictions, truth, metrics)

@@ -2,9 +2,9 @@
 
 The protocol (VoxelPose, Tu et al. 2020, section 4; used by SelfPose3d, tables 1 to 16): a frame
 without ground truth is left out, predictions and all. Each prediction goes to its nearest body by
-the mean error over that body's valid joints. In the order of scores, a prediction is a true
-positive at a threshold when its error is below it and its body is not taken yet. AP is the area
-under the monotone envelope of precision over recall.
+the mean error over the joints that are valid in both. In the order of scores, a prediction is a
+true positive at a threshold when its error is below it and its body is not taken yet. AP is the
+area under the monotone envelope of precision over recall.
 
 Letters: N predictions, T bodies of the truth, J joints.
 """
@@ -50,7 +50,7 @@ class _People:
 class _Matches:
     """Each prediction with its nearest body: errors in mm, bodies by their index in the truth.
 
-    ``joint_errors`` (N, J) is NaN where the body's joint is not valid.
+    ``joint_errors`` (N, J) is NaN where the joint is not valid in both.
     """
 
     scores: NDArray[np.float64]
@@ -167,7 +167,7 @@ def _match(predicted: _People, bodies: _People) -> _Matches:
     prediction = np.repeat(np.arange(len(candidates)), candidates)
     place = np.arange(len(prediction)) - np.repeat(np.cumsum(candidates) - candidates, candidates)
     body = first[predicted.frame[prediction]] + place
-    errors = _mean_errors(predicted.joints, bodies, prediction, body)
+    errors = _mean_errors(predicted, bodies, prediction, body)
     nearest = np.full((len(candidates), counts.max(initial=1)), np.inf)
     nearest[prediction, place] = errors
     bodies_N = first[predicted.frame] + nearest.argmin(axis=1)
@@ -177,29 +177,29 @@ def _match(predicted: _People, bodies: _People) -> _Matches:
         scores=predicted.scores[order],
         errors=nearest.min(axis=1)[order],
         bodies=bodies_N[order],
-        joint_errors=_distances(predicted.joints[order], bodies, bodies_N[order]),
+        joint_errors=_distances(_chosen(predicted, order), bodies, bodies_N[order]),
     )
 
 
 def _mean_errors(
-    joints: NDArray[np.float64],
+    predicted: _People,
     bodies: _People,
     prediction: NDArray[np.int64],
     body: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Mean error over the body's valid joints, for pairs of a prediction and a body."""
-    difference = joints[prediction] - bodies.joints[body]
+    """Mean error over the joints valid on both sides, for pairs of a prediction and a body;
+    infinite without any."""
+    difference = predicted.joints[prediction] - bodies.joints[body]
     distance = np.sqrt(np.einsum("njd,njd->nj", difference, difference))
-    valid = bodies.valid[body]
-    mean: NDArray[np.float64] = (distance * valid).sum(axis=1) / valid.sum(axis=1)
-    return mean
+    valid = bodies.valid[body] & predicted.valid[prediction]
+    count = valid.sum(axis=1)
+    mean = (distance * valid).sum(axis=1) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.inf)
 
 
-def _distances(
-    joints: NDArray[np.float64], bodies: _People, body: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    distance = np.linalg.norm(joints - bodies.joints[body], axis=-1)
-    return np.where(bodies.valid[body], distance, np.nan)
+def _distances(predicted: _People, bodies: _People, body: NDArray[np.int64]) -> NDArray[np.float64]:
+    distance = np.linalg.norm(predicted.joints - bodies.joints[body], axis=-1)
+    return np.where(bodies.valid[body] & predicted.valid, distance, np.nan)
 
 
 def _headline(matches: _Matches, n_bodies: int) -> Metrics:

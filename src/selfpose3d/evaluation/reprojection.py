@@ -18,7 +18,7 @@ from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, in_image, project
-from selfpose3d.geometry.people import MIN_JOINTS_IN_VIEW, height_in_pixels
+from selfpose3d.geometry.people import MIN_JOINTS_IN_VIEW, STATURE_MM, height_in_pixels
 from selfpose3d.skeletons import Skeleton, common_skeleton
 
 MATCH = 0.2
@@ -52,10 +52,11 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
         people: 3D people by (sequence, frame), world mm.
 
     Returns:
-        JSON-ready. ``all`` and ``cameras`` by name hold ``images``, ``labels``, ``explained``
-        (share of the labels matched by a person), ``people_in_view`` and ``found`` (share of
-        those that have a label), ``median_px``, ``mean_px``, ``median_height`` and
-        ``mean_height`` (% of a person's height). ``joints`` holds ``median_height`` by joint,
+        JSON-ready. ``all`` and ``cameras`` by name hold ``images``, ``labels``, ``matched``,
+        ``explained`` (share of the labels matched by a person), ``people_in_view`` and ``found``
+        (share of those that have a label), ``median_px``, ``mean_px``, ``median_height`` and
+        ``mean_height`` (% of a person's height), and ``median_mm`` at the people's distance.
+        ``joints`` holds ``median_height`` by joint,
         ``people_per_frame`` the number of frames by how many people they hold, ``frames`` how
         many frames were compared.
 
@@ -142,6 +143,7 @@ def _summary(tallies: Sequence[_Tally]) -> dict[str, Any]:
     return {
         "images": sum(tally.images for tally in tallies),
         "labels": labels,
+        "matched": sum(tally.matched for tally in tallies),
         "explained": _share(sum(tally.matched for tally in tallies), labels),
         "people_in_view": in_view,
         "found": _share(sum(tally.people_in_view_matched for tally in tallies), in_view),
@@ -149,6 +151,7 @@ def _summary(tallies: Sequence[_Tally]) -> dict[str, Any]:
         "mean_px": float(pixels.mean()) if len(pixels) else None,
         "median_height": float(np.median(heights)) if len(heights) else None,
         "mean_height": float(heights.mean()) if len(heights) else None,
+        "median_mm": float(np.median(heights)) * STATURE_MM / 100 if len(heights) else None,
     }
 
 

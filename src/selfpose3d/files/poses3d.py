@@ -5,8 +5,11 @@ Parquet, one row per joint::
     sequence str, frame int, person int, joint int, x, y, z float (mm),
     score float (the person's), valid bool
 
-The file's metadata name the joints; those of a file that names none are Panoptic-15. Predictions
-have ``valid`` true throughout; the truth has score 1, and its ``person`` is the source's identity.
+The file's metadata name the joints; those of a file that names none are Panoptic-15. In predictions
+``valid`` is false where a joint was not seen and nothing else tells where it is; the truth has
+score 1, and its ``person`` is the source's identity. People of one frame who share a number, as
+trackers give -1 to whom they do not track, are kept apart by the order of their rows.
+
 JSON of the form ``[{"sequence", "frame", "people": [{"joints": [[x, y, z] ... 15], "valid": [...],
 "score", "person"}]}]``, Panoptic-15, is read as well; all but ``frame``, ``people`` and ``joints``
 may be left out.
@@ -228,6 +231,8 @@ class _Columns:
         """The people of one frame, given its rows."""
         ids, person = np.unique(self.person[rows], return_inverse=True)
         joint = self.joint[rows]
+        if np.bincount(person * len(skeleton) + joint).max() > 1:
+            ids, person = _apart(ids, person, joint)
         joints = np.zeros((len(ids), len(skeleton), 3))
         valid = np.zeros((len(ids), len(skeleton)), dtype=bool)
         scores = np.zeros(len(ids))
@@ -235,6 +240,29 @@ class _Columns:
         valid[person, joint] = self.valid[rows]
         scores[person] = self.score[rows]
         return People3D(joints, scores, valid, ids, skeleton)
+
+
+def _apart(
+    ids: NDArray[np.int64], person: NDArray[np.int64], joint: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids and people of one frame's rows, with those apart who share an id.
+
+    A person of an id ends where a joint's number does not exceed the one before; the first keeps
+    the id, the others get numbers of their own.
+
+    Args:
+        ids: (P,).
+        person: (N,) index into the ids, of every row.
+        joint: (N,) of every row.
+    """
+    order = np.argsort(person, kind="stable")
+    same = np.diff(person[order], prepend=-1) == 0
+    starts = ~same | (np.diff(joint[order], prepend=-1) <= 0)
+    numbers = np.empty(len(person), dtype=np.int64)
+    numbers[order] = np.cumsum(starts) - 1
+    fresh = int(ids.max()) + 1 + np.arange(starts.sum())
+    first = ~same[starts]
+    return np.where(first, ids[person[order][starts]], fresh), numbers
 
 
 def _from_json(path: Path) -> dict[tuple[str, int], People3D]:

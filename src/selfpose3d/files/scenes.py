@@ -42,11 +42,19 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class View:
-    """A view of a scene: its name, and the size of its stored frames."""
+    """A view of a scene.
+
+    Args:
+        name: of the view.
+        width: of the stored frames, px.
+        height: of the stored frames, px.
+        source: width and height of the images that they were made of; None: not known.
+    """
 
     name: str
     width: int
     height: int
+    source: Size | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,8 @@ class Scene:
         if not self.has_images:
             raise InputError(
                 f"{self.folder}: this scene has 2D people and no images; choose what needs none "
-                "(estimator.name: file, heatmaps.source: estimator)"
+                "(estimator.name: file, heatmaps.source: estimator, and "
+                "train.pose_l2.soft_attention: false, as attn_net_2d looks at images)"
             )
 
     @cached_property
@@ -336,13 +345,22 @@ def write_scene(scene: Scene) -> None:
         {
             "name": scene.name,
             "source": scene.source,
-            "views": [[view.name, view.width, view.height] for view in scene.views],
+            "views": [_view_row(view) for view in scene.views],
             "network_size": list(scene.network_size),
             "images": scene.has_images,
             "frames": list(scene.frames),
             "times": list(scene.times),
         },
     )
+
+
+def _view_row(view: View) -> list[Any]:
+    own: list[Any] = [] if view.source is None else [list(view.source)]
+    return [view.name, view.width, view.height, *own]
+
+
+def _view(name: str, width: int, height: int, source: Sequence[int] | None = None) -> View:
+    return View(name, width, height, None if source is None else (source[0], source[1]))
 
 
 def read_scene(folder: Path) -> Scene:
@@ -358,7 +376,7 @@ def read_scene(folder: Path) -> Scene:
         folder=folder,
         name=facts["name"],
         source=facts["source"],
-        views=tuple(View(*view) for view in facts["views"]),
+        views=tuple(_view(*view) for view in facts["views"]),
         rig=read_cameras(path) if path.exists() else None,
         frames=tuple(facts["frames"]),
         times=tuple(facts["times"]),

@@ -10,6 +10,7 @@ from selfpose3d.parameters.data import Data
 from selfpose3d.parameters.estimator import BlazePose, Estimator
 from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
+from selfpose3d.parameters.keypoints import Keypoints
 from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.loading import load_parameters, merge, parse_parameters
 from selfpose3d.parameters.mlflow import Mlflow
@@ -58,6 +59,7 @@ __all__ = [
     "Footage",
     "Heatmaps",
     "Inference",
+    "Keypoints",
     "LabelSettings",
     "Mlflow",
     "Networks",

@@ -1,10 +1,11 @@
 """The section ``estimator``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import Count, Fraction, Positive, Section
+from selfpose3d.parameters.section import Count, Fraction, Positive, Section, Size
+from selfpose3d.skeletons import SKELETONS
 
 
 class BlazePose(Section):
@@ -57,6 +58,21 @@ class Estimator(Section):
     )
     files: str | None = Field(
         None,
-        description="path of the people to read; file: COCO results JSON or an OpenPose folder; "
-        "ground_truth: the 3D truth; {sequence} and {dataset} are filled in",
+        description="path of the people to read; file: a file or folder of 2D people in any known "
+        "format (docs/people2d.md); ground_truth: the 3D truth; {sequence} and {dataset} are "
+        "filled in",
+    )
+    joints: Literal[tuple(SKELETONS)] | None = Field(  # type: ignore[valid-type]
+        None,
+        description="joint set of the people in files, such as body25b; null: as the files tell",
+    )
+    image_size: Size | Literal["videos", "stored"] | None = Field(
+        None,
+        description="images whose pixels the people in files are given in: their width and height, "
+        "videos (each camera's own) or stored (data.stored_size); null: videos and stored frames "
+        "are of one size",
+    )
+    first: Literal[0, 1] | None = Field(
+        None,
+        description="number of the first frame or image in the files; null: as the files tell",
     )

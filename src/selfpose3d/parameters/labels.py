@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfpose3d.parameters.section import Count, Fraction, NonNegative, Section, Seed
+from selfpose3d.skeletons import ESTIMATORS_OWN, SKELETONS
 
 
 class LabelSettings(Section):
@@ -22,11 +23,11 @@ class LabelSettings(Section):
         "above 0.5, 98 % are off by less than 5 % of the person's height",
     )
     min_joints: Count = Field(4, description="fewest joints of a kept person")
-    skeleton: Literal["panoptic15", "coco17"] = Field(
+    skeleton: Literal[(*SKELETONS, ESTIMATORS_OWN)] = Field(  # type: ignore[valid-type]
         "panoptic15",
         description="the joints of labels, networks and 3D people: panoptic15 (the paper's: neck, "
-        "nose, mid-hip and the limbs) or coco17 (nose, eyes, ears and the limbs; the root is the "
-        "mean of the hips)",
+        "nose, mid-hip and the limbs), coco17 (nose, eyes, ears and the limbs; the root is the "
+        "mean of the hips), estimator (the estimator's own, with its hands and feet) or others",
     )
     noise: NonNegative = Field(
         0.0,

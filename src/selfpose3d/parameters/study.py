@@ -46,7 +46,16 @@ class ExperimentSettings(Section):
         return self
 
 
-TESTABLE: tuple[str, ...] = ("data", "studio", "panoptic", "videos", "space", "estimator", "labels")
+TESTABLE: tuple[str, ...] = (
+    "data",
+    "studio",
+    "panoptic",
+    "videos",
+    "keypoints",
+    "space",
+    "estimator",
+    "labels",
+)
 """Sections that may differ between training and test; the trained networks stay the same."""
 
 

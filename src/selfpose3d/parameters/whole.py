@@ -9,6 +9,7 @@ from selfpose3d.parameters.data import Data
 from selfpose3d.parameters.estimator import Estimator
 from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
+from selfpose3d.parameters.keypoints import Keypoints
 from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.mlflow import Mlflow
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
@@ -33,6 +34,7 @@ class Parameters(Section):
     studio: Studio = Studio()
     panoptic: Panoptic = Panoptic()
     videos: Videos = Videos()
+    keypoints: Keypoints = Keypoints()
     footage: Footage = Footage()
     space: Space = Space()
     estimator: Estimator = Estimator()

@@ -89,6 +89,11 @@ def standing(skeleton: Skeleton) -> NDArray[np.float64]:
     return joints
 
 
+def is_known(skeleton: Skeleton) -> NDArray[np.bool_]:
+    """(J,) whether something is known of where a joint is in a person: not of hands and feet."""
+    return np.array([WHOLE.has(name) for name in skeleton.joints])
+
+
 def complete(
     joints: NDArray[np.float64], seen: NDArray[np.bool_], skeleton: Skeleton
 ) -> NDArray[np.float64]:
@@ -100,14 +105,15 @@ def complete(
         skeleton: the J joints.
 
     Returns:
-        (P, J, 3); people without any joint seen are returned as they came.
+        (P, J, 3); people without any joint seen are returned as they came. A joint of which
+        nothing is known (see ``is_known``) lies at the root where it was not seen.
     """
     completed = joints.copy()
     partly = np.flatnonzero(~seen.all(axis=1) & seen.any(axis=1))
     if len(partly):
         known, there = _in_whole(joints[partly], seen[partly], skeleton)
         whole = np.stack([_complete_one(*person) for person in zip(known, there, strict=True)])
-        own = whole[:, [WHOLE.index(name) for name in skeleton.joints]]
+        own = whole[:, [WHOLE.index(j) if WHOLE.has(j) else _ROOT for j in skeleton.joints]]
         completed[partly] = np.where(seen[partly, :, None], joints[partly], own)
     return completed
 
@@ -116,11 +122,8 @@ def _in_whole(
     joints: NDArray[np.float64], seen: NDArray[np.bool_], skeleton: Skeleton
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(P, K, 3) and (P, K), with a mid-hip and neck where both hips or shoulders were seen."""
-    made, there = np.zeros((len(joints), len(WHOLE), 3)), np.zeros((len(joints), len(WHOLE)))
-    source = [j for j, name in enumerate(WHOLE.joints) if skeleton.can_be(name)]
-    target = Skeleton(tuple(WHOLE.joints[j] for j in source))
-    made[:, source], there[:, source] = converted(
-        joints, seen.astype(float), skeleton, target, both_sides=True
+    made, there = converted(
+        joints, seen.astype(float), skeleton, WHOLE, both_sides=True, partly=True
     )
     return made, there > 0
 

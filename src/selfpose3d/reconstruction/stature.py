@@ -47,7 +47,9 @@ def necks_to_ankles(
         (P',) mm, of the people of whom three of the five bones or more are supported.
     """
     starts, ends = TRUNK_AND_LEGS.T
-    joints, there = converted(joints, supported.astype(float), skeleton, MEASURED, both_sides=True)
+    joints, there = converted(
+        joints, supported.astype(float), skeleton, MEASURED, both_sides=True, partly=True
+    )
     lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1)
     known = (there[:, starts] > 0) & (there[:, ends] > 0)
     enough = known.sum(axis=1) >= _FEWEST_BONES

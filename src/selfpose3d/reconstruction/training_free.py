@@ -36,7 +36,7 @@ from selfpose3d.reconstruction.association import (
     weighted_mean,
     with_sides_swapped,
 )
-from selfpose3d.reconstruction.body_prior import complete
+from selfpose3d.reconstruction.body_prior import complete, is_known
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import Skeleton
 
@@ -260,10 +260,13 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     """People at ``joints`` (P, J, 3), with the association's scores.
 
     Joints with fewer than ``min_views`` supporting views are inferred from the rest of the body
-    (step 4).
+    (step 4); those of hands and feet can't be, and are not valid.
     """
-    whole = complete(joints, _n_supporting(found) >= min_views, found.skeleton)
-    return People3D.predicted(whole, found.scores, found.skeleton)
+    seen = _n_supporting(found) >= min_views
+    people = People3D.predicted(
+        complete(joints, seen, found.skeleton), found.scores, found.skeleton
+    )
+    return replace(people, valid=seen | is_known(found.skeleton))
 
 
 def _people(found: Association, parameters: TrainingFree) -> People3D:
@@ -321,18 +324,19 @@ def _reassign(
 def _turned_limbs(
     distances_SPNJ: NDArray[np.float64],
     weights_SNJ: NDArray[np.float64],
-    limbs: NDArray[np.int64],
+    limbs: Sequence[list[int]],
 ) -> NDArray[np.bool_]:
     """(P, N, J) whether joints fit a person clearly better with left and right exchanged.
 
     Args:
         distances_SPNJ: distances with the sides as they are and exchanged, mm.
         weights_SNJ: weights of the joints, likewise.
-        limbs: (2, 6) joints of arms and of legs.
+        limbs: joints of the arms and of the legs.
     """
-    before, after = weighted_mean(distances_SPNJ[..., limbs], weights_SNJ[:, None, :, limbs])
     result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
-    result[..., limbs] = (after < SWAP_GAIN * before)[..., None]
+    for limb in limbs:
+        before, after = weighted_mean(distances_SPNJ[..., limb], weights_SNJ[:, None, :, limb])
+        result[..., limb] = (after < SWAP_GAIN * before)[..., None]
     return result
 
 
@@ -345,7 +349,9 @@ def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detecti
 
 
 def _distinct(solution: Association, distance: float) -> Association:
-    return solution.where(distinct_people(solution.joints, solution.scores, distance))
+    """Without doubled people; joints of which a view may tell nothing do not count."""
+    joints = solution.joints[:, is_known(solution.skeleton)]
+    return solution.where(distinct_people(joints, solution.scores, distance))
 
 
 def _n_supporting(solution: Association) -> NDArray[np.int64]:

@@ -1,17 +1,15 @@
 """A rig and its 2D people out of a folder: a scene, or a calibration with files of 2D people."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfpose3d.calibrations import read_calibration_of
-from selfpose3d.detection.keypoint_files import read_keypoint_files
 from selfpose3d.errors import InputError
-from selfpose3d.files.atomic import read_json
 from selfpose3d.files.poses2d import Views, read_poses2d
-from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.files.scenes import View, read_scene
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.keypoints.reading import read_people
 
 PEOPLE = ("people.parquet", "people.json", "people")
 """Names of the 2D people in a folder, if no other is given."""
@@ -37,8 +35,8 @@ def read_seen(folder: Path, people: Path | None, rate: float) -> Seen:
 
     Args:
         folder: a scene; or a folder with a calibration, its 2D people in it or elsewhere.
-        people: labels or detections of ours (Parquet), COCO results, or a folder of OpenPose's
-            files; None for the one of ``PEOPLE`` that lies in the folder.
+        people: labels or detections of ours (Parquet), or 2D people in any known format
+            (docs/people2d.md); None for the one of ``PEOPLE`` that lies in the folder.
         rate: frames per second, where the folder is not a scene.
 
     Raises:
@@ -47,15 +45,12 @@ def read_seen(folder: Path, people: Path | None, rate: float) -> Seen:
     found = people or _people_in(folder)
     if (folder / "scene.json").exists():
         scene = read_scene(folder)
-    else:
-        cameras = read_calibration_of(folder)
-        frames = tuple(_frames_of(found))
-        times = tuple(frame / rate for frame in frames)
-        size = (cameras[0].width, cameras[0].height)
-        scene = Scene.calibrated(folder, folder.name, "keypoints", cameras, frames, times, size)
-    return Seen(
-        scene.cameras, _people(found, scene), dict(zip(scene.frames, scene.times, strict=True))
-    )
+        times = dict(zip(scene.frames, scene.times, strict=True))
+        return Seen(scene.cameras, _people(found, scene.views, scene.frames, scene.name), times)
+    cameras = read_calibration_of(folder)
+    sizes = [View(camera.name, camera.width, camera.height) for camera in cameras]
+    views = _people(found, sizes, None, folder.name)
+    return Seen(cameras, views, {frame: frame / rate for frame in sorted({f for f, _ in views})})
 
 
 def _people_in(folder: Path) -> Path:
@@ -67,33 +62,7 @@ def _people_in(folder: Path) -> Path:
     return found[0]
 
 
-def _people(path: Path, scene: Scene) -> Views:
+def _people(path: Path, views: Sequence[View], frames: Sequence[int] | None, name: str) -> Views:
     if path.suffix == ".parquet":
         return read_poses2d(path)
-    return read_keypoint_files(path, scene)
-
-
-def _frames_of(people: Path) -> list[int]:
-    """The frames that files of 2D people name, ascending."""
-    if people.suffix == ".parquet":
-        frames = {frame for frame, _ in read_poses2d(people)}
-    elif people.is_dir():
-        names = [re.search(r"(\d+)_keypoints\.json$", p.name) for p in people.glob("*/*.json")]
-        frames = {int(name[1]) for name in names if name is not None}
-    else:
-        frames = _frames_of_coco(people)
-    if not frames:
-        raise InputError(f"{people}: names no frames; are these 2D people?")
-    return sorted(frames)
-
-
-def _frames_of_coco(path: Path) -> set[int]:
-    rows = read_json(path)
-    names = [row.get("file_name") for row in rows if isinstance(row, dict)] if rows else []
-    found = [re.search(r"(\d+)(?:\.\w+)?$", name) for name in names if isinstance(name, str)]
-    if len(found) != len(rows) or None in found:
-        raise InputError(
-            f"{path}: without a scene, every entry names its image: 'file_name': "
-            "'<camera>/<frame>.jpg'. Prepare a scene, or name the images"
-        )
-    return {int(match[1]) for match in found if match is not None}
+    return read_people(path, views, frames, name)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfpose3d.sources.entry import Source, Split, kept_frames
+from selfpose3d.sources.entry import Source, Split, files_in, kept_frames
 from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
@@ -68,6 +68,23 @@ def _video_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     return sorted(str(path) for path in (*videos, *calibration_files(folder))) or (str(folder),)
 
 
+def _keypoint_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+    return parameters.keypoints.train, parameters.keypoints.test
+
+
+def _keypoint_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    kept = ("data.cameras", "data.network_size", f"data.{split}_every", "keypoints.calibration")
+    told = tuple(f"estimator.{name}" for name in ("files", "joints", "image_size", "first"))
+    return ("data.source", *kept, *told)
+
+
+def _keypoint_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    """The calibration and the 2D people, file by file."""
+    paths = (parameters.keypoints.calibration, parameters.estimator.files)
+    named = [path.replace("{sequence}", sequence) for path in paths if path]
+    return [each for path in named for each in files_in(path)]
+
+
 def _demo_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
     return (), ("pose2sim_demo",)
 
@@ -102,6 +119,14 @@ SOURCES: Table[Source] = extensible(
             prepare=Step("selfpose3d.sources.videos:prepare_own_videos"),
             has_truth=False,
             files=_video_files,
+        ),
+        "keypoints": Source(
+            title="Own 2D people",
+            sequences=_keypoint_sequences,
+            reads=_keypoint_reads,
+            prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
+            has_truth=False,
+            files=_keypoint_files,
         ),
         "pose2sim_demo": Source(
             title="Real footage",

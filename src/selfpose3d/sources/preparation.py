@@ -7,7 +7,7 @@ or not at all; a run that was killed goes on there, and the scene appears when i
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -112,7 +112,12 @@ class SceneInProgress:
             raise ValueError(f"{self.name}: cameras {lacking} were not added")
         stored = [letterboxed(camera, *self.stored_size) for camera in self.cameras]
         facts = (self.name, self.source, stored, self.frames, self.times, self.network_size)
-        write_scene(Scene.calibrated(self.folder, *facts))
+        scene = Scene.calibrated(self.folder, *facts)
+        views = tuple(
+            replace(view, source=(camera.width, camera.height))
+            for view, camera in zip(scene.views, self.cameras, strict=True)
+        )
+        write_scene(replace(scene, views=views))
         shutil.rmtree(downloads(self.scene), ignore_errors=True)
         (self.folder / "plan.json").unlink()
         if self.scene.exists():
