@@ -122,7 +122,7 @@ def test_truth_lies_apart_in_millimetres(sequence: Path, tmp_path: Path) -> None
     person = people[SEQUENCE, 3]
     assert person.ids.tolist() == [7]
     np.testing.assert_allclose(person.joints[0, 2], [(3 + 2) * 10, 100, 920])
-    assert person.valid[0].tolist() == [joint != 5 for joint in range(15)]
+    assert person.valid[0].tolist() == [joint != 5 for joint in range(19)]
 
 
 def test_local_copies_give_what_the_host_gives(sequence: Path, tmp_path: Path) -> None:
