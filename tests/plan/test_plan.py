@@ -326,9 +326,11 @@ def test_two_takes_of_own_videos_train_nothing() -> None:
     assert len(own_scenes) == 2 and {scene.split for scene in own_scenes} == {"test"}
 
 
-@pytest.mark.parametrize("part", ["set", "test_on"])
-def test_an_experiment_that_sets_what_can_t_change_a_result_is_refused(part: str) -> None:
-    idle = {"method": "training_free", "title": "Idle", part: {"compute.checkpoint_every": 7}}
+@pytest.mark.parametrize(
+    ("part", "key"), [("set", "compute.checkpoint_every"), ("test_on", "panoptic.retries")]
+)
+def test_an_experiment_that_sets_what_can_t_change_a_result_is_refused(part: str, key: str) -> None:
+    idle = {"method": "training_free", "title": "Idle", part: {key: 7}}
     given = Parameters.model_validate({"experiments": {"idle": idle}})
     with pytest.raises(InputError, match=rf"experiments\.idle\.{part}: .* can't change a result"):
         make_plan(given)
