@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "detection": FOUNDATION
     | LOWEST
     | {"fetch", "files", "keypoints", "parameters", "progress", "reconstruction"},
-    "rig": {"calibrations", "errors", "files", "geometry", "keypoints", "reconstruction"},
+    "rig": FOUNDATION | {"calibrations", "files", "keypoints", "reconstruction"},
     "networks": {"errors", "fetch"},
     "training": FOUNDATION
     | {"detection", "files", "parameters", "progress", "reconstruction", "seeds"},

@@ -5,7 +5,7 @@ import pytest
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
-from selfpose3d.rig.tracks import BODY, body_joints, follow, knots, other_side, sample
+from selfpose3d.rig.tracks import BODY, body_joints, follow, knots, sample
 from selfpose3d.skeletons import Skeleton
 
 TIMES = {frame: frame / 30 for frame in range(31)}
@@ -52,7 +52,7 @@ def test_frames_far_apart_are_read_as_they_are() -> None:
 
 
 def test_sides_and_names() -> None:
-    order = other_side(BODY)
+    order = Skeleton(BODY).swapped
     assert [BODY[i] for i in order[:2]] == ["nose", "right_shoulder"]
     assert body_joints(("neck", *reversed(BODY))) == BODY
     with pytest.raises(InputError, match=r"lack the joints .*'left_hip'"):

@@ -11,7 +11,7 @@ from typing import Any
 from selfpose3d.calibrations.entry import UNTOLD, OtherFormatError, World
 from selfpose3d.calibrations.values import array, camera_of, check_lenses, name, part, size
 from selfpose3d.calibrations.world import in_our_world, in_their_world
-from selfpose3d.errors import InputError
+from selfpose3d.errors import naming
 from selfpose3d.files.atomic import write_json
 from selfpose3d.files.text import read_json_text
 from selfpose3d.geometry.cameras import Camera
@@ -27,10 +27,8 @@ def read_association4d(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     rows = content if isinstance(content, dict) else {}
     if not any(isinstance(row, dict) and {"K", "imgSize"} <= set(row) for row in rows.values()):
         raise OtherFormatError(f"{path}: no cameras with 'K' and 'imgSize', as 4D Association's")
-    try:
+    with naming(path):
         cameras = [_camera(name(key, "a key"), row) for key, row in rows.items()]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return in_our_world(cameras, str(path), World(), asked, "m")
 
 

@@ -23,7 +23,7 @@ from selfpose3d.calibrations.values import (
     size,
 )
 from selfpose3d.calibrations.world import in_our_world
-from selfpose3d.errors import InputError
+from selfpose3d.errors import InputError, naming
 from selfpose3d.files.atomic import write_json
 from selfpose3d.files.text import read_json_text
 from selfpose3d.geometry.cameras import Camera
@@ -38,10 +38,8 @@ def read_mvor(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     content = read_json_text(path)
     if not isinstance(content, dict) or "cameras_info" not in content:
         raise OtherFormatError(f"{path}: there is no 'cameras_info', as in MVOR's annotations")
-    try:
+    with naming(path):
         cameras = _cameras(content)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return in_our_world(cameras, str(path), World(units="mm", up="z"), asked)
 
 

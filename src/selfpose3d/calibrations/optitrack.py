@@ -11,9 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from selfpose3d.calibrations.entry import UNTOLD, OtherFormatError, World
-from selfpose3d.calibrations.values import camera_of, check_lenses, intrinsics, name, numbers, size
+from selfpose3d.calibrations.values import (
+    attributes,
+    camera_of,
+    check_lenses,
+    intrinsics,
+    name,
+    size,
+)
 from selfpose3d.calibrations.world import in_our_world, in_their_world
-from selfpose3d.errors import InputError
+from selfpose3d.errors import naming
 from selfpose3d.files.atomic import whole_file
 from selfpose3d.files.text import read_xml_text
 from selfpose3d.geometry.cameras import Camera
@@ -38,10 +45,8 @@ def read_optitrack(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     rows = root.findall("Calibration/Cameras/Camera")
     if not rows:
         raise OtherFormatError(f"{path}: not a calibration of Motive (no Calibration/Cameras)")
-    try:
+    with naming(path):
         cameras = [_camera(row) for row in rows]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return in_our_world(cameras, str(path), World(units=UNITS, up=UP), asked)
 
 
@@ -60,15 +65,8 @@ def _camera(row: ElementTree.Element) -> Camera:
 
 
 def _values(row: ElementTree.Element, part: str, keys: Sequence[str]) -> np.ndarray:
-    element = row.find(part)
-    where = f"camera {row.get('Serial')}"
-    if element is None:
-        hint = "; export it from Motive 2.2 or newer" if part == _MODEL else ""
-        raise InputError(f"{where} has no <{part}>{hint}")
-    lacking = [key for key in keys if key not in element.attrib]
-    if lacking:
-        raise InputError(f"{where}: <{part}> lacks {lacking}")
-    return numbers([element.attrib[key] for key in keys], f"{where}: <{part}>")
+    hint = "; export it from Motive 2.2 or newer" if part == _MODEL else ""
+    return attributes(row, part, keys, f"camera {row.get('Serial')}", hint)
 
 
 def write_optitrack(path: Path, cameras: Sequence[Camera]) -> None:

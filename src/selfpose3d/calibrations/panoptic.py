@@ -7,7 +7,7 @@ from typing import Any
 from selfpose3d.calibrations.entry import UNTOLD, OtherFormatError, World
 from selfpose3d.calibrations.values import camera_of, check_lenses, name, part, size
 from selfpose3d.calibrations.world import MM_PER, TURNS, in_our_world, in_their_world, turned
-from selfpose3d.errors import InputError
+from selfpose3d.errors import naming
 from selfpose3d.files.atomic import write_json
 from selfpose3d.files.text import read_json_text
 from selfpose3d.geometry.cameras import Camera
@@ -25,10 +25,8 @@ def read_panoptic(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     rows = content.get("cameras") if isinstance(content, dict) else None
     if not isinstance(rows, list) or not any(isinstance(r, dict) and "distCoef" in r for r in rows):
         raise OtherFormatError(f"{path}: no cameras with 'distCoef', as CMU Panoptic's have")
-    try:
+    with naming(path):
         cameras = [_as_written(row) for row in rows]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return in_our_world(cameras, str(path), World(units=UNITS, up=UP), asked)
 
 

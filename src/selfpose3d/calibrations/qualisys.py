@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from selfpose3d.calibrations.entry import UNTOLD, OtherFormatError, World
-from selfpose3d.calibrations.values import camera_of, check_lenses, intrinsics, name, numbers, size
+from selfpose3d.calibrations.values import (
+    attributes,
+    camera_of,
+    check_lenses,
+    intrinsics,
+    name,
+    size,
+)
 from selfpose3d.calibrations.world import in_our_world
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import write_text
@@ -83,14 +90,7 @@ def _qualisys_camera(row: ElementTree.Element) -> Camera:
 
 
 def _values(row: ElementTree.Element, part: str, keys: Sequence[str]) -> np.ndarray:
-    element = row.find(part)
-    where = f"camera {row.attrib.get('serial')}"
-    if element is None:
-        raise InputError(f"{where} has no <{part}>")
-    lacking = [key for key in keys if key not in element.attrib]
-    if lacking:
-        raise InputError(f"{where}: <{part}> lacks {lacking}")
-    return numbers([element.attrib[key] for key in keys], f"{where}: <{part}>")
+    return attributes(row, part, keys, f"camera {row.get('serial')}")
 
 
 def write_qualisys(path: Path, cameras: Sequence[Camera]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import cv2
 import numpy as np
@@ -40,6 +41,30 @@ def numbers(value: Any, where: str) -> NDArray[np.float64]:
     if not (np.abs(found) <= _LARGEST).all():
         raise InputError(f"{where} holds {_short(value)}, not finite numbers")
     return found
+
+
+def attributes(
+    row: Element, part: str, keys: Sequence[str], where: str, hint: str = ""
+) -> NDArray[np.float64]:
+    """The numbers that a part of an XML element has as these attributes.
+
+    Args:
+        row: the element.
+        part: name of the part.
+        keys: the attributes.
+        where: what the element is, for messages.
+        hint: what to do where the part is not there.
+
+    Raises:
+        InputError: there is no such part, or it lacks an attribute, or it is no number.
+    """
+    element = row.find(part)
+    if element is None:
+        raise InputError(f"{where} has no <{part}>{hint}")
+    lacking = [key for key in keys if key not in element.attrib]
+    if lacking:
+        raise InputError(f"{where}: <{part}> lacks {lacking}")
+    return numbers([element.attrib[key] for key in keys], f"{where}: <{part}>")
 
 
 def array(value: Any, shape: tuple[int, ...], where: str) -> NDArray[np.float64]:

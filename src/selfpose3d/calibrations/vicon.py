@@ -27,7 +27,7 @@ from selfpose3d.calibrations.values import (
     size,
 )
 from selfpose3d.calibrations.world import in_our_world
-from selfpose3d.errors import InputError
+from selfpose3d.errors import InputError, naming
 from selfpose3d.files.atomic import write_text
 from selfpose3d.files.text import read_xml_text
 from selfpose3d.geometry.cameras import Camera
@@ -53,10 +53,8 @@ def read_vicon(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
             f"{path}: no video camera among its {len(rows)} (their TYPE is {kinds}); give those "
             "that film a TYPE with 'Video'"
         )
-    try:
+    with naming(path):
         cameras = [_camera(row) for row in films]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return in_our_world(cameras, str(path), World(units="mm"), asked)
 
 

@@ -22,7 +22,7 @@ from selfpose3d.calibrations.values import (
     told_size,
 )
 from selfpose3d.calibrations.world import in_our_world
-from selfpose3d.errors import InputError
+from selfpose3d.errors import naming
 from selfpose3d.files.atomic import write_json
 from selfpose3d.files.text import read_json_text
 from selfpose3d.geometry.cameras import Camera
@@ -38,10 +38,8 @@ def read_voxelpose(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     rows = content if isinstance(content, dict) else {}
     if not any(isinstance(row, dict) and {"fx", "R", "T"} <= set(row) for row in rows.values()):
         raise OtherFormatError(f"{path}: no cameras with 'fx', 'R' and 'T', as VoxelPose's have")
-    try:
+    with naming(path):
         cameras = [_camera(name(key, "a key"), row, asked) for key, row in rows.items()]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return in_our_world(cameras, str(path), World(units="mm"), asked)
 
 

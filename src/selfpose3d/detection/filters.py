@@ -48,10 +48,9 @@ def make_labels(
         kind: kind of the labels, soft or hard.
         skeleton: joints of the labels, if other than ``labels.skeleton``.
     """
-    threshold = labels.joint_score if kind == "hard" else 0.0
     own = skeleton_of(detections, "the detections")
     people = in_skeleton(detections, skeleton or named_or(labels.skeleton, own))
-    return {key: _filtered(seen, labels, threshold) for key, seen in people.items()}
+    return {key: _filtered(seen, labels, kind) for key, seen in people.items()}
 
 
 @dataclass(frozen=True)
@@ -100,11 +99,10 @@ def losses(
     Raises:
         InputError: nobody is left of people who were there.
     """
-    threshold = labels.joint_score if kind == "hard" else 0.0
     low, few, count = [np.zeros(0)], [np.zeros(0, dtype=np.int64)], 0
     for people in detections.values():
         weak = people.person_scores < labels.person_score
-        joints = ((people.scores >= threshold) & (people.scores > 0)).sum(1)[~weak]
+        joints = (_joint_scores(people, labels, kind) > 0).sum(1)[~weak]
         low.append(people.person_scores[weak])
         few.append(joints[joints < labels.min_joints])
         count += len(people)
@@ -153,8 +151,16 @@ def _heights(people: People2D) -> NDArray[np.float64]:
     return heights
 
 
-def _filtered(people: People2D, labels: LabelSettings, joint_score: float) -> People2D:
-    scores = np.where(people.scores >= joint_score, people.scores, 0.0)
+def _joint_scores(
+    people: People2D, labels: LabelSettings, kind: Literal["soft", "hard"]
+) -> NDArray[np.float64]:
+    """(P, J) of the joints that labels of a kind keep, 0 of the others."""
+    least = labels.joint_score if kind == "hard" else 0.0
+    return np.where(people.scores >= least, people.scores, 0.0)
+
+
+def _filtered(people: People2D, labels: LabelSettings, kind: Literal["soft", "hard"]) -> People2D:
+    scores = _joint_scores(people, labels, kind)
     kept = people.person_scores >= labels.person_score
     kept &= (scores > 0).sum(1) >= labels.min_joints
     return replace(people, scores=scores).where(kept)

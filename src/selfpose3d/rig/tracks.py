@@ -16,6 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views
+from selfpose3d.skeletons import Skeleton
 
 SIDED = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 BODY: tuple[str, ...] = (
@@ -65,7 +66,7 @@ class Tracks:
 
     def sides_exchanged(self) -> "Tracks":
         """The same people with left and right joints exchanged."""
-        return replace(self, points=self.points[:, :, other_side(self.joints)])
+        return replace(self, points=self.points[:, :, Skeleton(self.joints).swapped])
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,6 @@ class Samples:
     px: NDArray[np.float64]
     velocity: NDArray[np.float64]
     height: NDArray[np.float64]
-
-
-def other_side(joints: Sequence[str]) -> list[int]:
-    """The index of each joint's counterpart on the other side of the body."""
-    swapped = {"left_": "right_", "right_": "left_"}
-    names = [
-        next((swapped[p] + name.removeprefix(p) for p in swapped if name.startswith(p)), name)
-        for name in joints
-    ]
-    return [list(joints).index(name) for name in names]
 
 
 def body_joints(joints: Sequence[str]) -> tuple[str, ...]:

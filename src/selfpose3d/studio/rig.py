@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from selfpose3d.errors import InputError
+from selfpose3d.errors import InputError, naming
 from selfpose3d.files.atomic import read_yaml
 from selfpose3d.files.scenes import check_rig
 from selfpose3d.geometry.cameras import Camera
@@ -86,10 +86,8 @@ def read_stage(path: Path) -> Stage:
     if not isinstance(values, Mapping):
         raise InputError(f"{path}: not a rig; it needs the keys image and cameras")
     rig = _parse(values, path)
-    try:
+    with naming(path):
         cameras = tuple(_camera(n, entry, rig) for n, entry in enumerate(rig.cameras))
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     check_rig(cameras, str(path))
     return Stage(cameras, rig.area, rig.room, rig.look)
 
