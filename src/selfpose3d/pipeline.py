@@ -42,7 +42,7 @@ from selfpose3d.files.scenes import read_scene
 from selfpose3d.files.space import check_space
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
-from selfpose3d.parameters import LabelSettings, Parameters, TrainingFree
+from selfpose3d.parameters import Data, LabelSettings, Parameters, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.skeletons import ESTIMATORS_OWN, named_or
 from selfpose3d.sources import SOURCES
@@ -140,7 +140,8 @@ def reconstruct_files(
 
     cameras, name = read_rig(calibration), keypoints.stem
     size = (cameras[0].width, cameras[0].height)
-    scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size)
+    rate = Data().frame_rate  # which no frame's reconstruction depends on
+    scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size, rate)
     settings, free = LabelSettings(person_score=person_score), TrainingFree()
     skeleton = named_or(ESTIMATORS_OWN, found.skeleton)
     lost = losses(found, settings, "soft", f"{keypoints}: --person-score {person_score:g}")

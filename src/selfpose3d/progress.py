@@ -54,9 +54,15 @@ class _Console:
     def tell(self, line: str) -> None:
         """Write the line, unless the last one is too recent or there is nobody to read it."""
         now = time.monotonic()
-        if self.descriptor is None or now - self.last < SECONDS_BETWEEN_CONSOLE_LINES:
+        if now - self.last < SECONDS_BETWEEN_CONSOLE_LINES:
             return
         self.last = now
+        self.write(line)
+
+    def write(self, line: str) -> None:
+        """Write the line, if there is somebody to read it."""
+        if self.descriptor is None:
+            return
         try:
             os.write(self.descriptor, f"{self.name}: {line}\n".encode())
         except OSError:  # the terminal was closed: the work goes on
@@ -79,6 +85,12 @@ def open_console(name: str) -> None:
     if descriptor.isdecimal():
         with suppress(OSError):  # closed on the way here: there is no console
             _console.open(int(descriptor), name)
+
+
+def tell(remark: str) -> None:
+    """Say what the user should know, on standard error and on the console of the workflow."""
+    print(remark, file=sys.stderr, flush=True)
+    _console.write(remark)
 
 
 def _track_in_lines(

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from selfpose3d.parameters.section import Count, Section, Size
+from selfpose3d.parameters.section import Count, Positive, Section, Size
 
 
 class Data(Section):
@@ -21,6 +21,11 @@ class Data(Section):
     stored_size: Size = Field((960, 576), description="width and height of stored frames, px")
     network_size: Size = Field(
         (480, 288), description="width and height of the networks' input, px; multiples of 32"
+    )
+    frame_rate: Positive = Field(
+        25.0,
+        description="frames per second of folders of images and of 2D people without pictures, "
+        "which do not tell it; videos do",
     )
     train_every: Count = Field(
         1, description="step between used frames of a training sequence; n: every n-th frame"

@@ -10,14 +10,15 @@ from selfpose3d.parameters.section import Section
 class Videos(Section):
     """Your own synchronised videos: one folder per sequence (docs/own_cameras.md).
 
-    A folder holds one <camera>.mp4 per camera and a calibration. Of the frames every n-th is used;
-    n is ``data.train_every`` for training and ``data.test_every`` for test sequences.
+    A folder holds a calibration and, per camera, one video (<camera>.mp4) or one folder of
+    numbered images (<camera>/000000.jpg). Of the frames every n-th is used; n is
+    ``data.train_every`` for training and ``data.test_every`` for test sequences.
     """
 
     train: dict[str, str] = Field(
         default_factory=dict,
         description="folder of each training sequence by the sequence's name; it holds "
-        "<camera>.mp4 and cameras.json or a Pose2Sim Calib.toml",
+        "<camera>.mp4 or <camera>/ and a calibration, as cameras.json or a Pose2Sim Calib.toml",
     )
     test: dict[str, str] = Field(
         default_factory=dict, description="folder of each held-out test sequence, likewise"

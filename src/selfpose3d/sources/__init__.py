@@ -14,10 +14,6 @@ from selfpose3d.tables import Step, Table, extensible
 if TYPE_CHECKING:
     from selfpose3d.parameters import Parameters
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
-"""Endings of the videos that are looked for in a folder of videos."""
-
-
 def _numbered(name: str, count: int) -> tuple[str, ...]:
     return tuple(f"{name}_{index:02d}" for index in range(count))
 
@@ -54,18 +50,23 @@ def _video_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[
 
 
 def _video_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
-    return ("data.source", *kept_frames(split), f"videos.{split}.{sequence}")
+    own = ("data.frame_rate", f"videos.{split}.{sequence}")
+    return ("data.source", *kept_frames(split), *own)
 
 
 def _video_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
-    """The videos and the calibration, file by file; the folder itself where it is not there."""
+    """The videos or images and the calibration, file by file; the folder itself where it is not
+    there."""
     from selfpose3d.calibrations import calibration_files
+    from selfpose3d.sources.recordings import images_in, recordings_in
 
     folder = Path({**parameters.videos.train, **parameters.videos.test}[sequence])
     if not folder.is_dir():
         return (str(folder),)
-    videos = [path for path in folder.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
-    return sorted(str(path) for path in (*videos, *calibration_files(folder))) or (str(folder),)
+    found = calibration_files(folder)
+    for path in recordings_in(folder):
+        found += images_in(path) if path.is_dir() else [path]
+    return sorted(str(path) for path in found) or (str(folder),)
 
 
 def _keypoint_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
@@ -74,6 +75,7 @@ def _keypoint_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequen
 
 def _keypoint_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     kept = ("data.cameras", "data.network_size", f"data.{split}_every", "keypoints.calibration")
+    kept += ("data.frame_rate",)
     told = tuple(f"estimator.{name}" for name in ("files", "joints", "image_size", "first"))
     return ("data.source", *kept, *told)
 
@@ -139,4 +141,4 @@ SOURCES: Table[Source] = extensible(
     },
 )
 
-__all__ = ["SOURCES", "VIDEO_SUFFIXES", "Source"]
+__all__ = ["SOURCES", "Source"]

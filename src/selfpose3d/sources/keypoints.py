@@ -14,10 +14,6 @@ from selfpose3d.keypoints.reading import FoundPeople, Told, read_people
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import Size, chosen_cameras
 
-FRAME_RATE = 25.0
-"""Frames per second that are assumed, for the time that the report shows."""
-
-
 def read_rig(path: Path) -> tuple[Camera, ...]:
     """The calibration in a file, or in a folder.
 
@@ -34,6 +30,7 @@ def scene_without_images(
     people: Path,
     told: Told,
     network_size: Size,
+    rate: float,
 ) -> tuple[Scene, FoundPeople]:
     """A scene of 2D people alone, at the calibration's image sizes, and its 2D people.
 
@@ -44,6 +41,7 @@ def scene_without_images(
         people: file or folder of 2D people, whose frames become the scene's.
         told: what the user says of the files.
         network_size: width and height of the networks' input, px.
+        rate: frames per second.
 
     Raises:
         InputError: a file can't be used, or fewer than two cameras have people.
@@ -58,7 +56,7 @@ def scene_without_images(
             f"{[camera.name for camera in cameras]}; two cameras or more must have seen somebody"
         )
     frames = sorted({frame for frame, _ in found})
-    times = [frame / FRAME_RATE for frame in frames]
+    times = [frame / rate for frame in frames]
     facts = (folder, name, "keypoints", cameras, frames, times, network_size)
     return replace(Scene.calibrated(*facts), has_images=False), found
 
@@ -76,9 +74,10 @@ def prepare_keypoints(inputs: PrepareInputs) -> None:
     cameras = chosen_cameras(rig, data.cameras, own.calibration)
     told = Told(estimator.joints, estimator.image_size, estimator.first)
     people = Path(estimator.files.replace("{sequence}", name))
-    scene, _ = scene_without_images(inputs.scene, name, cameras, people, told, data.network_size)
+    size, rate = data.network_size, data.frame_rate
+    scene, _ = scene_without_images(inputs.scene, name, cameras, people, told, size, rate)
     every = getattr(data, f"{inputs.split}_every")
     frames = tuple(f for f in scene.frames if (f - scene.frames[0]) % every == 0)
-    times = tuple(frame / FRAME_RATE for frame in frames)
+    times = tuple(frame / data.frame_rate for frame in frames)
     with whole_folder(inputs.scene) as folder:
         write_scene(replace(scene, folder=folder, frames=frames, times=times))

@@ -40,11 +40,11 @@ from selfpose3d.sources.preparation import (
     Image,
     SceneInProgress,
     Size,
-    Video,
     check_cameras,
     chosen_cameras,
     downloads,
 )
+from selfpose3d.sources.recordings import Video
 
 AXES = TURNS[UP].T
 """``x_ours = x_panoptic @ AXES`` for row vectors; ``R_ours = R_panoptic @ AXES``."""
@@ -152,9 +152,12 @@ def _add_camera(making: SceneInProgress, host: "_Host", camera: str) -> None:
         making.add(camera, _read_images(folder, camera, making.frames))
         return
     video = host.file(f"videos/hd_shared_crf20/hd_{camera}.mp4", "mp4")
-    making.add(camera, Video(video).read(making.frames))
-    if video.parent == host.downloads:
-        video.unlink()
+    try:
+        making.add(camera, Video(video).read(making.frames))
+    except InputError:
+        host.give_up(video)
+        raise
+    host.give_up(video)
 
 
 def _read_images(folder: Path, camera: str, frames: Iterable[int]) -> Iterator[tuple[int, Image]]:
@@ -185,6 +188,11 @@ class _Host:
         """Fetch a file of the sequence."""
         target = self.downloads / Path(name).name
         return fetch(f"{self.url}/{name}", target, kind, self.patience)
+
+    def give_up(self, file: Path) -> None:
+        """Remove a file that was fetched, read to its end or found bad; a local copy's stays."""
+        if file.parent == self.downloads:
+            file.unlink()
 
     def poses(self) -> Path:
         """The tar file of the poses, or their folder in a local copy."""
@@ -272,7 +280,7 @@ def _annotations(path: Path, every: int) -> Iterator[tuple[int, str, bytes]]:
                 if content is not None:
                     yield frame, f"{path}:{members[frame].name}", content.read()
     except (tarfile.TarError, EOFError) as error:
-        raise InputError(f"{path}: a broken archive ({error}); delete it and run again") from error
+        raise InputError(f"{path}: a broken archive ({error}); move it away and fetch it again") from error
 
 
 def _bodies(rows: list[dict[str, Any]]) -> People3D:

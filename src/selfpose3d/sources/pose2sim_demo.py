@@ -14,7 +14,8 @@ from selfpose3d.calibrations.qualisys import read_qualisys
 from selfpose3d.fetch.wheels import fetch_wheel_files
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import Size, check_cameras
-from selfpose3d.sources.videos import write_from_videos
+from selfpose3d.sources.recordings import Video
+from selfpose3d.sources.videos import write_recordings
 
 REQUIREMENT = "Pose2Sim==0.10.49"
 _DEMO = "Pose2Sim/Demo_MultiPerson"
@@ -60,9 +61,9 @@ def prepare_pose2sim_demo(
     cameras = read_qualisys(places[CALIBRATION])
     videos = {path.stem: path for path in places.values() if path.suffix == ".mp4"}
     check_cameras([camera.name for camera in cameras], list(videos), str(places[CALIBRATION]))
-    write_from_videos(
+    write_recordings(
         cameras,
-        [videos[camera.name] for camera in cameras],
+        [Video(videos[camera.name]) for camera in cameras],
         "pose2sim_demo",
         "pose2sim_demo",
         every,

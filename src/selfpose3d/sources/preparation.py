@@ -6,7 +6,7 @@ or not at all; a run that was killed goes on there, and the scene appears when i
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,10 +25,6 @@ Image = NDArray[np.uint8]
 
 
 JPEG_QUALITY = 95
-
-LONGEST_STEP = 1.6
-"""Time between two frames of a video, over the usual one, from which frames are missing."""
-
 
 @dataclass(frozen=True)
 class SceneInProgress:
@@ -208,99 +204,6 @@ class _NetworkFrames:
         """Write one (H, W, 3) image."""
         place = self.offset + (frame * self.shape[1] + view) * image.nbytes
         os.pwrite(self.file, image.tobytes(), place)
-
-
-class Video:
-    """A video read from its beginning to its end, so that frame numbers are exact.
-
-    Seeking lands on neighbouring frames in many files.
-
-    Args:
-        path: of the video file.
-
-    Raises:
-        InputError: it can't be read, or holds no frame.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        reader = cv2.VideoCapture(str(path)) if path.is_file() else None
-        if reader is None or not reader.isOpened() or not reader.grab():
-            size = f"{path.stat().st_size} bytes, no frame in it" if path.is_file() else "not there"
-            raise InputError(
-                f"{path}: an empty or unreadable video ({size}); delete it and fetch it again"
-            )
-        self.width = int(reader.get(cv2.CAP_PROP_FRAME_WIDTH))
-        self.height = int(reader.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.rate = float(reader.get(cv2.CAP_PROP_FPS))
-        reader.release()
-
-    def stamps(self) -> NDArray[np.float64]:
-        """(F,) time stamps of all frames, s, by reading them; what the file says may be wrong."""
-        reader = cv2.VideoCapture(str(self.path))
-        stamps = []
-        while reader.grab():
-            stamps.append(reader.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        reader.release()
-        return np.array(stamps)
-
-    def read(self, frames: Sequence[int]) -> Iterator[tuple[int, Image]]:
-        """Yield (frame number, RGB image) of ascending frame numbers, counted from 0."""
-        reader = cv2.VideoCapture(str(self.path))
-        try:
-            position = -1
-            for frame in frames:
-                while position < frame:
-                    if not reader.grab():
-                        raise InputError(
-                            f"{self.path}: ends after {position + 1} frames, frame {frame} is "
-                            "wanted; the file is cut short or not of this sequence: delete it and "
-                            "fetch it again"
-                        )
-                    position += 1
-                ok, image = reader.retrieve()
-                if not ok:
-                    raise InputError(
-                        f"{self.path}: frame {frame} can't be decoded; delete it and fetch it again"
-                    )
-                yield frame, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        finally:
-            reader.release()
-
-
-def check_in_step(videos: Sequence[Video]) -> int:
-    """The number of frames of synchronised videos.
-
-    Raises:
-        InputError: they have unequal numbers of frames, or one has a gap that the others lack: its
-            camera dropped frames, and is out of step from there on.
-    """
-    stamps = {video.path: video.stamps() for video in videos}
-    if len({len(times) for times in stamps.values()}) > 1:
-        listed = ", ".join(f"{path}: {len(times)}" for path, times in stamps.items())
-        raise InputError(
-            f"unequal frame counts ({listed}); synchronise the videos and cut them to one length"
-        )
-    _check_gaps(stamps)
-    return len(next(iter(stamps.values())))
-
-
-def _check_gaps(stamps: Mapping[Path, NDArray[np.float64]]) -> None:
-    steps_VF = np.stack([np.diff(times) for times in stamps.values()])
-    if not steps_VF.size:
-        return
-    usual, of_frame = np.median(steps_VF), np.median(steps_VF, axis=0)
-    gaps_VF = steps_VF > LONGEST_STEP * np.maximum(usual, of_frame)
-    for path, gaps, steps in zip(stamps, gaps_VF, steps_VF, strict=True):
-        if gaps.any():
-            frame = int(gaps.argmax())
-            raise InputError(
-                f"{path}: {1000 * steps[frame]:.0f} ms lie between the frames {frame} and "
-                f"{frame + 1}, by their time stamps, and {1000 * usual:.1f} ms between others: the "
-                "camera dropped frames, and is out of step with the other cameras from there on. "
-                "Fill the gaps (ffmpeg -i IN -vf fps=RATE OUT repeats a frame for each that is "
-                "missing) and cut all videos to one length again"
-            )
 
 
 def check_cameras(calibrated: Sequence[str], seen: Sequence[str], where: str) -> None:

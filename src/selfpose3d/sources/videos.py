@@ -1,27 +1,32 @@
-"""Own cameras: a folder of synchronised videos and their calibration.
+"""Own cameras: a folder of synchronised recordings and their calibration.
 
 ::
 
-    <folder>/<camera>.mp4 ...      one a camera, of equal length (also .avi, .mov, .mkv)
-    <folder>/cameras.json          our convention, or another of the table of calibrations
+    <folder>/<camera>.mp4 ...            one per camera, of equal length, or
+    <folder>/<camera>/000000.jpg ...     the numbered images of one camera
+    <folder>/cameras.json                our convention, or another of the table of calibrations
+
+The recordings may also lie in ``images/`` or ``videos/`` below the folder.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from selfpose3d.calibrations import read_calibration_of
+from selfpose3d.calibrations import calibration_files, read_calibration_of
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.sources import VIDEO_SUFFIXES
 from selfpose3d.sources.entry import PrepareInputs
-from selfpose3d.sources.preparation import (
-    SceneInProgress,
-    Size,
-    Video,
-    check_cameras,
-    check_in_step,
-    chosen_cameras,
+from selfpose3d.sources.preparation import SceneInProgress, Size, check_cameras, chosen_cameras
+from selfpose3d.sources.recordings import (
+    Recording,
+    by_camera,
+    common_frames,
+    common_rate,
+    opened,
+    recordings_in,
+    sizes_of,
+    tell_turns,
 )
 
 
@@ -39,6 +44,7 @@ def prepare_own_videos(inputs: PrepareInputs) -> None:
         name=inputs.sequence,
         cameras=data.cameras,
         every=getattr(data, f"{inputs.split}_every"),
+        rate=data.frame_rate,
         stored_size=data.stored_size,
         network_size=data.network_size,
         scene=inputs.scene,
@@ -50,17 +56,19 @@ def prepare_videos(
     name: str,
     cameras: tuple[str, ...] | None,
     every: int,
+    rate: float,
     stored_size: Size,
     network_size: Size,
     scene: Path,
 ) -> None:
-    """Make a folder of videos a scene.
+    """Make a folder of recordings a scene.
 
     Args:
-        folder: the videos and their calibration.
+        folder: the recordings and their calibration.
         name: of the sequence.
-        cameras: names; None for all, which must then all have a video.
+        cameras: names; None for all, which must then all have a recording.
         every: take every n-th frame.
+        rate: frames per second of images; videos tell theirs.
         stored_size: width and height of the stored frames, px.
         network_size: width and height of the network's input, px.
         scene: the scene folder to write.
@@ -70,36 +78,42 @@ def prepare_videos(
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder of videos")
-    videos = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES}
-    rig = read_calibration_of(folder, _sizes(videos))
+    paths = by_camera(recordings_in(folder), str(folder))
+    readable = _readable(paths, rate)
+    rig = read_calibration_of(folder, sizes_of(readable))
     if cameras is None:
-        check_cameras([camera.name for camera in rig], list(videos), str(folder))
+        check_cameras([camera.name for camera in rig], list(paths), _with_others(folder, paths))
     chosen = chosen_cameras(rig, cameras, str(folder))
-    write_from_videos(
-        chosen,
-        [videos.get(camera.name, folder / f"{camera.name}.mp4") for camera in chosen],
-        name,
-        "videos",
-        every,
-        stored_size,
-        network_size,
-        scene,
-    )
+    lacking = [camera.name for camera in chosen if camera.name not in paths]
+    if lacking:
+        raise InputError(
+            f"{_with_others(folder, paths)}: no video and no folder of images of {lacking}; put "
+            "them there, or leave these names out of data.cameras"
+        )
+    recordings = [readable.get(c.name) or opened(paths[c.name], rate) for c in chosen]
+    write_recordings(chosen, recordings, name, "videos", every, stored_size, network_size, scene)
 
 
-def _sizes(videos: Mapping[str, Path]) -> dict[str, Size]:
-    """Width and height of the videos that can be read, by name."""
-    sizes = {}
-    for name, path in videos.items():
+def _readable(paths: Mapping[str, Path], rate: float) -> dict[str, Recording]:
+    """The recordings that can be read, by name."""
+    readable = {}
+    for name, path in paths.items():
         with suppress(InputError):
-            video = Video(path)
-            sizes[name] = (video.width, video.height)
-    return sizes
+            readable[name] = opened(path, rate)
+    return readable
 
 
-def write_from_videos(
+def _with_others(folder: Path, recordings: Mapping[str, Path]) -> str:
+    """The folder, with the files in it that are taken for nothing."""
+    taken = {*recordings.values(), *calibration_files(folder)}
+    others = [path.name for path in sorted(folder.iterdir()) if path not in taken and path.is_file()]
+    said = f" (neither recordings nor calibrations by their names: {others})" if others else ""
+    return f"{folder}{said}"
+
+
+def write_recordings(
     cameras: Sequence[Camera],
-    paths: Sequence[Path],
+    recordings: Sequence[Recording],
     name: str,
     source: str,
     every: int,
@@ -107,30 +121,21 @@ def write_from_videos(
     network_size: Size,
     scene: Path,
 ) -> None:
-    """Write every n-th frame of synchronised videos, one a camera, as a scene."""
-    videos = [Video(path) for path in paths]
-    frames = tuple(range(0, check_in_step(videos), every))
+    """Write every n-th frame of synchronised recordings, one per camera, as a scene."""
+    tell_turns(recordings)
+    frames, rate = common_frames(recordings)[::every], common_rate(recordings)
     making = SceneInProgress(
         scene=scene,
         name=name,
         source=source,
         cameras=tuple(cameras),
         frames=frames,
-        times=tuple(frame / _rate(videos) for frame in frames),
+        times=tuple(frame / rate for frame in frames),
         stored_size=stored_size,
         network_size=network_size,
     )
     making.start()
-    for camera, video in zip(cameras, videos, strict=True):
+    for camera, recording in zip(cameras, recordings, strict=True):
         if not making.has(camera.name):
-            making.add(camera.name, video.read(frames))
+            making.add(camera.name, recording.read(frames))
     making.finish()
-
-
-def _rate(videos: Sequence[Video]) -> float:
-    """The videos' common frame rate; differing ones can't be synchronous."""
-    rates = [video.rate for video in videos]
-    if min(rates) <= 0 or max(rates) > 1.01 * min(rates):
-        listed = ", ".join(f"{video.path}: {video.rate:g}" for video in videos)
-        raise InputError(f"frame rates differ or are unknown ({listed}); bring them to one rate")
-    return rates[0]

@@ -1,7 +1,6 @@
 """What a run needs to go on after it was killed, and its curves."""
 
 import math
-import sys
 import time
 from collections.abc import Mapping
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from selfpose3d.errors import InputError
 from selfpose3d.files.checkpoints import read_state, write_checkpoint, write_state
 from selfpose3d.files.results import write_curves, write_divergence
+from selfpose3d.progress import tell
 from selfpose3d.training.runs import Run
 from selfpose3d.training.step import DivergedError, Step
 
@@ -57,7 +57,7 @@ class State:
 
     def _from_the_start(self, reason: str) -> int:
         """Say why a saved state is not used."""
-        print(f"{self.run.stage}: starts from iteration 0. {reason}", file=sys.stderr, flush=True)
+        tell(f"{self.run.stage}: starts from iteration 0. {reason}")
         return 0
 
     def save(self, iteration: int) -> None:
