@@ -3,77 +3,17 @@
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from calibration_rigs import HOLDS, ring, write
+from mutations import mutated, with_a_wrong_value
 from selfpose3d.calibrations import World
 from selfpose3d.calibrations.conversion import read_calibration
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import project
 
 EACH = 84
-TOKENS = (
-    "nan",
-    "1e400",
-    "-0",
-    "[",
-    "]",
-    "{",
-    "}",
-    '"',
-    "<",
-    ">",
-    "null",
-    "true",
-    "1e9",
-    "\0",
-    "é",
-    ",",
-)
-
-
-def mutated(text: str, rng: random.Random) -> str:
-    """Text with one to four places cut, doubled, exchanged or overwritten."""
-    for _ in range(rng.randint(1, 4)):
-        at, length = rng.randrange(max(1, len(text))), rng.choice((1, 1, 3, 12, 80, 400))
-        piece, rest = text[at : at + length], text[at + length :]
-        kind = rng.randrange(5)
-        if kind == 0:
-            piece = ""
-        elif kind == 1:
-            piece = piece * 2
-        elif kind == 2:
-            piece = rng.choice(TOKENS)
-        elif kind == 3:
-            piece = "".join(rng.choice("0123456789.-e") if c.isdigit() else c for c in piece)
-        else:
-            other = rng.randrange(max(1, len(text)))
-            piece = text[other : other + length]
-        text = text[:at] + piece + rest
-    return text
-
-
-VALUES: list[Any] = [None, True, "x", "", [], {}, 0, -1, 1e300, 1e-300, [[1, 2], [3]], 10**400]
-
-
-def with_a_wrong_value(text: str, rng: random.Random) -> str:
-    """JSON in which one value, anywhere, is another or gone."""
-    content = json.loads(text)
-    places: list[tuple[Any, Any]] = []
-    waiting = [content]
-    while waiting:
-        holder = waiting.pop()
-        keys = list(holder) if isinstance(holder, dict) else range(len(holder))
-        places += [(holder, key) for key in keys]
-        waiting += [holder[key] for key in keys if isinstance(holder[key], dict | list)]
-    holder, key = rng.choice(places)
-    if rng.random() < 0.25:
-        del holder[key]
-    else:
-        holder[key] = rng.choice(VALUES)
-    return json.dumps(content)
 
 
 @pytest.mark.parametrize("name", HOLDS)
@@ -86,8 +26,12 @@ def test_a_broken_calibration_is_read_or_refused(tmp_path: Path, name: str) -> N
     refused = 0
     for _ in range(EACH):
         broken = rng.choice(files)
-        breaks = with_a_wrong_value if broken.suffix == ".json" and rng.random() < 0.5 else mutated
-        broken.write_text(breaks(sound[broken], rng), encoding, "replace")
+        text = sound[broken]
+        if broken.suffix == ".json" and rng.random() < 0.5:
+            text = json.dumps(with_a_wrong_value(json.loads(text), rng))
+        else:
+            text = mutated(text, rng)
+        broken.write_text(text, encoding, "replace")
         try:
             _, cameras = read_calibration(path, None, World(size=(640, 384)))
         except InputError as error:

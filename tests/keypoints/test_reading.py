@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mutations import mutated
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.scenes import View
@@ -498,15 +499,6 @@ def test_any_json_is_read_or_refused(value: Any, tmp_path_factory: pytest.TempPa
     except InputError:
         return
     assert len(found) == 12
-
-
-def mutated(text: str, rng: random.Random) -> str:
-    """A text with a piece of it lost, doubled, exchanged or replaced by something strange."""
-    start = rng.randrange(len(text))
-    end = min(len(text), start + rng.choice([1, 1, 3, 20, 400]))
-    strange = ["null", "NaN", "-1", "1e999", '"x"', "[]", "{}", "true", "9" * 40, "", ",", "[[["]
-    middle = rng.choice([*strange, text[start:end] * 2, text[start:end][::-1]])
-    return text[:start] + middle + text[end:]
 
 
 def test_300_broken_files_are_read_or_refused(tmp_path: Path) -> None:

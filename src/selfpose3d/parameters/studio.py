@@ -1,8 +1,13 @@
 """The section ``studio``."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from selfpose3d.parameters.section import Count, Positive, Section, Seed
+
+Sequences = Annotated[Count, Field(le=1000)]
+"""Each is a job of the workflow."""
 
 
 class Studio(Section):
@@ -12,9 +17,9 @@ class Studio(Section):
         "config/rigs/ring5.yaml",
         description="file with the cameras of the rig: places, lenses and image sizes",
     )
-    train_sequences: Count = Field(16, description="number of training sequences")
+    train_sequences: Sequences = Field(16, description="number of training sequences")
     train_frames: Count = Field(16, description="frames per training sequence")
-    test_sequences: Count = Field(9, description="number of test sequences")
+    test_sequences: Sequences = Field(9, description="number of test sequences")
     test_frames: Count = Field(7, description="frames per test sequence")
     frame_interval: Positive = Field(0.3, description="time between two frames, s")
     people: tuple[Count, Count] = Field(

@@ -14,6 +14,7 @@ from selfpose3d.tables import Step, Table, extensible
 if TYPE_CHECKING:
     from selfpose3d.parameters import Parameters
 
+
 def _numbered(name: str, count: int) -> tuple[str, ...]:
     return tuple(f"{name}_{index:02d}" for index in range(count))
 

@@ -14,6 +14,7 @@ from selfpose3d.keypoints.reading import FoundPeople, Told, read_people
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import Size, chosen_cameras
 
+
 def read_rig(path: Path) -> tuple[Camera, ...]:
     """The calibration in a file, or in a folder.
 

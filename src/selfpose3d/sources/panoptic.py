@@ -280,7 +280,9 @@ def _annotations(path: Path, every: int) -> Iterator[tuple[int, str, bytes]]:
                 if content is not None:
                     yield frame, f"{path}:{members[frame].name}", content.read()
     except (tarfile.TarError, EOFError) as error:
-        raise InputError(f"{path}: a broken archive ({error}); move it away and fetch it again") from error
+        raise InputError(
+            f"{path}: a broken archive ({error}); move it away and fetch it again"
+        ) from error
 
 
 def _bodies(rows: list[dict[str, Any]]) -> People3D:

@@ -26,6 +26,7 @@ Image = NDArray[np.uint8]
 
 JPEG_QUALITY = 95
 
+
 @dataclass(frozen=True)
 class SceneInProgress:
     """A scene being made.

@@ -15,9 +15,7 @@ from selfpose3d.files.scenes import Size, read_image
 from selfpose3d.progress import tell
 from selfpose3d.sources.preparation import Image
 
-VIDEO_SUFFIXES = tuple(
-    ".mp4 .avi .mov .mkv .m4v .webm .mts .m2ts .ts .mpg .mpeg .wmv .3gp".split()
-)
+VIDEO_SUFFIXES = tuple(".mp4 .avi .mov .mkv .m4v .webm .mts .m2ts .ts .mpg .mpeg .wmv .3gp".split())
 """Endings of the videos that are looked for in a folder."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")

@@ -106,7 +106,9 @@ def _readable(paths: Mapping[str, Path], rate: float) -> dict[str, Recording]:
 def _with_others(folder: Path, recordings: Mapping[str, Path]) -> str:
     """The folder, with the files in it that are taken for nothing."""
     taken = {*recordings.values(), *calibration_files(folder)}
-    others = [path.name for path in sorted(folder.iterdir()) if path not in taken and path.is_file()]
+    others = [
+        path.name for path in sorted(folder.iterdir()) if path not in taken and path.is_file()
+    ]
     said = f" (neither recordings nor calibrations by their names: {others})" if others else ""
     return f"{folder}{said}"
 
