@@ -15,7 +15,10 @@ from selfpose3d.files.scenes import Size, read_image
 from selfpose3d.progress import tell
 from selfpose3d.sources.preparation import Image
 
-VIDEO_SUFFIXES = tuple(".mp4 .avi .mov .mkv .m4v .webm .mts .m2ts .ts .mpg .mpeg .wmv .3gp".split())
+VIDEO_SUFFIXES = (
+    *(".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm"),
+    *(".mts", ".m2ts", ".ts", ".mpg", ".mpeg", ".wmv", ".3gp"),
+)
 """Endings of the videos that are looked for in a folder."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -252,8 +255,8 @@ def tell_turns(recordings: Sequence[Recording]) -> None:
         if isinstance(each, Video) and each.turn:
             tell(
                 f"{each.path}: the file asks for its frames to be turned by {each.turn} degrees, "
-                f"and they are ({each.width}x{each.height}). The calibration and any 2D people must "
-                "be of the turned frames, as players show them; some programs ignore the turn"
+                f"and they are ({each.width}x{each.height}). The calibration and any 2D people "
+                "must be of the turned frames, as players show them; some programs ignore the turn"
             )
 
 
