@@ -1,4 +1,4 @@
-"""Hundreds of broken parameter files: read and planned, or refused in words; no traceback, no hang."""
+"""Hundreds of broken parameter files: read and planned, or refused in words; nothing else."""
 
 import copy
 import random

@@ -75,10 +75,10 @@ def _keypoint_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequen
 
 
 def _keypoint_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
-    kept = ("data.cameras", "data.network_size", f"data.{split}_every", "keypoints.calibration")
-    kept += ("data.frame_rate",)
+    every = f"data.{split}_every"
+    kept = ("data.cameras", "data.network_size", "data.frame_rate", every)
     told = tuple(f"estimator.{name}" for name in ("files", "joints", "image_size", "first"))
-    return ("data.source", *kept, *told)
+    return ("data.source", "keypoints.calibration", *kept, *told)
 
 
 def _keypoint_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
