@@ -15,7 +15,7 @@ from mutations import mutated
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.scenes import View
-from selfpose3d.keypoints import KEYPOINTS
+from selfpose3d.keypoints import KEYPOINTS, reading
 from selfpose3d.keypoints import stream as streaming
 from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.keypoints.mvor import image_name
@@ -232,6 +232,22 @@ def test_people_come_back_in_their_own_joints(
     views = people_of(skeleton)
     FORMS[form][0](tmp_path, views)
     assert_same(read(tmp_path, frames), views)
+
+
+def test_very_many_files_are_read_by_several_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts end within a camera; what they hold comes together, and so does what is wrong."""
+    views = people_of(BODY_25, range(7))
+    write_openpose(tmp_path, views)
+    monkeypatch.setattr(reading, "TOGETHER", 3)
+
+    assert_same(read(tmp_path, range(7)), views)
+
+    last = tmp_path / CAMERAS[-1] / f"take_{6:012d}_keypoints.json"
+    last.write_text('{"people": [{"pose_keypoints_2d": [1, 2]}]}')
+    with pytest.raises(InputError, match=f"{last.name}: entry 0: 2 numbers"):
+        read(tmp_path, range(7))
 
 
 def test_every_format_of_the_table_says_what_it_looks_like() -> None:

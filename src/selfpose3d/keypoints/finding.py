@@ -27,6 +27,14 @@ class Files:
     paths: Sequence[str]
     frames: Sequence[int] | None
 
+    def parts(self, count: int) -> "list[Files]":
+        """The files in parts of so many, each of one image."""
+        frames = self.frames or ()
+        starts = range(0, len(self.paths), count)
+        return [
+            Files(self.camera, self.paths[i : i + count], frames[i : i + count]) for i in starts
+        ]
+
 
 def find_files(path: Path, cameras: Sequence[str]) -> list[Files]:
     """The files of 2D people that a path names.

@@ -54,7 +54,6 @@ class Gathered:
     names: dict[int, str] = field(default_factory=dict)
     joints: tuple[str, ...] | None = None
     n_joints: int = 0
-    _packed: struct.Struct = field(default_factory=lambda: struct.Struct(""))
 
     def add(self, rows: Iterable[Row], where: str, camera: str | None, frame: int | None) -> None:
         """Add what a file says.
@@ -84,16 +83,27 @@ class Gathered:
                 "the forms that are known (docs/people2d.md)"
             ) from error
 
+    def take(self, part: "Gathered") -> None:
+        """Add what was gathered of other files."""
+        if part.scores and part.n_joints != self.n_joints:
+            self._first_person(3 * part.n_joints)
+        numbers = [self._number(key) for key in part.images]
+        self.values += part.values
+        self.scores += part.scores
+        self.image.extend(numbers[image] for image in part.image)
+        self.names |= part.names
+        self.joints = part.joints or self.joints
+
     def _add_person(self, person: Seen, camera: str | None, frame: int | None) -> None:
         _, values, score = person
         count = len(values)
         if count != 3 * self.n_joints:
             self._first_person(count)
         try:
-            self.values += self._packed.pack(*values)
+            self.values += struct.pack(f"{count}f", *values)
         except struct.error:
             known = (math.nan if value is None else value for value in values)
-            self.values += self._packed.pack(*known)
+            self.values += struct.pack(f"{count}f", *known)
         self.scores.append(math.nan if score is None else score)
         image = person.image if frame is None else frame
         if image is None:
@@ -112,7 +122,7 @@ class Gathered:
                 f"a person of {count // 3} joints after people of {self.n_joints}; give the people "
                 "of one estimator"
             )
-        self.n_joints, self._packed = count // 3, struct.Struct(f"{count}f")
+        self.n_joints = count // 3
 
     def _add_fact(self, row: Row, camera: str | None) -> None:
         if isinstance(row, Named):

@@ -9,7 +9,9 @@ Letters: N people, J joints.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,6 +40,8 @@ MARGIN = 0.05
 """Fraction of a frame's side by which joints of people at the edge may lie outside."""
 MOST_OUTSIDE = 0.03
 """Largest fraction of the confident joints that may lie farther outside."""
+TOGETHER = 20_000
+"""Files of one image each that one process reads at a time."""
 PART = 1 << 16
 """People that are looked at together."""
 NORMALISED = 2.0
@@ -139,14 +143,10 @@ def read_people(
         InputError: with the file, what is wrong with it, and the remedy.
     """
     path, cameras = Path(path), [view.name for view in views]
-    gathered = Gathered()
-    looked = {}
-    for files in find_files(path, cameras):
-        _gather(files, gathered)
-        if files.frames is not None:
-            looked[files.camera] = files.frames
+    found = find_files(path, cameras)
+    gathered = _gathered(found)
     if frames is None:
-        _check_alike(looked, path)
+        _check_alike({each.camera: each.frames for each in found if each.frames is not None}, path)
     known = Known(cameras, frames, told.first, str(path), name)
     images = placed(gathered.images, gathered.names, known)
     everybody = frames if frames is not None else sorted({each[0] for each in images if each})
@@ -169,25 +169,50 @@ def _places(
     return np.fromiter(places, dtype=np.int64, count=len(images))
 
 
-def _gather(files: Files, gathered: Gathered) -> None:
-    """Add the people of the files of a camera, or of all."""
-    if files.frames is None:
-        path = Path(files.paths[0])
-        entry = _recognised(path)
-        if entry is not None and entry.one_camera and files.camera is None:
-            raise InputError(
-                f"{path}: this is one camera's video ({entry.program}), and the file's name is "
-                "none of the cameras'; name it after its camera, <camera>.json, and give the "
-                "folder of all cameras' files"
-            )
-        if entry is not None:
-            gathered.add(entry.rows(pieces(path)), str(path), files.camera, None)
+def _gathered(found: Sequence[Files]) -> Gathered:
+    """The people of all files."""
+    gathered, parts = Gathered(), []
+    for files in found:
+        if files.frames is None:
+            _gather_file(files, gathered)
+        else:
+            parts += files.parts(TOGETHER)
+    for part in _gather_parts(parts):
+        gathered.take(part)
+    return gathered
+
+
+def _gather_file(files: Files, gathered: Gathered) -> None:
+    """Add the people of a file of many images, of one camera or of all."""
+    path = Path(files.paths[0])
+    entry = _recognised(path)
+    if entry is not None and entry.one_camera and files.camera is None:
+        raise InputError(
+            f"{path}: this is one camera's video ({entry.program}), and the file's name is none of "
+            "the cameras'; name it after its camera, <camera>.json, and give the folder of all "
+            "cameras' files"
+        )
+    if entry is not None:
+        gathered.add(entry.rows(pieces(path)), str(path), files.camera, None)
+
+
+def _gather_parts(parts: Sequence[Files]) -> Iterator[Gathered]:
+    """What is in files of one image each, read by several processes if there are very many."""
+    if sum(len(part.paths) for part in parts) <= TOGETHER:
+        yield from map(_gather_images, parts)
         return
-    entry = None
-    for text, frame in zip(files.paths, files.frames, strict=True):
-        entry = entry or _recognised(Path(text))
-        rows = iter(()) if entry is None else entry.rows(pieces_of(text))
-        gathered.add(rows, text, files.camera, frame)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_gather_images, parts)
+
+
+def _gather_images(files: Files) -> Gathered:
+    """The people of files of one image each."""
+    gathered, entry = Gathered(), None
+    for path, frame in zip(files.paths, files.frames or (), strict=True):
+        entry = entry or _recognised(Path(path))
+        rows = iter(()) if entry is None else entry.rows(pieces_of(path))
+        gathered.add(rows, path, files.camera, frame)
+    return gathered
 
 
 def _recognised(path: Path) -> KeypointFormat | None:
