@@ -15,7 +15,7 @@ from panoptic_layout import HEIGHT, WIDTH, calibration, image, write_video
 from selfpose3d.calibrations.pose2sim import read_pose2sim
 from selfpose3d.calibrations.qualisys import read_qualisys
 from selfpose3d.errors import InputError
-from selfpose3d.files.scenes import read_scene, write_cameras
+from selfpose3d.files.scenes import read_scene, write_cameras, write_image
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.parameters import Parameters
 from selfpose3d.sources import SOURCES, pose2sim_demo
@@ -125,6 +125,7 @@ def prepare(folder: Path, scene: Path, **over: Any) -> None:
         "name": "mine",
         "cameras": None,
         "every": 2,
+        "rate": 50.0,
         "stored_size": (80, 48),
         "network_size": (64, 32),
     }
@@ -140,6 +141,22 @@ def test_own_videos_become_a_scene(videos: Path, tmp_path: Path) -> None:
     for view, row in ((0, 1), (2, 2)):
         middle = scene.network_frames[row, view, 16, 32].astype(int)
         assert np.abs(middle - image(view, 2 * row)[0, 0]).max() < 12
+
+
+def test_own_images_become_a_scene(videos: Path, tmp_path: Path) -> None:
+    """Their numbers begin at 1, as ffmpeg writes them; their rate is the one that is given."""
+    for index, name in enumerate(NAMES):
+        (videos / f"{name}.mp4").unlink()
+        for frame in range(6):
+            write_image(videos / "images" / name / f"{frame + 1:06d}.png", image(index, frame))
+    prepare(videos, tmp_path / "scene")
+    scene = read_scene(tmp_path / "scene")
+    assert scene.frames == (1, 3, 5)
+    np.testing.assert_allclose(scene.times, [1 / 50, 3 / 50, 5 / 50])
+    middle = scene.network_frames[1, 2, 16, 32].astype(int)
+    assert np.abs(middle - image(2, 2)[0, 0]).max() < 12
+    files = [Path(path).name for path in SOURCES["videos"].files(of_videos(videos), "a")]
+    assert sorted(files) == sorted(["cameras.json", *(f"{1 + n % 6:06d}.png" for n in range(18))])
 
 
 CALIBRATIONS_OF_OTHERS = {"Calib.toml": pose2sim_text, "mine.qca.txt": qualisys_text}
@@ -163,6 +180,10 @@ def test_one_of_two_calibrations_is_not_guessed(videos: Path, tmp_path: Path) ->
         (videos / name).write_text(pose2sim_text(rig()))
     with pytest.raises(InputError, match=r"holds 2 Pose2Sim .*\['a\.toml', 'b\.toml'\]; leave one"):
         prepare(videos, tmp_path / "scene")
+
+
+def of_videos(folder: Path) -> Parameters:
+    return Parameters.model_validate({"videos": {"train": {"a": str(folder)}}})
 
 
 def test_own_videos_are_taken_as_the_parameters_say(videos: Path, tmp_path: Path) -> None:
@@ -198,10 +219,12 @@ def test_own_videos_that_do_not_fit(videos: Path, tmp_path: Path) -> None:
     write_video(videos / "cam01.mp4", [frame[:48] for frame in frames])
     refused("cam01, frame 0: the image is 160x48, its calibration is for 160x96")
     (videos / "cam01.mp4").write_bytes(b"")
-    refused(r"cam01.mp4: an empty or unreadable video \(0 bytes")
+    refused("cam01.mp4: an empty file; copy the recording again")
     (videos / "cam01.mp4").unlink()
     refused(r"calibrated cameras without images: \['cam01'\]")
-    refused(r"cam01.mp4: an empty or unreadable video \(not there", cameras=("cam01", "cam02"))
+    refused(r"no video and no folder of images of \['cam01'\]", cameras=("cam01", "cam02"))
+    (videos / "cam01.xyz").touch()
+    refused(r"neither recordings nor calibrations by their names: \['cam01.xyz'\].*without images")
     shutil.copy(videos / "cam02.mp4", videos / "cam09.mp4")
     refused(r"cameras without a calibration: \['cam09'\]")
     shutil.rmtree(videos)
