@@ -1,11 +1,15 @@
 """From a source to scenes: what the studio renders, and a rule for each of the sources."""
 
+from selfpose3d.plan.code_versions import code_versions
 from selfpose3d.sources import SOURCES
+
+# The body model is baked anew with each version of the code that renders with it.
+BODIES = f"data/studio/bodies-{code_versions()['render_studio']}.npz"
 
 
 rule studio_bake:
     output:
-        "data/studio/bodies.npz",
+        BODIES,
     log:
         "results/logs/studio_bake.log",
     benchmark:
@@ -27,7 +31,7 @@ rule studio_render:
         rig=of_node(
             "host", lambda host: str(REPOSITORY / host.parameters["studio"]["rig"])
         ),
-        bodies="data/studio/bodies.npz",
+        bodies=BODIES,
     output:
         directory("data/host/{host}/{sequence}"),
     log:
