@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import resources as needs
 from selfpose3d.chains import seconds_to_the_end
 from selfpose3d.parameters import Parameters
-from selfpose3d.plan.nodes import ExperimentNode, Plan, SceneNode, StageNode
+from selfpose3d.plan.nodes import DetectionsNode, ExperimentNode, Plan, SceneNode, StageNode
 
 
 def scene_job(scene: SceneNode) -> str:
@@ -30,16 +30,20 @@ def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     What is fetched or made once, evaluations, tables and reports are left out: they are short.
     """
     jobs = dict(pair for scene in plan.scenes.values() for pair in _jobs_of_scene(scene))
-    for seen in plan.detections.values():
-        jobs[f"detect/{seen.id}/{seen.scene.sequence}"] = (scene_job(seen.scene),)
+    jobs |= {_detection_job(seen): (scene_job(seen.scene),) for seen in plan.detections.values()}
+    for check in plan.rig_checks.values():
+        sequence = check.detections.scene.sequence
+        jobs[f"check_rig/{check.id}/{sequence}"] = (_detection_job(check.detections),)
     for labels in plan.labels.values():
-        jobs[f"label/{labels.id}"] = tuple(
-            f"detect/{each.id}/{each.scene.sequence}" for each in labels.detections
-        )
+        jobs[f"label/{labels.id}"] = tuple(map(_detection_job, labels.detections))
     for people in plan.reconstructions.values():
         jobs[f"reconstruct/{people.id}"] = (f"label/{people.labels.id}",)
     jobs |= {training_job(stage.id): _awaited_by_stage(stage) for stage in plan.stages.values()}
     return jobs | {f"predict/{run.id}": _awaited_by(run) for run in plan.experiments.values()}
+
+
+def _detection_job(seen: DetectionsNode) -> str:
+    return f"detect/{seen.id}/{seen.scene.sequence}"
 
 
 def _jobs_of_scene(scene: SceneNode) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -63,10 +67,13 @@ def _awaited_by(run: ExperimentNode) -> tuple[str, ...]:
 
 def priorities(parameters: Parameters, plan: Plan) -> dict[str, int]:
     """By each job the seconds from its start to the end of the longest chain that it begins, as
-    far as they can be told beforehand: what the most time hangs on comes first."""
+    far as they can be told beforehand: what the most time hangs on comes first. Checks of rigs come
+    before all others, so that what is wrong is told before anything is made of it."""
     jobs = jobs_of(plan)
     expected = dict.fromkeys(jobs, needs.START_SECONDS)
     for stage in plan.stages.values():
         on_cpu, _ = needs.training_seconds(parameters, stage)
         expected[training_job(stage.id)] = on_cpu / stage.threads
-    return {job: round(left) for job, left in seconds_to_the_end(jobs, expected).items()}
+    left = {job: round(left) for job, left in seconds_to_the_end(jobs, expected).items()}
+    checks = [job for job in jobs if job.startswith("check_rig/")]
+    return left | dict.fromkeys(checks, 1 + max(left.values(), default=0))

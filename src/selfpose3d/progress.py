@@ -52,11 +52,16 @@ class _Console:
         self.last = time.monotonic()
 
     def tell(self, line: str) -> None:
-        """Write the line, unless the last one is too recent or there is nobody to read it."""
+        """Write the line, unless the last one is too recent."""
         now = time.monotonic()
-        if self.descriptor is None or now - self.last < SECONDS_BETWEEN_CONSOLE_LINES:
+        if now - self.last >= SECONDS_BETWEEN_CONSOLE_LINES:
+            self.last = now
+            self.write(line)
+
+    def write(self, line: str) -> None:
+        """Write the line, unless there is nobody to read it."""
+        if self.descriptor is None:
             return
-        self.last = now
         try:
             os.write(self.descriptor, f"{self.name}: {line}\n".encode())
         except OSError:  # the terminal was closed: the work goes on
@@ -79,6 +84,11 @@ def open_console(name: str) -> None:
     if descriptor.isdecimal():
         with suppress(OSError):  # closed on the way here: there is no console
             _console.open(int(descriptor), name)
+
+
+def announce(line: str) -> None:
+    """Write a line that everybody is to see on the console of the workflow, if it left one open."""
+    _console.write(line)
 
 
 def _track_in_lines(
