@@ -85,7 +85,7 @@ def test_the_rig_is_checked_before_anything_is_made(tmp_path: Path) -> None:
     status, said = reconstruct(tmp_path, tmp_path / "p")
     assert status == 0, said
     fault = said.index("Warning: 1 fault was found. As calibrated")
-    assert fault < said.index("ameras cam02 and cam03 are exchanged") < said.index("60 frames, 4 ")
+    assert fault < said.index("ameras cam02 and cam04 are exchanged") < said.index("60 frames, 4 ")
     assert said.index("60 frames, 4 ") < said.index("warning: ")
 
 

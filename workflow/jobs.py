@@ -9,7 +9,14 @@ from collections.abc import Iterator
 import resources as needs
 from selfpose3d.chains import seconds_to_the_end
 from selfpose3d.parameters import Parameters
-from selfpose3d.plan.nodes import DetectionsNode, ExperimentNode, Plan, SceneNode, StageNode
+from selfpose3d.plan.nodes import (
+    DetectionsNode,
+    ExperimentNode,
+    Plan,
+    RigCheckNode,
+    SceneNode,
+    StageNode,
+)
 
 
 def scene_job(scene: SceneNode) -> str:
@@ -31,11 +38,14 @@ def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     """
     jobs = dict(pair for scene in plan.scenes.values() for pair in _jobs_of_scene(scene))
     jobs |= {_detection_job(seen): (scene_job(seen.scene),) for seen in plan.detections.values()}
-    for check in plan.rig_checks.values():
-        sequence = check.detections.scene.sequence
-        jobs[f"check_rig/{check.id}/{sequence}"] = (_detection_job(check.detections),)
+    checks = {check.detections.id: check for check in plan.rig_checks.values()}
+    jobs |= {_check_job(each): (_detection_job(each.detections),) for each in checks.values()}
     for labels in plan.labels.values():
-        jobs[f"label/{labels.id}"] = tuple(map(_detection_job, labels.detections))
+        checked = [checks[each.id] for each in labels.detections if each.id in checks]
+        jobs[f"label/{labels.id}"] = (
+            *map(_detection_job, labels.detections),
+            *map(_check_job, checked),
+        )
     for people in plan.reconstructions.values():
         jobs[f"reconstruct/{people.id}"] = (f"label/{people.labels.id}",)
     jobs |= {training_job(stage.id): _awaited_by_stage(stage) for stage in plan.stages.values()}
@@ -44,6 +54,10 @@ def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 def _detection_job(seen: DetectionsNode) -> str:
     return f"detect/{seen.id}/{seen.scene.sequence}"
+
+
+def _check_job(check: RigCheckNode) -> str:
+    return f"check_rig/{check.id}/{check.detections.scene.sequence}"
 
 
 def _jobs_of_scene(scene: SceneNode) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -67,13 +81,10 @@ def _awaited_by(run: ExperimentNode) -> tuple[str, ...]:
 
 def priorities(parameters: Parameters, plan: Plan) -> dict[str, int]:
     """By each job the seconds from its start to the end of the longest chain that it begins, as
-    far as they can be told beforehand: what the most time hangs on comes first. Checks of rigs come
-    before all others, so that what is wrong is told before anything is made of it."""
+    far as they can be told beforehand: what the most time hangs on comes first."""
     jobs = jobs_of(plan)
     expected = dict.fromkeys(jobs, needs.START_SECONDS)
     for stage in plan.stages.values():
         on_cpu, _ = needs.training_seconds(parameters, stage)
         expected[training_job(stage.id)] = on_cpu / stage.threads
-    left = {job: round(left) for job, left in seconds_to_the_end(jobs, expected).items()}
-    checks = [job for job in jobs if job.startswith("check_rig/")]
-    return left | dict.fromkeys(checks, 1 + max(left.values(), default=0))
+    return {job: round(left) for job, left in seconds_to_the_end(jobs, expected).items()}

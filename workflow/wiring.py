@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient
 
 from jobs import jobs_of
 from selfpose3d.chains import jobs_text
@@ -285,12 +286,31 @@ def rig_check_options(check: RigCheckNode) -> str:
     return repeated("--parameters", [check.parameters_json] if check.parameters else [])
 
 
+def rig_check_of(plan: Plan, detections: DetectionsNode) -> list[str]:
+    """What the check of a sequence's rig found."""
+    (check,) = (each for each in plan.rig_checks.values() if each.detections == detections)
+    return [f"{rig_check_folder(check)}/rig.json"]
+
+
+def checked_files(plan: Plan, labels: LabelsNode) -> list[Any]:
+    """What says that the rigs of labelled sequences were checked, where they are: what is wrong is
+    told before anything is made of labels. To Snakemake these files are ancient, and they have one
+    name whatever the check's version, so that a newer check makes nothing else anew."""
+    return [
+        ancient(f"results/rig/checked/{check.detections.id}/{check.detections.scene.sequence}")
+        for check in plan.rig_checks.values()
+        if check.detections in labels.detections
+    ]
+
+
+def rig_check_folder(check: RigCheckNode) -> str:
+    """Where the check of a sequence's rig is."""
+    return f"results/rig/{check.id}/{check.detections.scene.sequence}"
+
+
 def rig_check_folders(plan: Plan) -> list[str]:
     """Where the checks of rigs are, a folder a sequence."""
-    return [
-        f"results/rig/{check.id}/{check.detections.scene.sequence}"
-        for check in plan.rig_checks.values()
-    ]
+    return [rig_check_folder(check) for check in plan.rig_checks.values()]
 
 
 def rig_check_files(plan: Plan) -> list[str]:

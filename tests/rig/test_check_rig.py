@@ -65,7 +65,9 @@ def test_people_who_tell_nothing_are_no_error(folder: Path, tmp_path: Path) -> N
     write_poses2d(folder / "people.parquet", nobody)
     done = check(folder, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
-    assert done.output.startswith("Warning: the rig could not be checked.\nThere are 2D people of 0")
+    assert done.output.startswith(
+        "Warning: the rig could not be checked.\nThere are 2D people of 0"
+    )
     facts = json.loads((tmp_path / "out" / "rig.json").read_text())
     assert [one["kind"] for one in facts["findings"]] == ["not examined"]
     assert facts["explained"] is None and facts["sentences"] == done.output.splitlines()

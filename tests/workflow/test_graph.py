@@ -292,7 +292,7 @@ def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> N
 NO_FOOTAGE = 'footage={"name": "none"}'
 
 
-def test_rigs_without_truth_are_checked_by_the_sequence_before_all_else() -> None:
+def test_rigs_without_truth_are_checked_by_the_sequence_before_labels() -> None:
     own = {
         "data": {"source": "videos"},
         "videos": {"train": {"a": "x", "b": "y"}, "test": {"c": "z"}},
@@ -303,14 +303,14 @@ def test_rigs_without_truth_are_checked_by_the_sequence_before_all_else() -> Non
 
     sequences = {check.detections.scene.sequence for check in plan.rig_checks.values()}
     assert sequences == {"a", "b", "c", "pose2sim_demo"}
-    order = jobs.priorities(parameters, plan)
-    checks = {job: order[job] for job in order if job.startswith("check_rig/")}
-    assert len(checks) == 4 and min(checks.values()) > max(
-        order[j] for j in order if j not in checks
-    )
+    awaited = jobs.jobs_of(plan)
+    for labels in plan.labels.values():
+        checked = [job for job in awaited[f"label/{labels.id}"] if job.startswith("check_rig/")]
+        assert len(checked) == len(labels.detections) == len(wiring.checked_files(plan, labels))
+        assert all(path.flags["ancient"] for path in wiring.checked_files(plan, labels))
     others = [wiring.stage_inputs(each) for each in plan.stages.values()]
     others += [wiring.prediction_inputs(each) for each in plan.experiments.values()]
-    assert "results/rig" not in str(others)  # a new version of the check trains nothing anew
+    assert "results/rig" not in str(others)
 
 
 def test_of_own_data_a_check_knows_the_space_and_nothing_learns_of_it() -> None:

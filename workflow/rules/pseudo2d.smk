@@ -82,9 +82,30 @@ rule check_rig:
         " --out {params.folder:q} > {log:q} 2>&1"
 
 
+rule rig_checked:
+    input:
+        of_node("detections", functools.partial(wiring.rig_check_of, PLAN)),
+    output:
+        touch("results/rig/checked/{detections}/{sequence}"),
+    log:
+        "results/logs/rig_checked/{detections}/{sequence}.log",
+    benchmark:
+        "results/benchmarks/rig_checked/{detections}/{sequence}.tsv"
+    conda:
+        ENVIRONMENT
+    localrule: True
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=1,
+    message:
+        "What is made of {wildcards.sequence} may begin"
+
+
 rule label:
     input:
-        of_node("labels", wiring.detection_files),
+        detections=of_node("labels", wiring.detection_files),
+        checked=of_node("labels", functools.partial(wiring.checked_files, PLAN)),
     output:
         directory("data/labels/{labels}"),
     log:
@@ -101,7 +122,7 @@ rule label:
     params:
         parameters=parameters_of("labels"),
         kind=of_node("labels", operator.attrgetter("kind")),
-        detections=lambda wildcards, input: wiring.repeated("--detections", input),
+        detections=option("--detections", "detections"),
     message:
         "Filter detections into {params.kind} labels"
     shell:
