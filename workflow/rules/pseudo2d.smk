@@ -86,20 +86,22 @@ rule rig_checked:
     input:
         of_node("detections", functools.partial(wiring.rig_check_of, PLAN)),
     output:
-        touch("results/rig/checked/{detections}/{sequence}"),
+        "results/rig/checked/{detections}/{sequence}",
     log:
         "results/logs/rig_checked/{detections}/{sequence}.log",
     benchmark:
         "results/benchmarks/rig_checked/{detections}/{sequence}.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     threads: 1
     resources:
         mem_mb=100,
         runtime=1,
     message:
-        "What is made of {wildcards.sequence} may begin"
+        "The rig of {wildcards.sequence} is checked"
+    shell:
+        "touch {output:q} > {log:q} 2>&1"
 
 
 rule label:
