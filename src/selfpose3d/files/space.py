@@ -34,7 +34,9 @@ def proposed_space(
     return np.round((low + high) / 2, -1), size
 
 
-def space_text(centre: Sequence[float], size: Sequence[float]) -> str:
+def space_text(
+    centre: Sequence[float] | NDArray[np.float64], size: Sequence[float] | NDArray[np.float64]
+) -> str:
     """A space as a line of an overlay of the parameters."""
     numbers = (", ".join(f"{value:.0f}" for value in values) for values in (centre, size))
     return "space: {{centre: [{}], size: [{}]}}".format(*numbers)

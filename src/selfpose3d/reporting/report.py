@@ -261,7 +261,7 @@ def _rig(folder: Path) -> dict[str, Any]:
 def _agreement(experiments: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """How well the people of each experiment without truth agree with the 2D people; of several
     seeds, the first's."""
-    shown = {}
+    shown: dict[str, dict[str, Any]] = {}
     for folder in experiments:
         metrics = read_metrics(folder) if (folder / METRICS).exists() else {}
         if "cameras" in metrics:
