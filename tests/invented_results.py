@@ -195,8 +195,37 @@ def write_reprojection(path: Path) -> None:
             "all": camera,
             "cameras": {"cam01": camera},
             "joints": {"left_wrist": 1.47},
+            "warnings": ["Camera cam01: only 41% of the 2D people are explained."],
         },
     )
+
+
+def write_agreement(folder: Path, title: str, truth: Frames) -> Path:
+    """An experiment's folder on data without truth, of two cameras."""
+    write_experiment(folder, title, truth, LOW_MPJPE)
+    figures = {"reprojection_mm": 14.6, "reprojection_px": 3.25, "explained": 92.5, "people_2d": 96}
+    far = {"reprojection_mm": None, "reprojection_px": None, "explained": 0.0, "people_2d": 40}
+    counts = {"people_per_frame": 2.75, "people": 11, "frames": 4}
+    write_metrics(
+        folder / "metrics.json",
+        {
+            **figures,
+            **counts,
+            "sequences": 1,
+            "cameras": {"left#1": figures, "right": far},
+            "per_sequence": {"walk": figures | counts},
+            "warnings": ["Camera right: only 0% of the 2D people are explained."],
+        },
+    )
+    return folder
+
+
+def write_rig_check(folder: Path) -> Path:
+    """The folder of a check of a rig with one fault."""
+    told = ["Warning: 1 fault was found.", "Camera right lags.", "Camera left: 92% are explained."]
+    write_json(folder / "rig.json", {"sentences": told, "findings": [{"kind": "time offset"}]})
+    write_image(folder / "rig.png", np.full((64, 128, 3), 200, np.uint8))
+    return folder
 
 
 def write_benchmarks(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """3D people of a calibration and 2D people: the command, and the source without pictures."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +10,21 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from selfpose3d.calibrations.pose2sim import write_pose2sim
+from selfpose3d.calibrations.voxelpose import write_voxelpose
+from selfpose3d.calibrations.world import in_their_world
 from selfpose3d.cli import app
 from selfpose3d.evaluation import evaluate
-from selfpose3d.files.poses2d import read_poses2d
+from selfpose3d.files.poses2d import People2D, read_poses2d
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import BLANK, read_scene, write_cameras
+from selfpose3d.geometry.cameras import Camera
 from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.parameters import Parameters, TrainingFree, select, with_settings
 from selfpose3d.reporting.figures import pictures
 from selfpose3d.skeletons import COCO_17, HALPE_26, PANOPTIC_15, Skeleton, converted
 from selfpose3d.sources import SOURCES
+from selfpose3d.synthetic.faulty_rigs import Planted, record
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 CALIBRATION, PEOPLE = "cameras.json", "people.json"
@@ -56,10 +61,69 @@ def test_one_command_makes_3d_people_of_2d_people(made: Synthetic, tmp_path: Pat
     found = {("take", frame): people for (_, frame), people in read_poses3d(out).items()}
     assert evaluate(found, made.truth)["MPJPE"] < 60
     lines = [line for line in said.splitlines() if "frames/s" not in line]
-    assert lines[0] == "4 frames, 4 cameras, 32 2D people"
-    assert lines[1] == "8 people in 3D; people per frame: 2 in 4 frames"
-    assert all(f"{camera.name} " in lines[2] for camera in made.scene.cameras)
-    assert "all 32 people are kept; 0 of 32" in lines[3] and len(lines) == 5
+    assert lines[0].startswith("No fault was found: 3D people explain ")
+    first = lines.index("4 frames, 4 cameras, 32 2D people")
+    assert all(f"Camera {camera.name}" in "".join(lines[:first]) for camera in made.scene.cameras)
+    assert lines[first + 1] == "8 people in 3D; people per frame: 2 in 4 frames"
+    assert all(f"{camera.name} " in lines[first + 2] for camera in made.scene.cameras)
+    assert "all 32 people are kept; 0 of 32" in lines[first + 3] and len(lines) == first + 5
+
+
+def write_recording(folder: Path, fault: str) -> None:
+    """Walking people and a rig with a fault, as a calibration and COCO results."""
+    recording = record(41, [Planted(fault, 1, 1)], cameras=4, seconds=2.0)
+    write_cameras(folder / CALIBRATION, recording.cameras)
+    views = {}
+    for image, seen in recording.views.items():
+        joints = converted(seen.points, seen.scores, seen.skeleton, COCO_17, partly=True)
+        views[image] = People2D(*joints, seen.person_scores, COCO_17)
+    write_coco_results(folder / PEOPLE, views)
+
+
+def test_the_rig_is_checked_before_anything_is_made(tmp_path: Path) -> None:
+    write_recording(tmp_path, "exchanged")
+    status, said = reconstruct(tmp_path, tmp_path / "p")
+    assert status == 0, said
+    fault = said.index("Warning: 1 fault was found. As calibrated")
+    assert fault < said.index("ameras cam02 and cam04 are exchanged") < said.index("60 frames, 4 ")
+    assert said.index("60 frames, 4 ") < said.index("warning: ")
+
+
+def without_size(folder: Path, cameras: Sequence[Camera]) -> Path:
+    write_voxelpose(folder / "calibration_rig.json", cameras)
+    return folder / "calibration_rig.json"
+
+
+def in_cm_with_y_up(folder: Path, cameras: Sequence[Camera]) -> Path:
+    """A calibration of Pose2Sim's form that tells neither unit nor axes."""
+    theirs = [in_their_world(camera, "cm", "y") for camera in cameras]
+    write_pose2sim(folder / "Calib.toml", [replace(each, t=1000 * each.t) for each in theirs])
+    lines = (folder / "Calib.toml").read_text().splitlines()
+    told = [line for line in lines if not line.startswith(("units", "up"))]
+    (folder / "Calib.toml").write_text("\n".join(told))
+    return folder / "Calib.toml"
+
+
+@pytest.mark.parametrize(
+    ("write", "asked", "options"),
+    [
+        (without_size, "--size 1920x1080", ("--size", "224x160")),
+        (in_cm_with_y_up, "--up=y", ("--units", "cm", "--up", "y")),
+    ],
+)
+def test_what_a_calibration_does_not_tell_is_told_in_the_words_of_convert(
+    made: Synthetic, tmp_path: Path, write: Callable, asked: str, options: Sequence[str]
+) -> None:
+    given = ("--keypoints", made.scene.folder / PEOPLE, "--out", tmp_path / "p")
+    calibration = ("--calibration", write(tmp_path, made.scene.cameras))
+    status, said = run("reconstruct", *given, *calibration)
+    assert status == 1 and asked in said and "selfpose3d reconstruct takes the option, too" in said
+    status, said = run("reconstruct", *given, *calibration, *options)
+    assert status == 0, said
+    found = {("take", frame): each for (_, frame), each in read_poses3d(tmp_path / "p").items()}
+    assert evaluate(found, made.truth)["MPJPE"] < 60
+    status, said = run("reconstruct", *given, *calibration, "--size", "large")
+    assert status == 1 and "--size large: WIDTHxHEIGHT is expected" in said
 
 
 def test_a_threshold_that_drops_everybody_is_named_with_what_keeps_them(

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 import resources as needs
 from selfpose3d.chains import seconds_to_the_end
 from selfpose3d.parameters import Parameters
-from selfpose3d.plan.nodes import ExperimentNode, Plan, SceneNode, StageNode
+from selfpose3d.plan.nodes import (
+    DetectionsNode,
+    ExperimentNode,
+    Plan,
+    RigCheckNode,
+    SceneNode,
+    StageNode,
+)
 
 
 def scene_job(scene: SceneNode) -> str:
@@ -30,16 +37,27 @@ def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     What is fetched or made once, evaluations, tables and reports are left out: they are short.
     """
     jobs = dict(pair for scene in plan.scenes.values() for pair in _jobs_of_scene(scene))
-    for seen in plan.detections.values():
-        jobs[f"detect/{seen.id}/{seen.scene.sequence}"] = (scene_job(seen.scene),)
+    jobs |= {_detection_job(seen): (scene_job(seen.scene),) for seen in plan.detections.values()}
+    checks = {check.detections.id: check for check in plan.rig_checks.values()}
+    jobs |= {_check_job(each): (_detection_job(each.detections),) for each in checks.values()}
     for labels in plan.labels.values():
-        jobs[f"label/{labels.id}"] = tuple(
-            f"detect/{each.id}/{each.scene.sequence}" for each in labels.detections
+        checked = [checks[each.id] for each in labels.detections if each.id in checks]
+        jobs[f"label/{labels.id}"] = (
+            *map(_detection_job, labels.detections),
+            *map(_check_job, checked),
         )
     for people in plan.reconstructions.values():
         jobs[f"reconstruct/{people.id}"] = (f"label/{people.labels.id}",)
     jobs |= {training_job(stage.id): _awaited_by_stage(stage) for stage in plan.stages.values()}
     return jobs | {f"predict/{run.id}": _awaited_by(run) for run in plan.experiments.values()}
+
+
+def _detection_job(seen: DetectionsNode) -> str:
+    return f"detect/{seen.id}/{seen.scene.sequence}"
+
+
+def _check_job(check: RigCheckNode) -> str:
+    return f"check_rig/{check.id}/{check.detections.scene.sequence}"
 
 
 def _jobs_of_scene(scene: SceneNode) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient
 
 from jobs import jobs_of
 from selfpose3d.chains import jobs_text
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
 from selfpose3d.files.results import (
+    AGREEMENT,
     CURVES,
+    HEADLINE,
     Data,
     Description,
     TrainedStage,
@@ -35,6 +38,7 @@ from selfpose3d.plan.nodes import (
     LabelsNode,
     Plan,
     ReconstructionsNode,
+    RigCheckNode,
     SceneNode,
     StageNode,
 )
@@ -152,11 +156,14 @@ def scene_folders(scenes: Iterable[SceneNode]) -> list[str]:
     return [scene_folder(scene) for scene in scenes]
 
 
+def detection_file(detections: DetectionsNode) -> str:
+    """The detections in a sequence."""
+    return f"data/detections/{detections.id}/{detections.scene.sequence}.parquet"
+
+
 def detection_files(labels: LabelsNode) -> list[str]:
     """The detections in every sequence."""
-    return [
-        f"data/detections/{each.id}/{each.scene.sequence}.parquet" for each in labels.detections
-    ]
+    return [detection_file(each) for each in labels.detections]
 
 
 def truth_files(scenes: Iterable[SceneNode]) -> list[str]:
@@ -264,6 +271,51 @@ def detect_inputs(detections: DetectionsNode) -> Given:
         "weights": [f"data/weights/{entry.weights}"] if entry.weights else [],
         "files": files_in(files.replace("{sequence}", sequence)) if files else [],
     }
+
+
+def rig_check_inputs(check: RigCheckNode) -> Given:
+    """The scene and the 2D people by which its cameras are checked."""
+    return {
+        "scene": scene_folder(check.detections.scene),
+        "people": detection_file(check.detections),
+    }
+
+
+def rig_check_options(check: RigCheckNode) -> str:
+    """The parameters that a check reads, where it reads any."""
+    return repeated("--parameters", [check.parameters_json] if check.parameters else [])
+
+
+def rig_check_of(plan: Plan, detections: DetectionsNode) -> list[str]:
+    """What the check of a sequence's rig found."""
+    (check,) = (each for each in plan.rig_checks.values() if each.detections == detections)
+    return [f"{rig_check_folder(check)}/rig.json"]
+
+
+def checked_files(plan: Plan, labels: LabelsNode) -> list[Any]:
+    """What says that the rigs of labelled sequences were checked, where they are: what is wrong is
+    told before anything is made of labels. To Snakemake these files are ancient, and they have one
+    name whatever the check's version, so that a newer check makes nothing else anew."""
+    return [
+        ancient(f"results/rig/checked/{check.detections.id}/{check.detections.scene.sequence}")
+        for check in plan.rig_checks.values()
+        if check.detections in labels.detections
+    ]
+
+
+def rig_check_folder(check: RigCheckNode) -> str:
+    """Where the check of a sequence's rig is."""
+    return f"results/rig/{check.id}/{check.detections.scene.sequence}"
+
+
+def rig_check_folders(plan: Plan) -> list[str]:
+    """Where the checks of rigs are, a folder a sequence."""
+    return [rig_check_folder(check) for check in plan.rig_checks.values()]
+
+
+def rig_check_files(plan: Plan) -> list[str]:
+    """What the checks of rigs found."""
+    return [f"{folder}/rig.json" for folder in rig_check_folders(plan)]
 
 
 def processes_a_sequence(plan: Plan, cores: int) -> int:
@@ -407,6 +459,29 @@ def prediction_command(experiment: ExperimentNode, given: Any) -> str:
     )
 
 
+def evaluation_inputs(experiment: ExperimentNode) -> Given:
+    """The predictions and the truth; without truth, the scenes and their labels."""
+    given: Given = {
+        "predictions": f"results/experiments/{experiment.id}/predictions.parquet",
+    }
+    if experiment.has_truth:
+        return {**given, "truth": truth_files(experiment.scenes)}
+    scenes, labels = scene_folders(experiment.scenes), labels_folder(experiment.labels)
+    return {**given, "scenes": scenes, "labels": labels}
+
+
+def evaluation_command(experiment: ExperimentNode, given: Any) -> str:
+    """The command that measures an experiment's people, but for the predictions.
+
+    Args:
+        experiment: the experiment.
+        given: Snakemake's ``input`` of the job.
+    """
+    if experiment.has_truth:
+        return f"evaluate {repeated('--ground-truth', given.truth)}"
+    return f"agreement {repeated('--scene', given.scenes)} {repeated('--labels', [given.labels])}"
+
+
 def describe_experiment(experiment: ExperimentNode) -> str:
     """One line of JSON on an experiment, for the report and MLflow."""
     learnt = dict.fromkeys(_data(stage.labels) for stage in experiment.stages)
@@ -489,16 +564,34 @@ def refused_rows(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     return [f"{row}: {plan.refused[row]}" for row in rows if row in plan.refused]
 
 
+def unmeasured(parameters: Parameters, plan: Plan, table: str) -> list[str]:
+    """The columns and groups of a table for which rows lack the truth to measure them against."""
+    described = parameters.tables[table]
+    if all(run.has_truth for run in table_experiments(plan, table)):
+        return []
+    columns = described.columns or HEADLINE
+    lacking = [name for name in columns if name.split(".")[-1] not in AGREEMENT]
+    return lacking + [group for group in described.groups if group == "per_people"]
+
+
 def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     """What asking for a table by its name makes: the table, and its runs in MLflow.
 
     Raises:
-        WorkflowError: rows can't be run with these data, or two are the same run, so that the
-            table would not show what it is about.
+        WorkflowError: rows can't be run with these data, or have no figures for its columns; or two
+            are the same run, so that the table would not show what it is about.
     """
     refused = refused_rows(parameters, plan, table)
     if refused:
         raise WorkflowError("\n".join([f"tables.{table}: rows can't be run:", *refused]))
+    lacking = unmeasured(parameters, plan, table)
+    if lacking:
+        raise WorkflowError(
+            f"data.source: {parameters.data.source}: these data have no ground truth, which "
+            f"{lacking} of tables.{table} are measured against; choose a table whose columns are "
+            f"among {list(AGREEMENT)}, or no target at all: a plain run measures how well 3D "
+            "people agree with the 2D people"
+        )
     alike = alike_rows(plan, table)
     if alike:
         pairs = "; ".join(f"{a} and {b}" for a, b in alike)
@@ -516,24 +609,30 @@ def study_tables(parameters: Parameters) -> list[str]:
 
 
 def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
-    """All tables of the study that show something with these parameters, and their runs."""
+    """All tables of the study that show something with these parameters, and their runs.
+
+    Raises:
+        WorkflowError: there is none.
+    """
     shown = [
         name
         for name in study_tables(parameters)
-        if not alike_rows(plan, name) and not refused_rows(parameters, plan, name)
+        if not alike_rows(plan, name)
+        and not refused_rows(parameters, plan, name)
+        and not unmeasured(parameters, plan, name)
     ]
+    if not shown:
+        raise WorkflowError(
+            f"data.source: {parameters.data.source}: these data can show none of the tables of the "
+            "study: they have no ground truth; a plain run measures how well 3D people agree with "
+            "the 2D people"
+        )
     return [path for name in shown for path in table_files(parameters, plan, name)]
 
 
-def measured(plan: Plan) -> list[ExperimentNode]:
-    """The experiments that can be evaluated."""
-    return [experiment for experiment in plan.experiments.values() if experiment.has_truth]
-
-
 def headline_rows(plan: Plan) -> str:
-    """The options of the evaluated experiments: the name, then the folders of its seeds."""
-    named = {name: [run for run in runs if run.has_truth] for name, runs in plan.by_name.items()}
-    rows = (f"{name}={','.join(experiment_folders(runs))}" for name, runs in named.items() if runs)
+    """The options of the experiments: the name, then the folders of its seeds."""
+    rows = (f"{name}={','.join(experiment_folders(runs))}" for name, runs in plan.by_name.items())
     return repeated("--row", rows)
 
 
@@ -560,14 +659,14 @@ def recorded_tables(parameters: Parameters) -> list[str]:
 
 
 def final_files(parameters: Parameters, plan: Plan) -> list[str]:
-    """What a whole run makes; without truth, the report is on the predictions alone."""
+    """What a whole run makes."""
     return [
         "results/report.html",
         "results/metrics.json",
         "results/curves",
         *tables(parameters),
         *recorded_tables(parameters),
-        *experiment_files(measured(plan), "mlflow.json"),
+        *experiment_files(plan.experiments.values(), "mlflow.json"),
     ]
 
 
@@ -586,12 +685,13 @@ def report_inputs(parameters: Parameters, plan: Plan) -> Given:
         "experiments": [
             *experiment_files(experiments, "experiment.json"),
             *experiment_files(experiments, "predictions.parquet"),
-            *experiment_files([run for run in experiments if run.has_truth], "metrics.json"),
+            *experiment_files(experiments, "metrics.json"),
         ],
         "quality": list(quality_files(plan).values()),
         "scenes": scene_folders(scenes),
         "truth": truth_files(scenes) if has_truth(parameters) else [],
         "stages": checkpoints(plan.stages),
+        "rigs": rig_check_files(plan),
     }
     if plan.footage:
         (footage,) = plan.footage.labels.scenes
@@ -618,6 +718,7 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
         repeated("--quality", map("=".join, quality_files(plan).items())),
         repeated("--scene", given.scenes),
         repeated("--truth", given.truth),
+        repeated("--rig", rig_check_folders(plan)),
         repeated("--jobs", [jobs_text(jobs_of(plan))]),
     ]
     if plan.footage:

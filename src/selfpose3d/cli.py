@@ -14,7 +14,7 @@ import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
 from selfpose3d.parameters import ALSO_VARIABLE, parse_selected
-from selfpose3d.progress import open_console
+from selfpose3d.progress import announce, open_console
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -37,6 +37,20 @@ AlsoOption = Annotated[
 ]
 ScenesOption = Annotated[list[Path], typer.Option("--scene", help="scene folder; repeat for more")]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="file or folder to write")]
+UnitsOption = Annotated[
+    str | None, typer.Option(help="unit of the calibration's translations: mm, cm or m")
+]
+UpOption = Annotated[
+    str | None,
+    typer.Option(
+        help="axis of the calibration's world that points up: z, y, --up=-y, ...; or level: the "
+        "direction to which the rows of all pictures are level"
+    ),
+]
+SizeOption = Annotated[
+    str | None,
+    typer.Option(help="WIDTHxHEIGHT of the images, for formats of calibrations that lack it"),
+]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -218,32 +232,29 @@ def reconstruct(
     person_score: Annotated[
         float, typer.Option(min=0, max=1, help="lowest score of a 2D person who is used")
     ] = 0.0,
+    units: UnitsOption = None,
+    up: UpOption = None,
+    size: SizeOption = None,
 ) -> None:
     """Make 3D people of 2D people from two or more calibrated cameras.
 
-    It needs no training, parameters or pictures. The file has a row a joint: sequence, frame (as
+    It first says whether the calibration fits the 2D people, as check-rig does. It needs no
+    training, parameters or pictures. The file has a row a joint: sequence, frame (as
     the input numbers it), person, joint, x, y, z in mm, score (views' worth of 2D people behind
     the person) and valid. The joints are those of the 2D people; the file's metadata name them.
 
     selfpose3d reconstruct --calibration Calib.toml --keypoints pose/ --out people.parquet
     """
+    from selfpose3d.calibrations import World
+    from selfpose3d.calibrations.conversion import parse_size
     from selfpose3d.keypoints.reading import Told
     from selfpose3d.pipeline import reconstruct_files
 
-    told = Told(joints, _size(image_size), first)
-    for line in reconstruct_files(calibration, keypoints, out, told, person_score):
+    told = Told(joints, parse_size(image_size, "--image-size"), first)
+    world = World(units=units, up=up, size=parse_size(size, "--size"))
+    for line in reconstruct_files(calibration, keypoints, out, told, world, person_score):
         typer.echo(line)
     typer.echo(f"written: {out}")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    """Width and height of "1920x1080"."""
-    if text is None:
-        return None
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise InputError(f"--image-size {text}: WIDTHxHEIGHT is expected, such as 1920x1080")
-    return int(width), int(height)
 
 
 @command("reconstruct-scenes")
@@ -301,6 +312,14 @@ def check_rig(
     focal_lengths: Annotated[
         bool, typer.Option("--focal-lengths", help="refine focal lengths as well")
     ] = False,
+    parameters: Annotated[
+        str | None,
+        typer.Option(
+            "--parameters",
+            "-p",
+            help="YAML file or JSON of the parameters, to say whether people are in their space",
+        ),
+    ] = None,
 ) -> None:
     """Examine calibrated cameras by the 2D people that they see, and say what is wrong.
 
@@ -311,8 +330,10 @@ def check_rig(
     """
     from selfpose3d.pipeline import check_rig_folder
 
-    for sentence in check_rig_folder(folder, people, rate, out, refine, focal_lengths):
+    space = parse_selected(parameters).space if parameters else None
+    for sentence in check_rig_folder(folder, people, rate, out, refine, focal_lengths, space):
         typer.echo(sentence)
+        announce(f"{folder.name}: {sentence}")
 
 
 @command("reprojection")
@@ -438,6 +459,22 @@ def evaluate(
     typer.echo("\n".join(["  ".join(told), *remarks]))
 
 
+@command("agreement")
+def agreement(
+    predictions: Annotated[Path, typer.Option(help="Parquet file of 3D people")],
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of the scenes' labels")],
+    out: OutOption,
+) -> None:
+    """Measure 3D people without truth: how well they agree with the 2D people of the scenes."""
+    from selfpose3d.pipeline import measure_agreement
+
+    headline, *warnings = measure_agreement(scene, labels, predictions, out)
+    typer.echo("\n".join([headline, *warnings]))
+    for warning in warnings:
+        announce(warning)
+
+
 @command("metrics")
 def metrics(
     out: OutOption,
@@ -511,6 +548,9 @@ def report(
     footage_report: Annotated[
         Path | None, typer.Option(help="reprojection JSON of the footage")
     ] = None,
+    rig: Annotated[
+        list[Path] | None, typer.Option(help="folder of a sequence's check-rig; repeat for more")
+    ] = None,
     benchmarks: Annotated[
         Path | None, typer.Option(help="folder of Snakemake's benchmarks")
     ] = None,
@@ -535,6 +575,7 @@ def report(
         truth=truth or [],
         footage=footage,
         label_quality=_titled(quality or []),
+        rigs=rig or [],
         benchmarks=benchmarks,
         jobs=parse_jobs(jobs),
     )
@@ -624,19 +665,9 @@ def calibration_convert(
     target: Annotated[
         str | None, typer.Option("--to", help="format of OUT; told by its name, as cameras.json")
     ] = None,
-    units: Annotated[
-        str | None, typer.Option(help="unit of the translations in IN: mm, cm or m")
-    ] = None,
-    up: Annotated[
-        str | None,
-        typer.Option(
-            help="axis of IN's world that points up: z, y, --up=-y, ...; or level: the direction "
-            "to which the rows of all pictures are level"
-        ),
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="WIDTHxHEIGHT of the images, for formats that lack it")
-    ] = None,
+    units: UnitsOption = None,
+    up: UpOption = None,
+    size: SizeOption = None,
 ) -> None:
     """Convert a calibration; its unit and axes are asked for where the file doesn't tell them."""
     from selfpose3d.calibrations import World
@@ -647,7 +678,7 @@ def calibration_convert(
         write_calibration,
     )
 
-    world = World(units=units, up=up, size=parse_size(size))
+    world = World(units=units, up=up, size=parse_size(size, "--size"))
     found, cameras = read_calibration(given, source, world)
     written = write_calibration(out, target, cameras)
     typer.echo(f"{given} ({found}) -> {out} ({written}): {summary(cameras)}")

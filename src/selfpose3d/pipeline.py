@@ -7,7 +7,7 @@ Only stages and estimators that the tables mark as given the truth are handed a 
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.scene_people import read_labels
@@ -31,18 +31,20 @@ from selfpose3d.files.poses3d import (
     write_poses3d,
 )
 from selfpose3d.files.results import (
+    AGREEMENT,
     HEADLINE,
     curve_terms,
     read_curves,
     read_metrics,
     read_recorded,
+    write_metrics,
     write_recorded,
 )
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.files.space import check_space
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
-from selfpose3d.parameters import Data, LabelSettings, Parameters, TrainingFree
+from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.skeletons import ESTIMATORS_OWN, named_or
 from selfpose3d.sources import SOURCES
@@ -50,6 +52,7 @@ from selfpose3d.sources.entry import PrepareInputs, files_in
 from selfpose3d.tables import known
 
 if TYPE_CHECKING:
+    from selfpose3d.calibrations import World
     from selfpose3d.keypoints.reading import Told
 
 
@@ -115,19 +118,27 @@ def label_sequences(
 
 
 def reconstruct_files(
-    calibration: Path, keypoints: Path, out: Path, told: "Told", person_score: float = 0.0
-) -> list[str]:
+    calibration: Path,
+    keypoints: Path,
+    out: Path,
+    told: "Told",
+    world: "World",
+    person_score: float = 0.0,
+) -> Iterator[str]:
     """Reconstruct 3D people from a calibration and 2D people, without parameters or pictures.
+
+    The rig is checked first.
 
     Args:
         calibration: file or folder.
         keypoints: file or folder of 2D people.
         out: the Parquet file to write, in the joints of the 2D people.
         told: what the user says of the 2D people.
+        world: what the user says of the calibration.
         person_score: lowest score of a 2D person who is used.
 
-    Returns:
-        what was found, in a few lines.
+    Yields:
+        what the check found, then what the reconstruction found, in sentences and lines.
 
     Raises:
         InputError: a file can't be used, or nobody is left.
@@ -136,12 +147,14 @@ def reconstruct_files(
     from selfpose3d.evaluation.findings import findings
     from selfpose3d.evaluation.reprojection import reprojection_report
     from selfpose3d.reconstruction.training_free import reconstruct_scene
+    from selfpose3d.rig.checking import check
     from selfpose3d.sources.keypoints import read_rig, scene_without_images
 
-    cameras, name = read_rig(calibration), keypoints.stem
+    cameras, name = read_rig(calibration, world), keypoints.stem
     size = (cameras[0].width, cameras[0].height)
     rate = Data().frame_rate  # which no frame's reconstruction depends on
     scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size, rate)
+    yield from check(cameras, found, dict(zip(scene.frames, scene.times, strict=True)))[1]
     settings, free = LabelSettings(person_score=person_score), TrainingFree()
     skeleton = named_or(ESTIMATORS_OWN, found.skeleton)
     lost = losses(found, settings, "soft", f"{keypoints}: --person-score {person_score:g}")
@@ -151,7 +164,7 @@ def reconstruct_files(
     write_poses3d(out, people)
     report = reprojection_report(scene, labels, people)
     dropped = lost.said(settings).replace("labels.person_score", "--person-score")
-    return findings(report, dropped, _limit(free))
+    yield from findings(report, dropped, _limit(free))
 
 
 def _limit(settings: TrainingFree) -> str:
@@ -247,6 +260,7 @@ def check_rig_folder(
     out: Path | None,
     refined: Path | None,
     focal_lengths: bool,
+    space: Space | None = None,
 ) -> Iterator[str]:
     """Examine a rig by its 2D people, then refine it where asked.
 
@@ -257,20 +271,20 @@ def check_rig_folder(
         out: folder for ``rig.json`` and ``rig.png``.
         refined: the cameras.json to write with refined poses.
         focal_lengths: whether focal lengths are refined as well.
+        space: of the parameters, in which people are looked for.
 
     Yields:
         what was found, in sentences.
     """
     from selfpose3d.files.scenes import write_cameras
-    from selfpose3d.rig.examination import examine
+    from selfpose3d.rig.checking import check
     from selfpose3d.rig.inputs import read_seen
     from selfpose3d.rig.refinement import refine
     from selfpose3d.rig.report import refinement_sentence, write_examination
-    from selfpose3d.rig.sentences import sentences
 
     seen = read_seen(folder, people, rate)
-    found = examine(seen.cameras, seen.views, seen.times)
-    told = sentences(found)
+    looked_in = (space.centre, space.size) if space else None
+    found, told = check(seen.cameras, seen.views, seen.times, looked_in)
     if out is not None:
         write_examination(out, found, told)
     yield from told
@@ -288,6 +302,25 @@ def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path)
     read = read_scene(scene)
     views = read_poses2d(labels)
     write_json(out, reprojection_report(read, views, read_poses3d(predictions)))
+
+
+def measure_agreement(
+    scenes: Sequence[Path], labels: Path, predictions: Path, out: Path
+) -> list[str]:
+    """Write the metrics of 3D people without truth: how well they agree with the 2D people.
+
+    Returns:
+        the headline in a line, then sentences on what is bad.
+    """
+    from selfpose3d.evaluation.reprojection import agreement
+
+    read = [read_scene(path) for path in scenes]
+    takes = [(scene, read_labels(labels, scene)) for scene in read]
+    metrics = agreement(takes, read_poses3d(predictions))
+    write_metrics(out, metrics)
+    values = {name: metrics[name] for name in AGREEMENT}
+    told = [f"{name} {'–' if value is None else f'{value:.1f}'}" for name, value in values.items()]
+    return ["  ".join(told), *(f"Warning: {sentence}" for sentence in metrics["warnings"])]
 
 
 def train_stage(
@@ -337,19 +370,21 @@ def gather_metrics(rows: Mapping[str, Sequence[Path]], out: Path) -> None:
 
     Args:
         rows: experiment folders (one a seed) by experiment name.
-        out: JSON, ``{experiment: {metric: value}}``.
+        out: JSON, ``{experiment: {metric: value}}``; without truth with those of each camera,
+            ``{experiment: {"cameras": {name: {metric: value}}}}``.
     """
     gathered = {}
     for name, folders in rows.items():
         metrics = [read_metrics(folder) for folder in folders]
-        gathered[name] = {
-            key: _mean([row[key] for row in metrics]) for key in HEADLINE if key in metrics[0]
-        }
+        shown = [key for key in (*HEADLINE, *AGREEMENT, "cameras") if key in metrics[0]]
+        gathered[name] = {key: _mean([row[key] for row in metrics]) for key in shown}
     write_json(out, gathered)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean; none where a seed has no value (nobody was found)."""
+def _mean(values: Sequence[Any]) -> Any:
+    """The mean, of mappings key by key; none where a seed has no value (nobody was found)."""
+    if isinstance(values[0], Mapping):
+        return {key: _mean([value[key] for value in values]) for key in values[0]}
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
 

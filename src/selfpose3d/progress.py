@@ -52,15 +52,14 @@ class _Console:
         self.last = time.monotonic()
 
     def tell(self, line: str) -> None:
-        """Write the line, unless the last one is too recent or there is nobody to read it."""
+        """Write the line, unless the last one is too recent."""
         now = time.monotonic()
-        if now - self.last < SECONDS_BETWEEN_CONSOLE_LINES:
-            return
-        self.last = now
-        self.write(line)
+        if now - self.last >= SECONDS_BETWEEN_CONSOLE_LINES:
+            self.last = now
+            self.write(line)
 
     def write(self, line: str) -> None:
-        """Write the line, if there is somebody to read it."""
+        """Write the line, unless there is nobody to read it."""
         if self.descriptor is None:
             return
         try:
@@ -87,10 +86,15 @@ def open_console(name: str) -> None:
             _console.open(int(descriptor), name)
 
 
+def announce(line: str) -> None:
+    """Write a line that everybody is to see on the console of the workflow, if it left one open."""
+    _console.write(line)
+
+
 def tell(remark: str) -> None:
     """Say what the user should know, on standard error and on the console of the workflow."""
     print(remark, file=sys.stderr, flush=True)
-    _console.write(remark)
+    announce(remark)
 
 
 def _track_in_lines(

@@ -8,7 +8,9 @@ import pytest
 from invented_results import invented_description
 from selfpose3d.errors import InputError
 from selfpose3d.files.results import (
+    AGREEMENT,
     HEADLINE,
+    better,
     curve_terms,
     description_text,
     forget_divergence,
@@ -78,6 +80,8 @@ def test_metrics_and_the_id_of_a_run_are_read_as_written(tmp_path: Path) -> None
     write_recorded(tmp_path / "mlflow.json", "0123")
     assert read_metrics(tmp_path) == metrics and read_recorded(tmp_path) == "0123"
     assert [name for name in HEADLINE if is_length(name)] == ["MPJPE"]
+    assert [better(name) for name in HEADLINE] == [-1, 1, 1, 1, 1, 1]
+    assert [better(name) for name in AGREEMENT] == [-1, -1, 1, 0]
     (tmp_path / "metrics.json").write_text("[]")
     with pytest.raises(InputError, match="not a file of metrics"):
         read_metrics(tmp_path)

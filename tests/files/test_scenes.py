@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from selfpose3d.files.scenes import (
 )
 from selfpose3d.files.space import check_space
 from selfpose3d.geometry.cameras import Camera, in_image, letterbox, letterboxed, project, undistort
+from selfpose3d.parameters import Parameters
 from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.sources.preparation import warped
 
@@ -305,7 +307,10 @@ def people_at(*roots: tuple[float, float, float]) -> Frames:
 def test_space_that_holds_nobody() -> None:
     space = ((0.0, 0.0, 900.0), (6000.0, 6000.0, 2000.0))
     assert check_space(*space, people_at((0, 0, 900), (9000, 0, 900)), "truth") == 0.5
-    with pytest.raises(InputError, match=r"truth: none of 1 people .*\[9000.0, 0.0, 900.0\]"):
+    with pytest.raises(InputError, match=r"truth: none of 1 people .*\[9000.0, 0.0, 900.0\]") as no:
         check_space(*space, people_at((9000, 0, 900)), "truth")
+    pasted = yaml.safe_load(str(no.value)[str(no.value).index("space: {") :])["space"]
+    held = Parameters.model_validate({"space": pasted}).space
+    assert check_space(held.centre, held.size, people_at((9000, 0, 900)), "truth") == 1
     with pytest.raises(InputError, match="truth: there is nobody in any frame"):
         check_space(*space, people_at(), "truth")

@@ -110,6 +110,59 @@ class TestFiles:
             load_parameters([path])
 
 
+UNQUOTED = {
+    "data: {cameras: [00_03, 00_06]}": (r"data\.cameras\.0: .*as a number.*\"00_03\".*got 3", 2),
+    "data: {cameras: [left, 12:30]}": (r"data\.cameras\.1: .*12:30.*as a number.*got 750", 1),
+    "data: {cameras: [0x10, 007, 1_2]}": (r"data\.cameras\.2: .*as a number.*got 12", 3),
+    "data: {cameras: [1.0e+3]}": (r"data\.cameras\.0: .*as a number.*\"1\.0e\+3\".*1000\.0", 1),
+    "data: {cameras: [on, no]}": (r"data\.cameras\.1: .*as a truth value.*\"on\".*False", 2),
+    "data: {cameras: [2024-01-01]}": (r"data\.cameras\.0: .*as a date.*\"2024-01-01\"", 1),
+    "data: {cameras: [~]}": (r"data\.cameras\.0: .*as nothing.*\"null\".*None", 1),
+    "videos: {test: {01: take}}": (r"videos\.test\.1: .*as a number", 1),
+    "videos: {test: {yes: take}}": (r"videos\.test\.\w+: .*as a truth value", 1),
+    "videos: {test: {take: 2024-01-01}}": (r"videos\.test\.take: .*as a date", 1),
+    "keypoints: {test: [1_2]}": (r"keypoints\.test\.0: .*as a number", 1),
+    "experiments: {007: {title: A}}": (r"experiments\.7: .*as a number", 1),
+}
+"""Texts without quotes that YAML reads as something else: what is said, and how often."""
+
+
+@pytest.mark.parametrize("text", UNQUOTED)
+def test_a_name_without_quotes_that_is_none_to_yaml_is_to_be_quoted(
+    text: str, tmp_path: Path
+) -> None:
+    message, times = UNQUOTED[text]
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(InputError, match=message) as refused:
+        load_parameters([tmp_path / "params.yaml"])
+    assert str(refused.value).count("where they have no quotes") == times
+
+
+def test_names_that_yaml_leaves_alone_need_no_quotes(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("data: {cameras: [1e3, left, '00_03', 00_0A]}")
+    parameters = load_parameters([tmp_path / "params.yaml"])
+    assert parameters.data.cameras == ("1e3", "left", "00_03", "00_0A")
+
+
+def test_a_setting_of_an_experiment_is_to_be_quoted_likewise() -> None:
+    with pytest.raises(InputError, match=r'data\.cameras\.0: .*write "00_03" \(got 3\)'):
+        with_settings(Parameters(), {"data.cameras": [3, 6]}, "experiments.few")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "path", "known"),
+    [
+        ("estimator", "files", "pose/{sequence}/{camera}.json", r"\{sequence\}, \{dataset\}"),
+        ("estimator", "files", "pose/{}", r"\{sequence\}, \{dataset\}"),
+        ("keypoints", "calibration", "{camera}/intri.yml", r"\{sequence\}"),
+    ],
+)
+def test_what_is_not_filled_in_is_told(section: str, key: str, path: str, known: str) -> None:
+    said = rf"{section}\.{key}: \{{\w*\}} is not filled in, only {known} may .*people2d\.md"
+    with pytest.raises(InputError, match=said):
+        parse_parameters({section: {key: path}}, "test")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

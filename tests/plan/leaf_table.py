@@ -52,7 +52,10 @@ OTHER: Mapping[str, Any] = {
     "compute.accelerator": "cpu",
 }
 """Other values of leaves whose type does not say which are allowed."""
-COLUMNS = ("rendered", "scenes", "detections", "labels", "reconstructions", "stages", "predictions")
+COLUMNS = (
+    *("rendered", "scenes", "detections", "rig checks", "labels", "reconstructions", "stages"),
+    "predictions",
+)
 
 
 def base_of(section: str) -> Parameters:
@@ -78,6 +81,9 @@ def keys_by_role(plan: Plan) -> dict[str, dict[str, str]]:
             found["rendered"][f"{role(scene)} {scene.sequence}"] = scene.host.id
     for each in plan.detections.values():
         found["detections"][f"{role(each.scene)} {each.scene.sequence}"] = each.id
+    for check in plan.rig_checks.values():
+        scene = check.detections.scene
+        found["rig checks"][f"{role(scene)} {scene.sequence}"] = check.id
     for labels in plan.labels.values():
         found["labels"][f"{role(labels.scenes[0])} {labels.kind}"] = labels.id
     for people in plan.reconstructions.values():

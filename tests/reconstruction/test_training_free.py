@@ -370,6 +370,7 @@ class TestReprojection:
         assert report["all"]["explained"] == 1
         assert report["all"]["median_px"] < 1e-6
         assert report["people_per_frame"] == {"0": 1, "2": 2}
+        assert report["warnings"] == []
         assert set(report["cameras"]) == {"c0", "c1", "c2", "c3"}
 
     def test_errors_are_in_pixels_and_body_heights(self) -> None:

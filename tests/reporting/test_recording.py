@@ -24,6 +24,7 @@ from browser import open_browser
 from invented_results import (
     invented_data,
     invented_description,
+    write_agreement,
     write_experiment,
     write_invented_scene,
     write_stage,
@@ -168,6 +169,21 @@ def test_headline_metrics_sort_first_and_missing_ones_are_left_out(results: Path
     assert sorted(metrics)[:2] == ["1_MPJPE_mm", "2_AP25"] and metrics["1_MPJPE_mm"] == 52.25
     assert metrics["joints/neck"] == 30.0
     assert "root/MPJPE" not in metrics and not any("@" in name for name in metrics)
+
+
+def test_without_truth_the_agreement_sorts_first(results: Path, tmp_path: Path) -> None:
+    folder = write_agreement(
+        tmp_path / "own", "Training-free", read_poses3d(results / "truth.parquet")
+    )
+    metrics = flat_metrics(read_metrics(folder))
+    assert sorted(metrics)[:4] == [
+        "1_reprojection_mm",
+        "2_reprojection_px",
+        "3_explained",
+        "4_people_per_frame",
+    ]
+    assert metrics["cameras/left_1/reprojection_px"] == 3.25
+    assert "cameras/right/reprojection_mm" not in metrics and "warnings" not in metrics
 
 
 def test_parameters_are_dotted(results: Path) -> None:

@@ -15,11 +15,13 @@ from browser import console_errors, open_browser, requested_urls
 from invented_results import (
     HIGH_MPJPE,
     LOW_MPJPE,
+    write_agreement,
     write_benchmarks,
     write_experiment,
     write_invented_scene,
     write_label_quality,
     write_reprojection,
+    write_rig_check,
     write_stage,
     write_truth,
 )
@@ -356,6 +358,41 @@ def test_pictures_of_an_experiment(results: Path) -> None:
 def test_report_leaves_out_what_is_not_given() -> None:
     html = render_report(ReportInputs(title="Nothing yet", dataset="studio"))
     assert "Nothing yet" in html and "<section" not in html
+
+
+@pytest.fixture
+def own_run(results: Path, tmp_path: Path) -> Path:
+    """An experiment on data without truth."""
+    return write_agreement(
+        tmp_path / "own", "Training-free", read_poses3d(results / "demo.parquet")
+    )
+
+
+def test_without_truth_the_report_shows_agreement_and_rigs_with_what_is_bad(
+    results: Path, own_run: Path, tmp_path: Path
+) -> None:
+    rig = write_rig_check(tmp_path / "rig-12ab" / "walk")
+    scenes = [results / "scenes" / "demo"]
+    page = render_report(
+        ReportInputs("Mine", "Own cameras", experiments=[own_run], scenes=scenes, rigs=[rig])
+    )
+    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page))
+    assert "left#1 15 mm 3.2 px 92.5 % 96" in text and "right – – 0.0 % 40" in text
+    assert "walk 15 mm 3.2 px 92.5 % 96 2.75 4" in text
+    assert "Warning: Camera right: only 0% of the 2D people are explained." in text
+    faults = re.findall(r'<p class="note strong">([^<]*)</p>', page)
+    assert faults[-2:] == ["Warning: 1 fault was found.", "Camera right lags."]
+    assert "<li>Camera left: 92% are explained.</li>" in page and "data:image/jpeg" in page
+
+
+def test_a_table_may_show_the_agreement(own_run: Path, tmp_path: Path) -> None:
+    columns = ("reprojection_mm", "cameras.left#1.reprojection_px", "explained", "people_per_frame")
+    write_table([[own_run]], "Mine", tmp_path / "mine", columns, groups=["per_sequence"])
+    lines = (tmp_path / "mine.md").read_text().splitlines()
+    head = "reprojection [mm] | cameras left#1 reprojection [px] | explained | people per frame"
+    assert head in lines[2]
+    assert "| 14.6 | 3.2 | 92.5 | 2.8 |" in lines[4]
+    assert "2.8 people per frame" in lines[5] and "| 14.6 | – |" in lines[5]
 
 
 def test_footage_of_another_scene_is_refused(results: Path) -> None:

@@ -1,13 +1,15 @@
 """The command check-rig: what lies in a folder is read, what was found is told and written."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from selfpose3d.cli import app
-from selfpose3d.files.poses2d import skeleton_of, write_poses2d
+from selfpose3d.files.poses2d import People2D, skeleton_of, write_poses2d
 from selfpose3d.files.scenes import Scene, read_cameras, read_image, write_cameras, write_scene
 from selfpose3d.rig.inputs import read_seen
 from selfpose3d.synthetic.faulty_rigs import Planted, Recording, record
@@ -55,6 +57,37 @@ def test_a_scene_with_its_labels_elsewhere(tmp_path: Path) -> None:
 def test_frames_are_those_that_the_people_name(folder: Path) -> None:
     seen = read_seen(folder, None, rate=50.0)
     assert list(seen.times.items())[-1] == (len(RECORDED.times) - 1, (len(RECORDED.times) - 1) / 50)
+
+
+def test_people_who_tell_nothing_are_no_error(folder: Path, tmp_path: Path) -> None:
+    """A run goes on: whether anybody comes out is for the reconstruction to say."""
+    nobody = {image: People2D.nobody(BODY) for image in RECORDED.views}
+    write_poses2d(folder / "people.parquet", nobody)
+    done = check(folder, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(
+        "Warning: the rig could not be checked.\nThere are 2D people of 0"
+    )
+    facts = json.loads((tmp_path / "out" / "rig.json").read_text())
+    assert [one["kind"] for one in facts["findings"]] == ["not examined"]
+    assert facts["explained"] is None and facts["sentences"] == done.output.splitlines()
+    assert (read_image(tmp_path / "out" / "rig.png") != 255).any()
+
+
+def test_a_space_that_lacks_people_is_told_with_one_to_paste(folder: Path) -> None:
+    narrow = json.dumps({"space": {"centre": [4000, 0, 900], "size": [6000, 6000, 2000]}})
+    said = check(folder, "--parameters", narrow).output
+    assert "lie outside the space of the parameters, space: {centre: [4000, 0, 900]" in said
+    pasted = yaml.safe_load(re.search("all people, mm: (.*)", said)[1])
+    assert "lie outside" not in check(folder, "--parameters", json.dumps(pasted)).output
+
+
+def test_every_number_of_frames_is_examined_or_said_not_to_be(folder: Path) -> None:
+    for count in (1, 2, 3, 6):
+        few = {image: people for image, people in RECORDED.views.items() if image[0] < count}
+        write_poses2d(folder / "people.parquet", few)
+        done = check(folder)
+        assert done.exit_code == 0, (count, done.output)
 
 
 def coco(recording: Recording, named: bool) -> list[dict[str, object]]:

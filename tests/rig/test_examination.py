@@ -140,14 +140,14 @@ def test_of_two_cameras_it_is_told_whether_they_agree() -> None:
 def test_people_of_no_camera_are_refused() -> None:
     recording = six_frames()
     cameras = [replace(camera, name=f"other{i}") for i, camera in enumerate(recording.cameras)]
-    with pytest.raises(InputError, match="no 2D people of the cameras"):
+    with pytest.raises(InputError, match="2D people of 0 of the cameras"):
         examine(cameras, recording.views, recording.times)
 
 
 def test_every_kind_has_its_sentence() -> None:
     assert set(TELL) == set(KINDS)
     told = sentences(of_short(Planted("pose", 1, 2)))
-    assert told[0].startswith("1 fault was found.")
+    assert told[0].startswith("Warning: 1 fault was found.")
     assert told[1].startswith("Camera cam03 does not stand as its calibration says")
     assert "degrees" in told[1] and "px at the people" in told[1]
     assert any(line.startswith("A space that holds all people: centre [") for line in told)

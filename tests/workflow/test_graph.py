@@ -23,8 +23,9 @@ sys.path.insert(0, str(REPOSITORY / "workflow"))
 import jobs
 import wiring
 
-FOOTAGE = ("prepare_pose2sim_demo", "reprojection")
+FOOTAGE = ("prepare_pose2sim_demo", "reprojection", "check_rig")
 MEASURING = ("evaluate", "label_quality", "table", "record", "record_table")
+WITH_TRUTH = ("label_quality", "table", "record_table")
 
 
 def planned(workdir: Path, *arguments: str) -> Counter[str]:
@@ -56,6 +57,7 @@ def assert_a_job_for_each_node(counts: Counter[str], parameters: Parameters, pla
     assert counts["label"] == len(plan.labels)
     assert counts["reconstruct"] == len(plan.reconstructions)
     assert counts["detect"] == len(plan.detections)
+    assert counts["check_rig"] == len(plan.rig_checks)
     given = [scene for scene in plan.scenes.values() if not scene.refined_from]
     assert Counter(f"prepare_{scene.source}" for scene in given).items() <= counts.items()
     assert counts["refine_cameras"] == len(plan.scenes) - len(given)
@@ -259,13 +261,73 @@ def test_a_table_of_own_videos_is_refused_for_want_of_truth(tmp_path: Path, tabl
     assert re.search(WITHOUT_TRUTH[table], output)
 
 
-def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
-    counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path))
+@pytest.mark.parametrize("table", ["ablations", "agreement"])
+def test_of_own_videos_a_table_shows_the_agreement_with_2d_people_alone(
+    tmp_path: Path, table: str
+) -> None:
+    asked = {"title": "Mine", "rows": ["training_free"], "columns": ["explained", "AP25"]}
+    measured = {**asked, "columns": ["reprojection_mm", "cameras.left.explained"]}
+    overlay = overlay_of_videos(tmp_path)
+    for columns, works in ((asked, False), (measured, True)):
+        given = (
+            "--configfile",
+            overlay,
+            "--config",
+            f"tables={json.dumps({'agreement': columns})}",
+        )
+        status, output = run_snakemake("--dry-run", *given, "--", table, workdir=tmp_path / "run")
+        assert (status == 0) == works, output
+        assert works or re.search(r"these data (have no ground truth|can show none)", output)
 
-    assert counts["prepare_videos"] == counts["predict"] == 1
+
+def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:
+    counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path), "--config", NO_FOOTAGE)
+
+    assert counts["prepare_videos"] == counts["predict"] == counts["check_rig"] == 1
     assert not any(name.startswith("train_") for name in counts)
-    assert counts["report"] == counts["metrics"] == 1
-    assert not any(counts[rule] for rule in MEASURING)
+    assert counts["report"] == counts["metrics"] == counts["evaluate"] == counts["record"] == 1
+    assert not any(counts[rule] for rule in WITH_TRUTH)
+
+
+NO_FOOTAGE = 'footage={"name": "none"}'
+
+
+def test_rigs_without_truth_are_checked_by_the_sequence_before_labels() -> None:
+    own = {
+        "data": {"source": "videos"},
+        "videos": {"train": {"a": "x", "b": "y"}, "test": {"c": "z"}},
+    }
+    chosen = {"run": {"experiments": ["images", "ours"]}, "footage": {"name": "pose2sim_demo"}}
+    parameters = read_parameters({**own, **chosen})
+    plan = wiring.by_default(parameters)[1]
+
+    sequences = {check.detections.scene.sequence for check in plan.rig_checks.values()}
+    assert sequences == {"a", "b", "c", "pose2sim_demo"}
+    awaited = jobs.jobs_of(plan)
+    for labels in plan.labels.values():
+        checked = [job for job in awaited[f"label/{labels.id}"] if job.startswith("check_rig/")]
+        assert len(checked) == len(labels.detections) == len(wiring.checked_files(plan, labels))
+        assert all(path.flags["ancient"] for path in wiring.checked_files(plan, labels))
+    others = [wiring.stage_inputs(each) for each in plan.stages.values()]
+    others += [wiring.prediction_inputs(each) for each in plan.experiments.values()]
+    assert "results/rig" not in str(others)
+
+
+def test_of_own_data_a_check_knows_the_space_and_nothing_learns_of_it() -> None:
+    own = {"data": {"source": "videos"}, "videos": {"train": {}, "test": {"c": "z"}}}
+    given = {**own, "run": {"experiments": ["training_free"]}}
+    (before, after) = (
+        wiring.by_default(read_parameters({**given, **space}))[1]
+        for space in ({}, {"space": {"centre": [1000.0, 0.0, 900.0]}})
+    )
+    changed = {check.detections.scene.source for check in before.rig_checks.values()} - {
+        check.detections.scene.source
+        for check in before.rig_checks.values()
+        if check.id in after.rig_checks
+    }
+    assert changed == {"videos"}
+    assert before.labels.keys() == after.labels.keys()
+    assert before.experiments.keys() == after.experiments.keys()
 
 
 def test_own_videos_are_learnt_from_where_that_is_chosen(tmp_path: Path) -> None:
@@ -273,11 +335,12 @@ def test_own_videos_are_learnt_from_where_that_is_chosen(tmp_path: Path) -> None
 
     counts = planned(tmp_path, "--configfile", overlay_of_videos(tmp_path), "--config", chosen)
 
-    assert counts["prepare_videos"] == counts["predict"] == 2
+    assert counts["prepare_videos"] == counts["predict"] == counts["evaluate"] == 2
+    assert counts["check_rig"] == 3  # the footage's as well
     assert not counts["train_supervised_root"]
     assert counts["train_backbone"] == counts["train_root"] == counts["train_trust"] == 1
     assert counts["report"] == counts["metrics"] == 1
-    assert not any(counts[rule] for rule in MEASURING)
+    assert not any(counts[rule] for rule in WITH_TRUTH)
 
 
 def test_voxelpose_on_own_videos_is_refused_with_a_word_on_what_to_choose(tmp_path: Path) -> None:

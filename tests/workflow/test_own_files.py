@@ -1,4 +1,5 @@
-"""A user's own files are inputs one by one: what is replaced is made again."""
+"""A user's own files: they end with figures, and are inputs one by one, so that what is replaced is
+made again."""
 
 import json
 from pathlib import Path
@@ -9,9 +10,14 @@ import pytest
 import yaml
 
 from conftest import run_snakemake
+from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.results import AGREEMENT
 from selfpose3d.files.scenes import write_cameras
+from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.parameters import Parameters, with_settings
 from selfpose3d.pipeline import list_own_files
+from selfpose3d.skeletons import COCO_17, converted
+from selfpose3d.synthetic.faulty_rigs import Planted, record
 from selfpose3d.synthetic.scenes import ring
 
 
@@ -78,3 +84,45 @@ def test_dvc_sees_a_replaced_file_in_the_list(take: Path, tmp_path: Path) -> Non
     assert [Path(path).name for path in before] == ["cam0.mp4", "cam1.mp4", "cameras.json"]
     changed = [Path(path).name for path in before if before[path] != after[path]]
     assert changed == ["cameras.json"]
+
+
+def write_walk(folder: Path) -> None:
+    """Walking people before four cameras, of which the second was turned by 2 degrees."""
+    recording = record(41, [Planted("pose", 1, 1)], cameras=4, seconds=2.0)
+    write_cameras(folder / "cameras.json", recording.cameras)
+    views = {}
+    for image, seen in recording.views.items():
+        joints = converted(seen.points, seen.scores, seen.skeleton, COCO_17, partly=True)
+        views[image] = People2D(*joints, seen.person_scores, COCO_17)
+    write_coco_results(folder / "people.json", views)
+
+
+def test_own_2d_people_end_with_figures_and_warnings(tmp_path: Path) -> None:
+    write_walk(tmp_path / "walk")
+    overlay, work = tmp_path / "mine.yaml", tmp_path / "work"
+    given = {
+        "data": {"source": "keypoints"},
+        "keypoints": {"calibration": str(tmp_path / "{sequence}"), "test": ["walk"]},
+        "estimator": {"name": "file", "files": str(tmp_path / "{sequence}" / "people.json")},
+        "footage": {"name": "none"},
+    }
+    overlay.write_text(yaml.safe_dump(given))
+
+    status, output = run_snakemake("--configfile", str(overlay), workdir=work)
+
+    assert status == 0, output
+    told = "check-rig: walk: Camera cam02 does not stand as its calibration says"
+    assert "check-rig: walk: Warning: 1 fault was found. As calibrated" in output
+    assert output.index(told) < output.index("Reconstruct 3D people from labels")
+    (log,) = (work / "results/logs/check_rig").glob("*/walk.log")
+    assert told.removeprefix("check-rig: walk: ") in log.read_text()
+    metrics = json.loads((work / "results/metrics.json").read_text())["training_free"]
+    assert set(metrics) == {*AGREEMENT, "cameras"} and metrics["explained"] > 60
+    assert set(metrics["cameras"]) == {"cam01", "cam02", "cam03", "cam04"}
+    worst = max(metrics["cameras"], key=lambda name: metrics["cameras"][name]["reprojection_mm"])
+    assert worst == "cam02"
+    report = (work / "results/report.html").read_text()
+    assert "Agreement with the 2D people" in report
+    assert told.removeprefix("check-rig: walk: ") in report
+    (recorded,) = (work / "results/experiments").glob("*/mlflow.json")
+    assert json.loads(recorded.read_text())["run_id"]

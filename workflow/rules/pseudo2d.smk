@@ -50,9 +50,64 @@ rule detect:
         " --weights data/weights/blazepose --workers {threads} --out {output:q} > {log:q} 2>&1"
 
 
+rule check_rig:
+    input:
+        unpack(of_node("rig_check", wiring.rig_check_inputs)),
+    output:
+        json="results/rig/{rig_check}/{sequence}/rig.json",
+        drawing=report(
+            "results/rig/{rig_check}/{sequence}/rig.png",
+            category="Rig",
+            labels={"sequence": "{sequence}", "id": "{rig_check}"},
+            caption="../report/rig.rst",
+        ),
+    log:
+        "results/logs/check_rig/{rig_check}/{sequence}.log",
+    benchmark:
+        "results/benchmarks/check_rig/{rig_check}/{sequence}.tsv"
+    priority: by_what_follows("check_rig")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
+    params:
+        options=of_node("rig_check", wiring.rig_check_options),
+        folder=subpath(output.json, parent=True),
+    message:
+        "Check whether the cameras of {wildcards.sequence} fit its 2D people"
+    shell:
+        "python -m selfpose3d check-rig {input.scene:q} --people {input.people:q} {params.options}"
+        " --out {params.folder:q} > {log:q} 2>&1"
+
+
+rule rig_checked:
+    input:
+        of_node("detections", functools.partial(wiring.rig_check_of, PLAN)),
+    output:
+        "results/rig/checked/{detections}/{sequence}",
+    log:
+        "results/logs/rig_checked/{detections}/{sequence}.log",
+    benchmark:
+        "results/benchmarks/rig_checked/{detections}/{sequence}.tsv"
+    localrule: True
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=100,
+        runtime=1,
+    message:
+        "The rig of {wildcards.sequence} is checked"
+    shell:
+        "touch {output:q} > {log:q} 2>&1"
+
+
 rule label:
     input:
-        of_node("labels", wiring.detection_files),
+        detections=of_node("labels", wiring.detection_files),
+        checked=of_node("labels", functools.partial(wiring.checked_files, PLAN)),
     output:
         directory("data/labels/{labels}"),
     log:
@@ -69,7 +124,7 @@ rule label:
     params:
         parameters=parameters_of("labels"),
         kind=of_node("labels", operator.attrgetter("kind")),
-        detections=lambda wildcards, input: wiring.repeated("--detections", input),
+        detections=option("--detections", "detections"),
     message:
         "Filter detections into {params.kind} labels"
     shell:
@@ -237,5 +292,6 @@ rule labels:
     input:
         [wiring.labels_folder(labels) for labels in DEFAULT[1].labels.values()],
         [wiring.people_folder(people) for people in DEFAULT[1].reconstructions.values()],
+        wiring.rig_check_files(DEFAULT[1]),
     message:
         "All labels are there"

@@ -30,8 +30,7 @@ rule predict:
 
 rule evaluate:
     input:
-        predictions="results/experiments/{experiment}/predictions.parquet",
-        truth=of_node("experiment", lambda run: wiring.truth_files(run.scenes)),
+        unpack(of_node("experiment", wiring.evaluation_inputs)),
     output:
         report(
             "results/experiments/{experiment}/metrics.json",
@@ -50,11 +49,13 @@ rule evaluate:
         mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
         runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
-        truth=option("--ground-truth", "truth"),
+        command=lambda wildcards, input: wiring.evaluation_command(
+            PLAN.experiments[wildcards.experiment], input
+        ),
     message:
-        "Evaluate {wildcards.experiment} by the published protocol"
+        "Evaluate {wildcards.experiment}"
     shell:
-        "python -m selfpose3d evaluate --predictions {input.predictions:q} {params.truth}"
+        "python -m selfpose3d {params.command} --predictions {input.predictions:q}"
         " --out {output:q} > {log:q} 2>&1"
 
 
@@ -122,7 +123,7 @@ rule table:
 
 rule metrics:
     input:
-        wiring.experiment_files(wiring.measured(DEFAULT[1]), "metrics.json"),
+        wiring.experiment_files(DEFAULT[1].experiments.values(), "metrics.json"),
     output:
         report(
             "results/metrics.json",

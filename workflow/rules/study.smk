@@ -16,6 +16,6 @@ for table in PARAMETERS.tables:
 
 rule ablations:
     input:
-        wiring.ablation_files(PARAMETERS, PLAN),
+        lambda wildcards: wiring.ablation_files(PARAMETERS, PLAN),
     message:
         "All tables of the study are written that these data can show, their runs are in MLflow"

@@ -57,5 +57,6 @@ for stage in STAGES.values():
 rule trained:
     input:
         wiring.checkpoints(DEFAULT[1].stages),
+        wiring.rig_check_files(DEFAULT[1]),
     message:
         "All stages are trained"

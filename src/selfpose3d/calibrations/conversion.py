@@ -91,8 +91,12 @@ def _format_of(path: Path) -> str:
     return fitting[0]
 
 
-def parse_size(text: str | None) -> Size | None:
+def parse_size(text: str | None, option: str) -> Size | None:
     """Width and height of "1920x1080".
+
+    Args:
+        text: None if the option was not given.
+        option: whose value it is, for the message.
 
     Raises:
         InputError: other text.
@@ -101,7 +105,7 @@ def parse_size(text: str | None) -> Size | None:
         return None
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise InputError(f"--size {text}: width and height are expected, as 1920x1080")
+        raise InputError(f"{option} {text}: WIDTHxHEIGHT is expected, such as 1920x1080")
     return int(width), int(height)
 
 

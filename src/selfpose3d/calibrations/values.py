@@ -113,7 +113,7 @@ def told_size(name: str, asked: World, where: str, remedy: str) -> Size:
         raise InputError(
             f"{where}: the size of the images isn't in the file. {remedy}put the videos beside "
             "it, named as its cameras, or say it: selfpose3d calibration convert IN OUT --size "
-            "1920x1080"
+            "1920x1080 (selfpose3d reconstruct takes the option, too)"
         )
     return found
 

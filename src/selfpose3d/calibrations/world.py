@@ -134,8 +134,8 @@ def _check_up(cameras: Sequence[Camera], where: str) -> None:
 def _convert(where: str, option: str) -> str:
     """The command that says what a file doesn't; its result takes the file's place."""
     return (
-        f"selfpose3d calibration convert {where} cameras.json {option} (to be put in the place of "
-        "this file)"
+        f"selfpose3d calibration convert {where} cameras.json {option} (to be put or named in the "
+        "place of this file; selfpose3d reconstruct takes the option, too)"
     )
 
 

@@ -1,11 +1,11 @@
-"""Reprojection of 3D people onto 2D labels, for footage without ground truth.
+"""Reprojection of 3D people onto 2D labels, for data without ground truth.
 
 A small error says that people and labels agree, not that either is right. A person's height in
 an image is that of 1700 mm at the depth of the root: predictions always have one, and limbs do
 not move it. Letters: P people, L labels, J joints.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.errors import InputError
+from selfpose3d.evaluation.findings import warnings_of
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
@@ -43,6 +44,16 @@ class _Tally:
         self.joints: list[NDArray[np.int64]] = []
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """A sequence's people against its labels: each camera's tally, and how many people each frame
+    has."""
+
+    tallies: Mapping[str, _Tally]
+    counts: Sequence[int]
+    skeleton: Skeleton
+
+
 def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str, Any]:
     """Compare reconstructed people with the labels of the same frames.
 
@@ -58,11 +69,61 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
         ``mean_height`` (% of a person's height), and ``median_mm`` at the people's distance.
         ``joints`` holds ``median_height`` by joint,
         ``people_per_frame`` the number of frames by how many people they hold, ``frames`` how
-        many frames were compared.
+        many frames were compared, ``warnings`` sentences on what is bad (``findings.warnings_of``).
 
     Raises:
         InputError: no frame is in both, or the labels name a camera that the scene lacks.
     """
+    return _report([_compared(scene, labels, people)])
+
+
+def agreement(takes: Sequence[tuple[Scene, Views]], people: Frames) -> dict[str, Any]:
+    """Figures of people without truth: how well they agree with the labels of some sequences.
+
+    Args:
+        takes: scenes, each with its labels.
+        people: 3D people by (sequence, frame), world mm.
+
+    Returns:
+        ``metrics.json``. ``reprojection_mm`` and ``reprojection_px``: median distance of confident
+        joints from the projections, at the people's distance and in the stored frames; None where
+        nobody is matched. ``explained``: percent of the 2D people who are matched by a 3D person.
+        ``people_per_frame``: mean number of 3D people. ``cameras`` has the first three by name,
+        over all sequences, and ``per_sequence`` all four by sequence; ``people_2d``, ``people``,
+        ``frames`` and ``sequences`` are the counts behind them, and ``warnings`` as in
+        ``reprojection_report``.
+
+    Raises:
+        InputError: see ``reprojection_report``, for any of the sequences.
+    """
+    compared = {scene.name: _compared(scene, labels, people) for scene, labels in takes}
+    whole = _report(list(compared.values()))
+    return {
+        **_figures(whole),
+        "sequences": len(compared),
+        "cameras": {name: _headline(row) for name, row in whole["cameras"].items()},
+        "per_sequence": {name: _figures(_report([one])) for name, one in compared.items()},
+        "warnings": whole["warnings"],
+    }
+
+
+def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
+    frames = report["frames"]
+    people = sum(int(n) * count for n, count in report["people_per_frame"].items())
+    counts = {"people_per_frame": people / frames, "people": people, "frames": frames}
+    return _headline(report["all"]) | counts
+
+
+def _headline(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "reprojection_mm": row["median_mm"],
+        "reprojection_px": row["median_px"],
+        "explained": None if row["explained"] is None else 100 * row["explained"],
+        "people_2d": row["labels"],
+    }
+
+
+def _compared(scene: Scene, labels: Views, people: Frames) -> _Compared:
     frames = [frame for frame in scene.frames if (scene.name, frame) in people]
     _check(scene, labels, frames)
     compared = [people[scene.name, frame] for frame in frames]
@@ -75,14 +136,26 @@ def reprojection_report(scene: Scene, labels: Views, people: Frames) -> dict[str
             seen = labels.get((frame, camera.name))
             if seen is not None:
                 _compare(people[scene.name, frame], seen, camera, tallies[camera.name])
-    counts = [len(present) for present in compared]
-    return {
-        "frames": len(frames),
-        "people_per_frame": {str(n): counts.count(n) for n in sorted(set(counts))},
-        "all": _summary(list(tallies.values())),
-        "cameras": {name: _summary([tally]) for name, tally in tallies.items()},
-        "joints": _by_joint(list(tallies.values()), skeleton),
+    return _Compared(tallies, [len(present) for present in compared], skeleton)
+
+
+def _report(parts: Sequence[_Compared]) -> dict[str, Any]:
+    """The report on some sequences together; cameras of one name are one."""
+    counts = [count for part in parts for count in part.counts]
+    everything = [tally for part in parts for tally in part.tallies.values()]
+    names = dict.fromkeys(name for part in parts for name in part.tallies)
+    by_camera = {
+        name: [part.tallies[name] for part in parts if name in part.tallies] for name in names
     }
+    skeleton = common_skeleton([part.skeleton for part in parts], "labels and people")
+    report = {
+        "frames": len(counts),
+        "people_per_frame": {str(n): counts.count(n) for n in sorted(set(counts))},
+        "all": _summary(everything),
+        "cameras": {name: _summary(tallies) for name, tallies in by_camera.items()},
+        "joints": _by_joint(everything, skeleton),
+    }
+    return {**report, "warnings": warnings_of(report)}
 
 
 def _check(scene: Scene, labels: Views, frames: Sequence[int]) -> None:

@@ -2,7 +2,8 @@
 
 ========================  =====================================================================
 ``experiment.json``       what an experiment is (``Description``)
-``metrics.json``          how good its predictions are; the first to look at are ``HEADLINE``
+``metrics.json``          how good its predictions are; the first to look at are ``HEADLINE``,
+                          or ``AGREEMENT`` where there is no truth
 ``mlflow.json``           the id of its run in MLflow
 ``curves.csv``            a training stage's losses over its iterations
 ``diverged.json``         where a training stage broke off and kept the weights it had
@@ -25,6 +26,15 @@ from selfpose3d.files.atomic import read_json, write_json, write_text
 
 HEADLINE: tuple[str, ...] = ("MPJPE", "AP25", "AP50", "AP100", "AP150", "Recall@500")
 """The metrics to look at first, the most telling one first: mm for MPJPE, percent for the rest."""
+
+AGREEMENT: tuple[str, ...] = (
+    "reprojection_mm",
+    "reprojection_px",
+    "explained",
+    "people_per_frame",
+)
+"""The same for data without 3D truth, in mm at the people's distance, px, percent and a number;
+``evaluation.reprojection.agreement`` defines them."""
 
 DESCRIPTION, METRICS, RECORDED = "experiment.json", "metrics.json", "mlflow.json"
 """Names of the files in an experiment's folder."""
@@ -159,8 +169,15 @@ def read_metrics(experiment: Path) -> dict[str, Any]:
 
 
 def is_length(metric: str) -> bool:
-    """Whether a metric is in mm, and less is better; the others are percentages."""
+    """Whether a metric is in mm, and less is better; of ``HEADLINE`` the others are percentages."""
     return metric.endswith("MPJPE")
+
+
+def better(metric: str) -> int:
+    """1 where more of a metric is better, -1 where less is, 0 where neither is."""
+    if metric.endswith("people_per_frame"):
+        return 0
+    return -1 if metric.endswith(("MPJPE", "_mm", "_px")) else 1
 
 
 def write_recorded(path: Path, run: str) -> None:

@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from selfpose3d.parameters.section import Count, Fraction, Positive, Section, Size
+from selfpose3d.parameters.section import (
+    Count,
+    Fraction,
+    Positive,
+    Section,
+    Size,
+    check_placeholders,
+)
 from selfpose3d.skeletons import SKELETONS
 
 
@@ -76,3 +83,8 @@ class Estimator(Section):
         None,
         description="number of the first frame or image in the files; null: as the files tell",
     )
+
+    @field_validator("files")
+    @classmethod
+    def _placeholders(cls, value: str | None) -> str | None:
+        return check_placeholders(value, ("sequence", "dataset"))

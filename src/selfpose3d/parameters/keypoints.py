@@ -2,9 +2,9 @@
 
 import re
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from selfpose3d.parameters.section import Section
+from selfpose3d.parameters.section import Section, check_placeholders
 
 
 class Keypoints(Section):
@@ -21,6 +21,11 @@ class Keypoints(Section):
     )
     train: tuple[str, ...] = Field((), description="names of the training sequences")
     test: tuple[str, ...] = Field((), description="names of the held-out test sequences")
+
+    @field_validator("calibration")
+    @classmethod
+    def _placeholders(cls, value: str | None) -> str | None:
+        return check_placeholders(value, ("sequence",))
 
     @model_validator(mode="after")
     def _names_are_different(self) -> "Keypoints":

@@ -1,7 +1,10 @@
 """The base of every section of the parameters: typed, checked and immutable."""
 
+import re
 from collections.abc import Sequence
+from datetime import date
 from enum import Enum
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -30,6 +33,17 @@ Below 12 the lowest level is narrower than a kernel, and on some processors the 
 of such convolutions read beyond their memory."""
 Size = tuple[Count, Count]
 Vector = tuple[float, float, float]
+
+
+_READ_AS: dict[type, tuple[str, ...]] = {
+    bool: ("a truth value", "on", "off", "yes", "no"),
+    int: ("a number", "00_03", "0x10", "007", "12:30"),
+    float: ("a number", "1.0e+3", "1_0.5", "12:30.5"),
+    date: ("a date", "2024-01-01", "2024-01-01 12:30:00"),
+    NoneType: ("nothing", "null", "~"),
+}
+"""What YAML makes of texts without quotes, and such texts. The first type that fits counts: a truth
+value is an int as well."""
 
 
 class Mark(Enum):
@@ -67,6 +81,26 @@ class Section(BaseModel):
             return super().__getattr__(name)
 
 
+def check_placeholders(path: str | None, known: Sequence[str]) -> str | None:
+    """A path in which nothing but the known names stands in braces.
+
+    Raises:
+        ValueError: something else does.
+    """
+    strange = sorted(set(re.findall(r"{([^{}]*)}", path or "")) - set(known))
+    if strange:
+        raise ValueError(
+            f"{_braced(strange)} is not filled in, only {_braced(known)} may stand there; name the "
+            "folder or the file of all cameras: which camera a file is of is told by its name "
+            "(docs/people2d.md)"
+        )
+    return path
+
+
+def _braced(names: Sequence[str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in names)
+
+
 def with_installed_sections(model: type[Section], prefix: str) -> type[Section]:
     """A section with those parts that installed packages add to it, with their defaults.
 
@@ -95,9 +129,23 @@ def refusal(
         if problem["type"] == "extra_forbidden":
             known = sorted(_section_at(model, key[:-1]).model_fields)
             said = f"there is no such key; known: {known}"
-        name = ".".join(map(str, (*path, *key))) or "(top level)"
+        if problem["type"] == "string_type":
+            said += _unquoted(problem["input"])
+        parts = (part for part in (*path, *key) if part != "[key]")
+        name = ".".join(map(str, parts)) or "(top level)"
         lines.append(f"  {name}: {said} (got {problem['input']!r})")
     return InputError("\n".join(lines))
+
+
+def _unquoted(value: object) -> str:
+    """What to do about a text that YAML has made something else of."""
+    for kind, (said, *examples) in _READ_AS.items():
+        if isinstance(value, kind):
+            return (
+                f"; YAML reads {', '.join(examples)} as {said} where they have no quotes: write "
+                f'"{examples[0]}"'
+            )
+    return ""
 
 
 def _section_at(model: type[Section], path: Sequence[int | str]) -> type[Section]:

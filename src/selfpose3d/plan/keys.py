@@ -42,6 +42,7 @@ def roots() -> dict[str, tuple[str, ...]]:
     found = {
         "render_studio": ("selfpose3d.studio.bodies", "selfpose3d.studio.sequence"),
         "refined_cameras": ("selfpose3d.pipeline:refine_scene",),
+        "rig_check": ("selfpose3d.pipeline:check_rig_folder",),
         "labels": ("selfpose3d.pipeline:label_sequences",),
         "reconstructions": ("selfpose3d.pipeline:reconstruct_sequences",),
         **{f"scene_{name}": (entry.prepare.place,) for name, entry in SOURCES.items()},

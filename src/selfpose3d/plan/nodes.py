@@ -59,6 +59,13 @@ class DetectionsNode(Node):
 
 
 @dataclass(frozen=True)
+class RigCheckNode(Node):
+    """What the 2D people of a sequence say of its cameras, before anything is made of them."""
+
+    detections: DetectionsNode
+
+
+@dataclass(frozen=True)
 class LabelsNode(Node):
     """What a filter kept of the detections in some sequences."""
 
@@ -168,6 +175,7 @@ class Plan:
     hosts: dict[str, Node] = field(default_factory=dict)
     scenes: dict[str, SceneNode] = field(default_factory=dict)
     detections: dict[str, DetectionsNode] = field(default_factory=dict)
+    rig_checks: dict[str, RigCheckNode] = field(default_factory=dict)
     labels: dict[str, LabelsNode] = field(default_factory=dict)
     reconstructions: dict[str, ReconstructionsNode] = field(default_factory=dict)
     stages: dict[str, StageNode] = field(default_factory=dict)

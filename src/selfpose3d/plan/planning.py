@@ -16,6 +16,7 @@ from selfpose3d.plan.nodes import (
     Node,
     Plan,
     ReconstructionsNode,
+    RigCheckNode,
     SceneNode,
     StageNode,
 )
@@ -74,6 +75,7 @@ def make_plan(parameters: Parameters, chosen: Chosen | None = None) -> Plan:
         plan.tables[name] = _table_rows(plan, parameters, name)
     if parameters.footage.name != "none":
         plan.footage = _add_footage(plan, parameters)
+    plan.rig_checks = {check.id: check for check in _rig_checks(plan, parameters)}
     return plan
 
 
@@ -289,6 +291,17 @@ def _add_detections(plan: Plan, parameters: Parameters, scene: SceneNode) -> Det
     node = DetectionsNode(node_id(f"detect_{name}", name, reads, scene.id), reads, scene)
     plan.detections[node.id] = node
     return node
+
+
+def _rig_checks(plan: Plan, parameters: Parameters) -> Iterable[RigCheckNode]:
+    """Checks of the cameras as calibrated by whom they see, where no truth does it better. The
+    space is that of the data; the footage beside them has none."""
+    for seen in plan.detections.values():
+        if SOURCES[seen.scene.source].has_truth or seen.scene.refined_from:
+            continue
+        own = seen.scene.source == parameters.data.source
+        reads = select(parameters, ("space",) if own else ())
+        yield RigCheckNode(node_id("rig_check", "rig", reads, seen.id), reads, seen)
 
 
 def _add_reconstructions(

@@ -28,10 +28,29 @@ def _pixels(value: float) -> str:
     return f"{value:.1f} px"
 
 
+def _millimetres(value: float) -> str:
+    return f"{value:.0f} mm"
+
+
+def _mean(value: float) -> str:
+    return f"{value:.2f}"
+
+
 ERRORS: Columns = {
     "median_error": ("median error, of the height", _percent),
     "mean_error": ("mean error, of the height", _percent),
 }
+AGREEMENT: Columns = {
+    "reprojection_mm": ("reprojection at the people", _millimetres),
+    "reprojection_px": ("in the images", _pixels),
+    "explained": ("2D people explained", _percent),
+    "people_2d": ("2D people", _count),
+    "people_per_frame": ("people per frame", _mean),
+    "frames": ("frames", _count),
+}
+"""The figures of people without truth (``evaluation.reprojection.agreement``)."""
+OF_CAMERAS = ("reprojection_mm", "reprojection_px", "explained", "people_2d")
+"""Those of them that each camera has."""
 LABELS: Columns = {
     "images": ("pictures", _count),
     "people": ("people in them", _count),
@@ -79,6 +98,16 @@ def label_tables(quality: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any
     parts = [("By the joint's score", scores, BY_SCORE), ("By joint", joints, BY_JOINT)]
     tables = [turned, *(_side_by_side(name, part, columns) for name, part, columns in parts)]
     return [table for table in tables if table["rows"]]
+
+
+def agreement_tables(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The metrics of people without truth by camera and by sequence; tables as in
+    ``label_tables``."""
+    cameras = {"all cameras": metrics, **metrics["cameras"]}
+    return [
+        _table("By camera", cameras, {name: AGREEMENT[name] for name in OF_CAMERAS}),
+        _table("By sequence", metrics["per_sequence"], AGREEMENT),
+    ]
 
 
 def reprojection_tables(report: Mapping[str, Any]) -> list[dict[str, Any]]:

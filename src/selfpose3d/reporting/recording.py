@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.results import (
+    AGREEMENT,
     CURVES,
     DESCRIPTION,
     HEADLINE,
@@ -54,6 +55,11 @@ DEFAULT_STORE = "mlflow.db"
 """SQLite file in the working directory, where no tracking server is named."""
 VIEW = "headline"
 """The key of the saved view: ``.../runs?viewStateShareKey=headline`` opens it."""
+VIEWS = {
+    VIEW: ("Headline metrics", HEADLINE),
+    "agreement": ("Agreement with the 2D people, for data without truth", AGREEMENT),
+}
+"""The saved views by their keys: title and metrics."""
 PARENT = "mlflow.parentRunId"
 """MLflow's own tag of a child run."""
 
@@ -181,14 +187,21 @@ def store_uri() -> str:
 def prepare_store(mlflow: Mlflow) -> str:
     """Create or migrate the store and create the experiment; needed once, before anything records.
 
-    The experiment's list of runs gets a saved view, ``VIEW``, with the headline metrics as columns:
+    The experiment's list of runs gets saved views, ``VIEWS``, with the headline metrics as columns:
     by itself MLflow's list shows no metrics.
 
     Returns:
         MLflow's id of the experiment.
     """
     store = _Store(mlflow)
-    columns = [f"metrics.`{recorded_name(metric)}`" for metric in HEADLINE]
+    for key, (title, metrics) in VIEWS.items():
+        view = _view(title, [recorded_name(metric) for metric in metrics])
+        store.client.set_experiment_tag(store.id, f"mlflow.sharedViewState.{key}", view)
+    return store.id
+
+
+def _view(title: str, metrics: Sequence[str]) -> str:
+    """A saved view of the list of runs with these columns, as MLflow keeps it."""
     state = {
         "searchFilter": "",
         "orderByKey": "attributes.start_time",
@@ -197,11 +210,10 @@ def prepare_store(mlflow: Mlflow) -> str:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": columns,
+        "selectedColumns": [f"metrics.`{metric}`" for metric in metrics],
     }
-    view = {"name": "Headline metrics", "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
-    store.client.set_experiment_tag(store.id, f"mlflow.sharedViewState.{VIEW}", json.dumps(view))
-    return store.id
+    view = {"name": title, "createdAt": 0, "updatedAt": 0, "state": json.dumps(state)}
+    return json.dumps(view)
 
 
 def record(
@@ -260,9 +272,11 @@ def record_table(table: str, runs: Sequence[str], mlflow: Mlflow) -> None:
 
 
 def recorded_name(metric: str) -> str:
-    """MLflow's name of a headline metric: it sorts metrics by name, and allows no @."""
+    """MLflow's name of a metric of ``HEADLINE`` or ``AGREEMENT``: it sorts metrics by name, and
+    allows no @."""
     unit = "_mm" if is_length(metric) else ""
-    return f"{HEADLINE.index(metric) + 1}_{metric.replace('@', '_')}{unit}"
+    place = (HEADLINE if metric in HEADLINE else AGREEMENT).index(metric)
+    return f"{place + 1}_{metric.replace('@', '_')}{unit}"
 
 
 def flat_params(described: Description) -> dict[str, str]:
@@ -272,10 +286,11 @@ def flat_params(described: Description) -> dict[str, str]:
 
 def flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Numbers of ``metrics.json`` by MLflow's names, the headline first and without None."""
+    first = (*HEADLINE, *AGREEMENT)
     headline = {
-        recorded_name(key): float(metrics[key]) for key in HEADLINE if metrics.get(key) is not None
+        recorded_name(key): float(metrics[key]) for key in first if metrics.get(key) is not None
     }
-    rest = {key: value for key, value in metrics.items() if key not in HEADLINE}
+    rest = {key: value for key, value in metrics.items() if key not in first}
     return headline | dict(_numbers(rest))
 
 
@@ -533,7 +548,8 @@ def _means(seeds: Sequence[Measures], before: Measures) -> dict[str, float]:
     names = dict.fromkeys(name for metrics in seeds for name in metrics)
     means = {name: fmean(metrics.get(name, math.nan) for metrics in seeds) for name in names}
     if len(seeds) > 1:
-        headline = [name for name in map(recorded_name, HEADLINE) if name in names]
+        first = (*HEADLINE, *AGREEMENT)
+        headline = [name for name in map(recorded_name, first) if name in names]
         means |= {f"{name}_sd": _spread([each.get(name) for each in seeds]) for name in headline}
     return {name: value for name, value in means.items() if before.get(name) != value}
 
@@ -627,7 +643,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     for key, value in values.items():
-        name = f"{prefix}{key}".replace("@", "_")
+        name = prefix + re.sub(r"[^\w\-./: ]", "_", str(key), flags=re.ASCII)
         if isinstance(value, Mapping):
             yield from _numbers(value, f"{name}/")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):

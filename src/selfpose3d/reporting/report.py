@@ -1,7 +1,7 @@
 """The report: one HTML file that contains all it shows and opens offline."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,10 @@ from selfpose3d.chains import Jobs
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, write_text
 from selfpose3d.files.poses3d import Frames, read_all_poses3d, read_poses3d
-from selfpose3d.files.results import read_curves, read_description
-from selfpose3d.files.scenes import Scene, read_scene
+from selfpose3d.files.results import METRICS, read_curves, read_description, read_metrics
+from selfpose3d.files.scenes import Scene, read_image, read_scene
 from selfpose3d.reporting.charts import PALETTE, bar_chart
-from selfpose3d.reporting.facts import label_tables, reprojection_tables
+from selfpose3d.reporting.facts import agreement_tables, label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
     SHOWN_NOTE,
     TRUTH,
@@ -26,6 +26,7 @@ from selfpose3d.reporting.figures import (
     chain_of,
     confident,
     curves_svg,
+    jpeg_uri,
     middle_frames,
     overlay_frame,
     read_benchmarks,
@@ -94,6 +95,8 @@ class ReportInputs:
         truth: 3D truth of these scenes, shown beside the predictions.
         footage: real footage.
         label_quality: JSON files of label or heatmap quality by title.
+        rigs: folders of the checks of rigs, one a sequence and named like it, with ``rig.json`` and
+            ``rig.png``.
         benchmarks: folder of Snakemake's benchmarks, ``<rule>/<wildcards>.tsv``.
         jobs: ``<rule>/<wildcards>`` of all jobs, and which they wait for.
     """
@@ -107,6 +110,7 @@ class ReportInputs:
     truth: Sequence[Path] = ()
     footage: Footage | None = None
     label_quality: Mapping[str, Path] = field(default_factory=dict)
+    rigs: Sequence[Path] = ()
     benchmarks: Path | None = None
     jobs: Jobs = field(default_factory=dict)
 
@@ -137,6 +141,8 @@ def render_report(inputs: ReportInputs) -> str:
         revision=git_revision(),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         tables=[_table(title, path) for title, path in inputs.tables.items()],
+        rigs=[_rig(folder) for folder in inputs.rigs],
+        agreement=list(_agreement(inputs.experiments)),
         published_note=PUBLISHED_NOTE,
         methods=[name for name in layers if name != TRUTH],
         truth=TRUTH if TRUTH in layers else None,
@@ -239,6 +245,31 @@ def _table(title: str, path: Path) -> dict[str, Any]:
     }
 
 
+def _rig(folder: Path) -> dict[str, Any]:
+    """What the check of a sequence's rig found, and its drawing."""
+    found = read_json(folder / "rig.json")
+    count = len(found["findings"])
+    bad = 1 + count if count else 0  # the first sentence says that there are faults
+    return {
+        "sequence": folder.name,
+        "faults": found["sentences"][:bad],
+        "sentences": found["sentences"][bad:],
+        "picture": jpeg_uri(read_image(folder / "rig.png")),
+    }
+
+
+def _agreement(experiments: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """How well the people of each experiment without truth agree with the 2D people; of several
+    seeds, the first's."""
+    shown: dict[str, dict[str, Any]] = {}
+    for folder in experiments:
+        metrics = read_metrics(folder) if (folder / METRICS).exists() else {}
+        if "cameras" in metrics:
+            shown.setdefault(read_description(folder).title, metrics)
+    for title, metrics in shown.items():
+        yield {"title": title, "warnings": metrics["warnings"], "facts": agreement_tables(metrics)}
+
+
 def _footage(footage: Footage) -> dict[str, Any]:
     scene = read_scene(footage.scene)
     frames = confident(read_poses3d(footage.predictions))
@@ -257,6 +288,7 @@ def _footage(footage: Footage) -> dict[str, Any]:
         "note": FOOTAGE_NOTES.get(scene.source, FOOTAGE_NOTES.get(scene.name, "")),
         "overlays": [overlay_frame(scene, frame, layers) for frame in middle_frames(scene, 2)],
         "facts": reprojection_tables(facts) if facts else [],
+        "warnings": facts.get("warnings", ()),
     }
 
 

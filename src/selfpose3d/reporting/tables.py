@@ -17,6 +17,7 @@ from selfpose3d.files.atomic import write_text
 from selfpose3d.files.results import (
     HEADLINE,
     Description,
+    better,
     has_diverged,
     is_length,
     read_description,
@@ -200,9 +201,9 @@ def best_cells(table: pd.DataFrame) -> set[tuple[int, str]]:
     for _, ours in table[~is_published(table)].groupby("data"):
         for name in metric_columns(table):
             known = ours[ours[name].notna()]
-            if len(known) < 2 or f"{name}_sd" not in known:
+            if len(known) < 2 or f"{name}_sd" not in known or not better(name):
                 continue
-            means = known[name].to_numpy(float) * (-1 if is_length(name) else 1)
+            means = known[name].to_numpy(float) * better(name)
             spreads, winner = known[f"{name}_sd"].to_numpy(float), int(means.argmax())
             beyond = means[winner] - means > np.fmax(spreads, spreads[winner])
             if np.delete(beyond, winner).all():
@@ -230,6 +231,9 @@ def header(column: str) -> str:
     """The heading of a metric's column, with its unit where that is not percent."""
     if column == PAIRED:
         return "paired [mm]"
+    named, _, unit = column.replace(".", " ").rpartition("_")
+    if unit in ("mm", "px"):
+        return f"{named} [{unit}]"
     named = column.replace(".", " ")
     return f"{named} [mm]" if is_length(column) else named
 

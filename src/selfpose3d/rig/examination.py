@@ -19,7 +19,7 @@ from selfpose3d.rig.matching import Group, match
 from selfpose3d.rig.search import CONTINUOUS, Fault, Searched, search
 from selfpose3d.rig.tracks import Tracks, follow, knots, sample
 from selfpose3d.rig.views import View, focal, of_camera
-from selfpose3d.rig.world import STATURE_MM, World, world_of
+from selfpose3d.rig.world import STATURE_MM, World, unknown_world, world_of
 
 MOST_FRAMES = 1500
 """Frames that are looked at; a longer take is looked at in pieces."""
@@ -53,7 +53,7 @@ class CameraFigures:
 
     Args:
         explained: share of the 2D people whom a 3D person explains who is seen by three cameras;
-            by two, if the rig has no more than three.
+            by two, if no more than three see anybody.
         people: number of 2D people at the knots.
         px: median distance of their joints from the projections, px; NaN without any.
         mm: the same at the people's distance, mm if the world is in mm.
@@ -139,19 +139,26 @@ def take_of(cameras: Sequence[Camera], views: Views, times: Mapping[int, float])
         times: of the frames, s, by frame.
 
     Raises:
-        InputError: joints without shoulders or hips, no frames, people of no camera of the rig.
+        InputError: joints without shoulders or hips, no frames, people of fewer than two cameras
+            of the rig.
     """
-    names = {camera.name for camera in cameras}
-    if not times or not any(len(p) for (_, name), p in views.items() if name in names):
+    names = [camera.name for camera in cameras]
+    seeing = sorted(name for name in names if _shows_people(views, name))
+    if not times or len(seeing) < 2:
         raise InputError(
-            f"there are no 2D people of the cameras {sorted(names)} in {len(times)} frames; are "
-            "the people's cameras named as the calibration's, and their frames counted alike?"
+            f"there are 2D people of {len(seeing)} of the cameras {names} in {len(times)} frames, "
+            "and two must see somebody; are the people's cameras named as the calibration's, and "
+            "their frames counted alike?"
         )
     chosen = _chosen_frames(times)
     moments = np.array(list(chosen.values()))
     joints = skeleton_of(views, "the 2D people").joints
     tracks = tuple(follow(views, camera.name, joints, chosen) for camera in cameras)
     return Take(tuple(cameras), tracks, tuple(chosen), moments, knots(moments))
+
+
+def _shows_people(views: Views, camera: str) -> bool:
+    return any(name == camera and len(people) for (_, name), people in views.items())
 
 
 def _chosen_frames(times: Mapping[int, float]) -> dict[int, float]:
@@ -177,7 +184,8 @@ def examine(cameras: Sequence[Camera], views: Views, times: Mapping[int, float])
     take = take_of(cameras, views, times)
     given = take.views()
     groups = match(given, len(take.knots))
-    wanted = max(2, min(3, len(cameras) - 1))
+    seeing = sum(bool(len(tracks.points)) for tracks in take.tracks)
+    wanted = max(2, min(3, seeing - 1))
     figures, explained = _figures(take, given, groups, wanted)
     found = search(given, take.knots)
     full = gather(found.views, found.groups)
@@ -198,6 +206,21 @@ def examine(cameras: Sequence[Camera], views: Views, times: Mapping[int, float])
         points=fitted.points,
         explained=explained,
         explained_after=after,
+    )
+
+
+def unexamined(cameras: Sequence[Camera], why: str) -> Examination:
+    """What is known of a rig whose people tell nothing."""
+    return Examination(
+        findings=(Finding("not examined", (), what=why),),
+        figures={},
+        world=unknown_world(),
+        cameras=tuple(cameras),
+        corrected=tuple(cameras),
+        offsets={},
+        points=np.zeros((0, 3)),
+        explained=float("nan"),
+        explained_after=float("nan"),
     )
 
 

@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "gravity": "world whose z is not up",
     "handedness": "world in which left is right",
     "no agreement": "cameras that do not agree at all",
+    "not examined": "people of whom too little is there to tell anything",
 }
 """Kinds of faults and what each is."""
 

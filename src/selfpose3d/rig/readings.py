@@ -156,7 +156,9 @@ def _upside_down(tracks: Tracks, camera: Camera) -> Tracks:
 def best_lag(view: View, people: Sequence[Body], knots: NDArray[np.float64]) -> tuple[float, float]:
     """The offset in whole frames, s, at which a view fits people best, and its ``fit``."""
     times = view.tracks.times
-    step = float(np.median(np.diff(times))) if len(times) > 1 else np.inf
+    if len(times) < 2:
+        return view.offset, fit(view, people)
+    step = float(np.median(np.diff(times)))
     most = int(LONGEST_LAG_S / step)
 
     def quality(lag: int) -> tuple[float, int]:

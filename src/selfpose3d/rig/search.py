@@ -447,8 +447,7 @@ class _SmallFaults:
         """What all quantities of a view's two halves explain together, less what they must."""
         fitted, sightings = self._freed_halves(views, place)
         sighted = float(np.isfinite(sightings.px[place : place + 2, :, 0]).sum())
-        mean = best.cost / np.isfinite(best.squared).sum()
-        return float(mean * _count(sightings) - fitted.cost - LEAST_GAIN * sighted)
+        return float(_mean_cost(best) * _count(sightings) - fitted.cost - LEAST_GAIN * sighted)
 
     def _freed_halves(self, views: tuple[View, ...], place: int) -> tuple[Adjusted, Sightings]:
         halves = views[place].split((views[place].first + views[place].end) // 2)
@@ -473,7 +472,7 @@ class _SmallFaults:
         """Whether a candidate explains enough, and something of nearly everybody."""
         sighted = np.isfinite(candidate.sightings.px[..., 0])
         places = [p for p, v in enumerate(candidate.views) if _concerned(v, candidate.fault)]
-        gain = best.cost / np.isfinite(best.squared).sum() - candidate.score
+        gain = _mean_cost(best) - candidate.score
         if gain * sighted.sum() < LEAST_GAIN * sighted[places].sum():
             return False
         before = _cost_by_person(best, seen, len(self.groups))
@@ -482,7 +481,7 @@ class _SmallFaults:
         gains = (before - after)[shown]
         evidence = gains.sum() / max(float(np.sqrt((gains**2).sum())), 1e-9)
         enough = min(LEAST_EVIDENCE, MOST_EVIDENCE * float(np.sqrt(len(gains))))
-        return bool((gains > 0).mean() >= LEAST_SHARE and evidence >= enough)
+        return bool((gains > 0).sum() >= LEAST_SHARE * max(len(gains), 1) and evidence >= enough)
 
     def _candidates(self, views: tuple[View, ...], place: int) -> Iterator[_Candidate]:
         view = views[place]
@@ -580,6 +579,11 @@ class _SmallFaults:
         first, second = per_knot if late else per_knot[::-1]
         total = np.cumsum([0, *first]) + second.sum() - np.cumsum([0, *second])
         return int(total.argmin())
+
+
+def _mean_cost(fitted: Adjusted) -> float:
+    """The cost of a joint."""
+    return float(fitted.cost / max(int(np.isfinite(fitted.squared).sum()), 1))
 
 
 def _cost_by_person(fitted: Adjusted, sightings: Sightings, n_people: int) -> NDArray[np.float64]:

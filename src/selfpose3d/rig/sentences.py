@@ -1,29 +1,42 @@
 """What an examination found, in whole sentences."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from selfpose3d.files.space import in_space, space_text
 from selfpose3d.rig.examination import Examination
 from selfpose3d.rig.findings import Finding
 
 Tell = Callable[[Finding], str]
+Space = tuple[Sequence[float], Sequence[float]]
+"""Centre and side lengths, mm."""
+MOST_OUTSIDE = 0.05
+"""Share of the people's joints that may lie outside the space: an estimator's mistakes lie
+anywhere."""
 
 
-def sentences(found: Examination) -> list[str]:
-    """The result, then the faults with their remedies, then figures of each camera."""
+def sentences(found: Examination, space: Space | None = None) -> list[str]:
+    """The result, then the faults with their remedies, then figures of each camera.
+
+    Args:
+        found: by ``examine``, or ``unexamined``.
+        space: in which people are looked for, where that is known.
+    """
     told = [_verdict(found), *(TELL[one.kind](one) for one in found.findings)]
-    return [*told, *_cameras(found), *_world(found)]
+    return [*told, *_cameras(found), *_world(found), *_outside(found, space)]
 
 
 def _verdict(found: Examination) -> str:
     share = f"3D people explain {found.explained:.0%} of the 2D people"
+    if not found.figures:
+        return "Warning: the rig could not be checked."
     if not found.findings:
         return f"No fault was found: {share}."
     count = len(found.findings)
     faults = "1 fault was" if count == 1 else f"{count} faults were"
     after = f"; with the faults undone, {found.explained_after:.0%}"
-    return f"{faults} found. As calibrated, {share}{after}."
+    return f"Warning: {faults} found. As calibrated, {share}{after}."
 
 
 def _cameras(found: Examination) -> list[str]:
@@ -48,15 +61,21 @@ def _world(found: Examination) -> list[str]:
     if np.isfinite(world.stature):
         told.append(f"People are {world.stature / 1000:.2f} m tall by their bones (median).")
     if np.isfinite(world.centre).all():
-        centre, size = world.centre.round().tolist(), world.size.round().tolist()
-        told.append(
-            f"A space that holds all people: centre {_numbers(centre)}, size {_numbers(size)} mm."
-        )
+        told.append(f"A space that holds all people, mm: {space_text(world.centre, world.size)}")
     return told
 
 
-def _numbers(values: list[float]) -> str:
-    return "[" + ", ".join(f"{value:.0f}" for value in values) + "]"
+def _outside(found: Examination, space: Space | None) -> list[str]:
+    """A warning where people leave the space in which they are looked for."""
+    if space is None or not len(found.points):
+        return []
+    share = 1 - float(in_space(*space, found.points).mean())
+    if share <= MOST_OUTSIDE:
+        return []
+    return [
+        f"Warning: {share:.0%} of the people's joints lie outside the space of the parameters, "
+        f"{space_text(*space)}. Networks look for nobody there: set the space above."
+    ]
 
 
 def _who(one: Finding) -> str:
@@ -211,6 +230,11 @@ def _handedness(one: Finding) -> str:
     )
 
 
+def _not_examined(one: Finding) -> str:
+    why = one.what.rstrip(".")
+    return f"{why[0].upper()}{why[1:]}."
+
+
 def _no_agreement(one: Finding) -> str:
     return (
         f"{_subject(one)} do not agree, and no single fault explains it. Are the 2D people "
@@ -236,5 +260,6 @@ TELL: Mapping[str, Tell] = {
     "gravity": _gravity,
     "handedness": _handedness,
     "no agreement": _no_agreement,
+    "not examined": _not_examined,
 }
 """The sentences of each kind of fault."""

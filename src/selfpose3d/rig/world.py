@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from selfpose3d.files.space import proposed_space
 from selfpose3d.rig.bundle import Sightings
 
 LENGTHS_MM = {
@@ -20,8 +21,6 @@ LENGTHS_MM = {
 }
 """Bones of a person of 1.7 m, the same on both sides."""
 STATURE_MM = 1700.0
-MARGIN_MM = 500.0
-"""What is added to the people's volume on each side for the proposed space."""
 _FEWEST = 5
 
 
@@ -48,24 +47,29 @@ class World:
     size: NDArray[np.float64]
 
 
+def unknown_world() -> World:
+    """What nobody tells."""
+    nothing = np.full(3, np.nan)
+    return World(float("nan"), nothing, 0.0, float("nan"), nothing, nothing)
+
+
 def world_of(points: NDArray[np.float64], sightings: Sightings, joints: Sequence[str]) -> World:
     """Measure the world by people's triangulated joints (N, 3); without any, all is NaN."""
     if not len(points):
-        nothing = np.full(3, np.nan)
-        return World(float("nan"), nothing, 0.0, float("nan"), nothing, nothing)
+        return unknown_world()
     bodies = _bodies(points, sightings, len(joints))
     named = {name: bodies[:, index] for index, name in enumerate(joints)}
     ups = _unit(_middle(named, "shoulder") - _feet(named))
     mean = np.nanmean(ups, axis=0) if np.isfinite(ups).any() else np.full(3, np.nan)
     length = float(np.linalg.norm(mean))
-    low, high = np.nanpercentile(bodies.reshape(-1, 3), [1, 99], axis=0)
+    centre, size = proposed_space(bodies.reshape(-1, 3))
     return World(
         stature=_stature(named),
         up=mean / max(length, 1e-9),
         upright=length,
         facing=_facing(named),
-        centre=np.round((low + high) / 2, -1),
-        size=np.ceil((high - low + 2 * MARGIN_MM) / 100) * 100,
+        centre=centre,
+        size=size,
     )
 
 

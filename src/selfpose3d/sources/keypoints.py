@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from selfpose3d.calibrations.conversion import read_calibration
-from selfpose3d.calibrations.entry import UNTOLD
+from selfpose3d.calibrations.entry import UNTOLD, World
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder
 from selfpose3d.files.scenes import Scene, View, check_rig, write_scene
@@ -15,13 +15,13 @@ from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import Size, chosen_cameras
 
 
-def read_rig(path: Path) -> tuple[Camera, ...]:
-    """The calibration in a file, or in a folder.
+def read_rig(path: Path, world: World = UNTOLD) -> tuple[Camera, ...]:
+    """The calibration in a file, or in a folder, with what the user tells of its world.
 
     Raises:
         InputError: there is none, or it can't be used.
     """
-    return read_calibration(path, None, UNTOLD)[1]
+    return read_calibration(path, None, world)[1]
 
 
 def scene_without_images(
