@@ -1,4 +1,4 @@
-"""Tiny networks with the inputs and outputs of those that rtmlib runs, and their host's archives."""
+"""Tiny networks with the inputs and outputs of those that rtmlib runs, and the host's archives."""
 
 import hashlib
 import zipfile
@@ -50,8 +50,8 @@ def save_yolox(path: Path, boxes: np.ndarray, size: tuple[int, int]) -> None:
     save(path, nodes, constants, size, {"dets": (1, len(boxes), 5), "labels": labels.shape})
 
 
-def save_rtmpose(path: Path, count: int, size: tuple[int, int], gain: float = 1.0) -> None:
-    """A pose network that finds the dots of ``coloured_people``, in the even one of a pixel's two
+def save_rtmpose(path: Path, dots: np.ndarray, size: tuple[int, int], gain: float) -> None:
+    """A pose network that finds dots of the given colours (J, 3), in the even one of a pixel's two
     bins; the peaks are ``gain`` high."""
     nodes = [
         helper.make_node("Conv", ["input", "weight", "bias"], ["maps"]),
@@ -61,12 +61,12 @@ def save_rtmpose(path: Path, count: int, size: tuple[int, int], gain: float = 1.
         helper.make_node("MatMul", ["rows", "twice_y"], ["simcc_y"]),
     ]
     constants = {
-        "weight": (gain * colours(count) * STD / 255)[:, :, None, None],
-        "bias": gain * colours(count) @ MEAN / 255,
+        "weight": (gain * dots * STD / 255)[:, :, None, None],
+        "bias": gain * dots @ MEAN / 255,
         "twice_x": _even_bins(size[0]),
         "twice_y": _even_bins(size[1]),
     }
-    outputs = {"simcc_x": (1, count, 2 * size[0]), "simcc_y": (1, count, 2 * size[1])}
+    outputs = {"simcc_x": (1, len(dots), 2 * size[0]), "simcc_y": (1, len(dots), 2 * size[1])}
     save(path, nodes, constants, size, outputs)
 
 
@@ -84,9 +84,7 @@ def save_rtmo(path: Path, boxes: np.ndarray, joints: np.ndarray) -> None:
     save(path, nodes, constants, (640, 640), outputs)
 
 
-def in_detector(
-    boxes: Sequence[Sequence[float]], image: tuple[int, int], side: int
-) -> np.ndarray:
+def in_detector(boxes: Sequence[Sequence[float]], image: tuple[int, int], side: int) -> np.ndarray:
     """Boxes with scores (N, 5) of an image (width, height), in px of the detector's input."""
     scale = min(side / image[0], side / image[1])
     return np.array(boxes) * [scale, scale, scale, scale, 1]
@@ -98,13 +96,16 @@ def save_two_stages(
     boxes: Sequence[Sequence[float]],
     image: tuple[int, int],
     gain: float = 1.0,
+    dots: np.ndarray | None = None,
 ) -> None:
-    """The detector and the pose network that the parameters choose, for images (width, height)."""
+    """The detector and the pose network that the parameters choose, for images (width, height) with
+    dots of the given colours, or those of ``colours``."""
     detector, pose = networks(parameters)
     count = 26 if parameters.model == "body_with_feet" else 17
     seen = in_detector(boxes, image, detector.size[0])
     save_yolox(folder / detector.name, seen, detector.size)
-    save_rtmpose(folder / pose.name, count, pose.size, gain)
+    shown = colours(count) if dots is None else dots
+    save_rtmpose(folder / pose.name, shown, pose.size, gain)
 
 
 def packed(folder: Path, parameters: RtmLib, served: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ def tiny_detector() -> transformers.PreTrainedModel:
     config = transformers.RTDetrV2Config(
         backbone_config=backbone, encoder_hidden_dim=16, encoder_in_channels=[8, 8, 8],
         encoder_ffn_dim=16, encoder_attention_heads=2, d_model=16, num_queries=6,
-        decoder_in_channels=[16, 16, 16], decoder_ffn_dim=16, decoder_layers=1,
+        decoder_in_channels=[16, 16, 16], decoder_ffn_dim=16, decoder_layers=2,
         decoder_attention_heads=2, id2label={0: "person", 1: "chair"},
         label2id={"person": 0, "chair": 1},
     )  # fmt: skip
@@ -84,9 +84,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chosen(url: str, **settings: object) -> Parameters:
     named = {"detector": DETECTOR, "pose": POSE, "source": url, "person_score": 0.0, **settings}
     of_estimator = {f"estimator.transformers.{key}": value for key, value in named.items()}
-    whole = with_settings(
-        Parameters(), {"estimator.name": "transformers", **of_estimator}, "test"
-    )
+    whole = with_settings(Parameters(), {"estimator.name": "transformers", **of_estimator}, "test")
     return part_of(whole, ESTIMATORS["transformers"].reads(whole))
 
 
@@ -108,9 +106,7 @@ def test_the_files_of_both_repositories_are_fetched(weights: Path) -> None:
     assert found == ["SHA256SUMS", *(f"{folder}/{name}" for folder in folders for name in names)]
 
 
-def test_random_networks_give_people_in_any_number_of_processes(
-    weights: Path, tmp_path: Path
-) -> None:
+def test_random_networks_give_the_people_of_a_scene(weights: Path, tmp_path: Path) -> None:
     cameras = ring(2, 96, 64)
     scene = Scene.calibrated(tmp_path / "s", "walk", "test", cameras, [0, 1], [0, 0.1], (64, 48))
     write_scene(scene)
@@ -119,13 +115,12 @@ def test_random_networks_give_people_in_any_number_of_processes(
         for camera in cameras:
             image = rng.integers(0, 255, (64, 96, 3), dtype=np.uint8)
             write_image(scene.image_path(camera.name, frame), image)
-    detect, parameters = ESTIMATORS["transformers"].detect.load(), chosen("http://x")
 
-    one, two = (detect(scene, parameters, weights, workers) for workers in (1, 2))
+    views = ESTIMATORS["transformers"].detect.load()(scene, chosen("http://x"), weights, 1)
 
-    assert skeleton_of(one, "people") == COCO_17
-    assert all(np.array_equal(one[key].points, two[key].points) for key in one)
-    scores = np.concatenate([people.scores for people in one.values()])
+    assert list(views) == [(f, c.name) for f in scene.frames for c in scene.cameras]
+    assert skeleton_of(views, "people") == COCO_17
+    scores = np.concatenate([people.scores for people in views.values()])
     assert len(scores) and ((scores >= 0) & (scores <= 1)).all()
 
 
@@ -141,7 +136,7 @@ def test_joints_come_out_where_they_are_and_in_their_order(weights: Path) -> Non
 
     assert len(people) == 1 and people.person_scores[0] == pytest.approx(0.8)
     assert np.abs(people.points[0] - truth).max() < 1
-    assert (people.scores > 0.7).all()
+    assert (people.scores > 0.5).all()
 
 
 def constructed(config: object):

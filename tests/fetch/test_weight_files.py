@@ -98,7 +98,7 @@ def test_what_the_user_tells_goes_before_what_is_known(served: Path, tmp_path: P
         there = replace(told, host=host.url)
         assert fetched(tmp_path, replace(NET, sha256="0" * 64), there).read_bytes() == ONNX
         wrong = replace(there, told={"net.onnx": "1" * 64})
-        with pytest.raises(InputError, match="and not 1{64}"):
+        with pytest.raises(InputError, match=r"and not 1{64}"):
             fetched(tmp_path, NET, wrong)
         strange = replace(there, told={"nets.onnx": SHA256})
         with pytest.raises(InputError, match=r"\['nets.onnx'\] are no files .* are \['net.onnx'\]"):

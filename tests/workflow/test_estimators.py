@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import yaml
 
-from coloured_people import colours
+from coloured_people import colours, picture
 from conftest import run_snakemake
 from hosts import Host
 from selfpose3d.files.poses3d import read_poses3d
@@ -19,19 +19,18 @@ from tiny_rtmlib import packed, save_two_stages
 
 SIZE = (512, 512)
 OF_HALPE = [HALPE_26.index(name) for name in PANOPTIC_15.joints]
+DOTS = colours(26)[np.argsort([*OF_HALPE, *sorted(set(range(26)) - set(OF_HALPE))])]
+"""The colour of each joint of HALPE-26; those that are shown differ most."""
 
 
 def write_video(folder: Path, camera: Camera) -> None:
     """Three frames in which the person's joints are dots of their colours."""
-    pixels = project(camera, STANDING)
-    x, y = np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1]))
-    squared = (x[..., None] - pixels[:, 0]) ** 2 + (y[..., None] - pixels[:, 1]) ** 2
-    dots = np.exp(-squared / (2 * 6.0**2))[..., None] * colours(26)[OF_HALPE]
-    frame = np.round(255 * dots.max(2)).astype(np.uint8)[..., ::-1]
+    pixels, _ = project(camera, STANDING)
+    frame = picture(pixels, SIZE, 6.0, DOTS[OF_HALPE])
     path = str(folder / f"{camera.name}.mp4")
     writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"mp4v"), 10.0, SIZE)
     for _ in range(3):
-        writer.write(np.ascontiguousarray(frame))
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
     writer.release()
 
 
@@ -44,7 +43,7 @@ def test_weights_are_fetched_people_detected_labelled_and_reconstructed(tmp_path
     for camera in cameras:
         write_video(take, camera)
     chosen = RtmLib()
-    save_two_stages(made, chosen, [(120.0, 100.0, 392.0, 412.0, 0.9)], SIZE)
+    save_two_stages(made, chosen, [(120.0, 100.0, 392.0, 412.0, 0.9)], SIZE, dots=DOTS)
     told = packed(made, chosen, tmp_path / "served")
     overlay = tmp_path / "mine.yaml"
     with Host(tmp_path / "served") as host:
@@ -66,4 +65,5 @@ def test_weights_are_fetched_people_detected_labelled_and_reconstructed(tmp_path
     assert len(frames) == 3
     for found in frames.values():
         assert len(found) == 1
-        assert np.linalg.norm(found.joints[0] - STANDING, axis=-1).max() < 40
+        errors = np.linalg.norm(found.joints[0] - STANDING, axis=-1)
+        assert np.sort(errors)[12] < 20  # mm; a view shows some joints behind others

@@ -5,7 +5,6 @@ from types import ModuleType
 
 from selfpose3d.errors import InputError
 
-
 _BY_HAND = {"rtmlib": " and pip install --no-deps rtmlib"}
 """What an extra can't bring: rtmlib's requirements lay OpenCV's builds with windows over the build
 without."""

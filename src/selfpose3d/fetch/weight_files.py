@@ -98,7 +98,7 @@ def check_weight_files(files: Sequence[WeightFile], origin: Origin, folder: Path
         place, sha256 = folder / file.name, expected[file.name]
         if not (sha256 and place.is_file() and sha256_of(place).startswith(sha256)):
             raise InputError(
-                f"{place}: missing, or not the file with the SHA-256 {sha256 or '(not known)'}; run "
+                f"{place}: missing, or not the file with the SHA-256 {sha256 or '(unknown)'}; run "
                 f"'selfpose3d fetch-weights {origin.estimator} --parameters FILE --out {folder}'"
             )
 
@@ -182,7 +182,9 @@ def _extract(archive: Path, member: str, target: Path) -> None:
         with zipfile.ZipFile(archive) as held:
             names = [name for name in held.namelist() if PurePosixPath(name).name == member]
             if len(names) != 1:
-                raise InputError(f"{archive}: it holds {len(names)} files {member}; one is expected")
+                raise InputError(
+                    f"{archive}: it holds {len(names)} files {member}; one is expected"
+                )
             with held.open(names[0]) as source, target.open("wb") as file:
                 shutil.copyfileobj(source, file)
     except zipfile.BadZipFile as error:
