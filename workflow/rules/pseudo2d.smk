@@ -41,9 +41,9 @@ rule detect:
     threads: detection_threads
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt
-        * needs.detection_memory_mb(threads),
+        * needs.detection_memory_mb(PLAN.detections[wildcards.detections], threads),
         runtime=lambda wildcards, threads: needs.detection_runtime_minutes(
-            PARAMETERS, PLAN.detections[wildcards.detections].scene, threads
+            PARAMETERS, PLAN.detections[wildcards.detections], threads
         ),
     params:
         parameters=parameters_of("detections"),

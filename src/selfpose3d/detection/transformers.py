@@ -95,11 +95,10 @@ class DetectorAndViTPose:
         torch.set_num_threads(1)
         self._least = parameters.person_score
         detector, pose = (weights / _folder(r) for r in (parameters.detector, parameters.pose))
-        self._detector = _network(package.AutoModelForObjectDetection, detector)
-        self._pose = _network(package.VitPoseForPoseEstimation, pose)
+        self._detector = _network(package, "AutoModelForObjectDetection", detector)
+        self._pose = _network(package, "VitPoseForPoseEstimation", pose)
         self._to_detector, self._to_pose = (
-            package.AutoImageProcessor.from_pretrained(each, local_files_only=True, backend="pil")
-            for each in (detector, pose)
+            _held(package, "AutoImageProcessor", each, backend="pil") for each in (detector, pose)
         )
         self._person = self._detector.config.label2id.get(PERSON)
         if self._person is None or self._pose.config.num_labels != len(COCO_17):
@@ -142,12 +141,16 @@ class DetectorAndViTPose:
         return {"dataset_index": torch.full((n_people,), COCO_EXPERT)}
 
 
-def _network(kind: Any, folder: Path) -> Any:
-    """A network out of a folder of its configuration and weights."""
+def _network(package: Any, kind: str, folder: Path) -> Any:
+    return _held(package, kind, folder, use_safetensors=True).eval()
+
+
+def _held(package: Any, kind: str, folder: Path, **options: object) -> Any:
+    """What a folder of a repository's files holds, as one of the package's kinds."""
     try:
-        return kind.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        return getattr(package, kind).from_pretrained(folder, local_files_only=True, **options)
+    except (ImportError, OSError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(
-            f"{folder}: no network of the expected kind ({error}); choose another repository in "
-            "estimator.transformers"
+            f"{folder}: it can't be loaded as {kind} ({error}); choose another repository in "
+            "estimator.transformers, or see whether torch and torchvision fit together"
         ) from error
