@@ -61,6 +61,7 @@ lock: ## refresh constraints.txt: newest versions that pyproject.toml allows, in
 	rm -rf $(VENV)-lock
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet $(PIP_ARGS) -e '.[dev]'
+	$(VENV)-lock/bin/pip install --quiet $(PIP_ARGS) --no-deps rtmlib torchvision
 	$(VENV)-lock/bin/pip freeze --exclude-editable --exclude setuptools \
 	  | sed 's/+cpu$$//' > constraints.txt
 	rm -rf $(VENV)-lock
@@ -83,4 +84,5 @@ $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 
 $(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) --no-deps rtmlib
 	@touch $(INSTALLED) $@

@@ -43,7 +43,7 @@ MAY_IMPORT = {
     "reconstruction": FOUNDATION | {"files", "parameters", "progress"},
     "detection": FOUNDATION
     | LOWEST
-    | {"fetch", "files", "keypoints", "parameters", "progress", "reconstruction"},
+    | {"fetch", "files", "keypoints", "networks", "parameters", "progress", "reconstruction"},
     "rig": FOUNDATION | {"calibrations", "files", "keypoints", "reconstruction"},
     "networks": {"errors", "fetch"},
     "training": FOUNDATION
@@ -52,7 +52,8 @@ MAY_IMPORT = {
     | LOWEST
     | {"detection", "files", "networks", "parameters", "progress", "reconstruction", "seeds"}
     | {"training"},
-    "plan": LOWEST | {"calibrations", "detection", "files", "methods", "parameters", "sources"},
+    "plan": LOWEST
+    | {"calibrations", "detection", "fetch", "files", "methods", "parameters", "sources"},
     "evaluation": FOUNDATION | {"files"},
     "reporting": {"chains", "errors", "files", "geometry", "parameters"},
 }
@@ -268,7 +269,7 @@ def test_every_rule_has_all_its_parts() -> None:
     assert all({"input", "message"} <= blocks[name] for name in targets)
 
 
-STARTS = {"studio_bake", "fetch_weights", "describe", "mlflow_store"}
+STARTS = {"studio_bake", "describe", "mlflow_store"}
 """Rules at the start of the graph: they need no file."""
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from selfpose3d.parameters import Parameters
 from selfpose3d.parameters.section import Section
-from selfpose3d.plan.nodes import ExperimentNode, Plan, SceneNode, StageNode
+from selfpose3d.plan.nodes import DetectionsNode, ExperimentNode, Plan, SceneNode, StageNode
 from selfpose3d.sources import SOURCES
 
 Part = TypeVar("Part", bound=Any)
@@ -82,10 +82,15 @@ PEOPLE = 4
 """People a frame."""
 FOOTAGE_FRAMES, FOOTAGE_VIEWS = 100, 4
 """Of the real footage, before every n-th frame is taken."""
-DETECTION_MB = 600.0
-"""Of a process that estimates 2D people."""
-DETECTION_SECONDS = 0.6
-"""An image, on one core."""
+DETECTION = (600.0, 0.6)
+"""MB of a process that estimates 2D people, and seconds an image takes on one core."""
+HEAVIER_DETECTION: Mapping[str, tuple[float, float]] = {
+    "rtmlib": (1500.0, 8.0),
+    "torchvision": (2000.0, 7.0),
+    "transformers": (1600.0, 7.0),
+}
+"""The same of larger estimators: of transformers as measured with random weights and four people an
+image, of the others by the operations of their largest networks."""
 RENDER_SECONDS = 0.15
 """An image of the studio."""
 PEOPLE_MB = 700.0
@@ -400,16 +405,23 @@ def heatmaps_runtime_minutes(parameters: Parameters, stage: StageNode) -> int:
     return _asked_minutes(START_SECONDS + work.cpu_seconds / stage.threads)
 
 
-def detection_memory_mb(threads: int) -> int:
+def detection_memory_mb(detections: DetectionsNode, threads: int) -> int:
     """Memory of estimating a sequence's 2D people with so many processes, MB."""
-    return _asked_mb(DETECTION_MB * (threads + (threads > 1)))
+    return _asked_mb(_detection(detections)[0] * (threads + (threads > 1)))
 
 
-def detection_runtime_minutes(parameters: Parameters, scene: SceneNode, threads: int) -> int:
+def detection_runtime_minutes(
+    parameters: Parameters, detections: DetectionsNode, threads: int
+) -> int:
     """Minutes of estimating the 2D people of one sequence with so many processes."""
+    scene = detections.scene
     own = resolved(parameters, scene.parameters)
     looked_at = frames(own, scene.split) * views(own)
-    return _asked_minutes(START_SECONDS + looked_at * DETECTION_SECONDS / threads)
+    return _asked_minutes(START_SECONDS + looked_at * _detection(detections)[1] / threads)
+
+
+def _detection(detections: DetectionsNode) -> tuple[float, float]:
+    return HEAVIER_DETECTION.get(detections.parameters["estimator"]["name"], DETECTION)
 
 
 def rendering_runtime_minutes(parameters: Parameters) -> int:

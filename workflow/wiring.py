@@ -17,7 +17,6 @@ from snakemake.io import ancient
 
 from jobs import jobs_of
 from selfpose3d.chains import jobs_text
-from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
 from selfpose3d.files.results import (
     AGREEMENT,
@@ -41,6 +40,7 @@ from selfpose3d.plan.nodes import (
     RigCheckNode,
     SceneNode,
     StageNode,
+    WeightsNode,
 )
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.plan.study import has_truth, plain_run
@@ -248,27 +248,30 @@ def source_scenes(plan: Plan) -> list[str]:
 
 def downloads(plan: Plan) -> list[str]:
     """What jobs bring from the network: weights, and scenes of data that are fetched."""
-    weights = [ESTIMATORS[_estimator(each)].weights for each in plan.detections.values()]
-    weights += [stage.weights for stage in plan.stages.values()]
+    weights = map(weights_folder, plan.weights.values())
     fetched = [scene for scene in plan.scenes.values() if SOURCES[scene.source].downloads]
     scenes = scene_folders(scene for scene in fetched if not scene.refined_from)
-    return [*sorted({f"data/weights/{name}" for name in weights if name}), *scenes]
+    return [*sorted(weights), *scenes]
 
 
-def _estimator(detections: DetectionsNode) -> str:
-    return str(detections.parameters["estimator"]["name"])
+def weights_folder(weights: WeightsNode) -> str:
+    """Where weights lie."""
+    return f"data/weights/{weights.id}"
+
+
+def weights_files(weights: WeightsNode) -> list[str]:
+    """The user's own files that weights are taken from, where a folder is named."""
+    local = weights.source and "://" not in weights.source
+    return files_in(str(weights.source)) if local else []
 
 
 def detect_inputs(detections: DetectionsNode) -> Given:
     """The scene, the estimator's weights, and the file of an estimator that reads one."""
-    entry, files = (
-        ESTIMATORS[_estimator(detections)],
-        detections.parameters["estimator"].get("files"),
-    )
+    files = detections.parameters["estimator"].get("files")
     sequence = detections.scene.sequence
     return {
         "scene": scene_folder(detections.scene),
-        "weights": [f"data/weights/{entry.weights}"] if entry.weights else [],
+        "weights": [weights_folder(detections.weights)] if detections.weights else [],
         "files": files_in(files.replace("{sequence}", sequence)) if files else [],
     }
 
@@ -406,7 +409,7 @@ def stage_inputs(stage: StageNode) -> Given:
     if stage.reconstructions:
         given["reconstructions"] = people_folder(stage.reconstructions)
     if stage.weights:
-        given["weights"] = f"data/weights/{stage.weights}"
+        given["weights"] = weights_folder(stage.weights)
     return given
 
 

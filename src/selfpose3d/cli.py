@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import ALSO_VARIABLE, parse_selected
+from selfpose3d.parameters import ALSO_VARIABLE, Parameters, parse_selected
 from selfpose3d.progress import announce, open_console
 
 app = typer.Typer(
@@ -134,22 +134,30 @@ def own_files(parameters: ParametersOption, out: OutOption) -> None:
 
 @command("fetch-weights")
 def fetch_weights(
-    name: Annotated[str, typer.Argument(help="name of the weights: blazepose or imagenet")],
+    name: Annotated[
+        str, typer.Argument(help="one of the table of weights: blazepose, imagenet, rtmlib, ...")
+    ],
     out: OutOption,
+    parameters: ParametersOption | None = None,
+    cache: Annotated[Path, typer.Option(help="folder that keeps what was fetched")] = Path(
+        "data/cache"
+    ),
 ) -> None:
     """Fetch the weights of an estimator or of the backbone's start into a folder."""
-    from selfpose3d.fetch import WEIGHTS
-    from selfpose3d.tables import known
+    from selfpose3d.pipeline import fetch_named_weights
 
-    known(WEIGHTS, name, "the weights").load()(out)
+    given = Parameters() if parameters is None else parse_selected(parameters)
+    fetch_named_weights(name, given, cache / "weights", out)
 
 
 @command("detect")
 def detect(
     parameters: ParametersOption,
     scene: Annotated[Path, typer.Option(help="scene folder")],
-    weights: Annotated[Path, typer.Option(help="folder with the estimator's weights")],
     out: OutOption,
+    weights: Annotated[
+        Path | None, typer.Option(help="folder with the estimator's weights, if it has any")
+    ] = None,
     workers: Annotated[int, typer.Option(help="number of processes")] = 1,
 ) -> None:
     """Estimate the 2D people of every image of a scene."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
+from selfpose3d.fetch import WEIGHTS
 from selfpose3d.files.atomic import whole_folder, write_json
 from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.files.poses2d import (
@@ -79,11 +80,23 @@ def list_own_files(parameters: Parameters, out: Path) -> None:
     write_json(out, {path: [each.st_size, each.st_mtime_ns] for path, each in found.items()})
 
 
+def fetch_named_weights(name: str, parameters: Parameters, cache: Path, out: Path) -> None:
+    """Fetch weights by their name into a folder."""
+    entry = known(WEIGHTS, name, "the weights")
+    if entry.reads:
+        entry.fetch.load()(out, parameters, cache)
+    else:
+        entry.fetch.load()(out)
+
+
 def detect_people(
-    parameters: Parameters, scene: Path, weights: Path, workers: int, out: Path
+    parameters: Parameters, scene: Path, weights: Path | None, workers: int, out: Path
 ) -> None:
     """Write the 2D people of a scene, by the estimator that the parameters name."""
-    estimator = known(ESTIMATORS, parameters.estimator.name, "estimator.name")
+    name = parameters.estimator.name
+    estimator = known(ESTIMATORS, name, "estimator.name")
+    if estimator.weights and not weights:
+        raise InputError(f"the estimator {name!r} needs --weights: the folder of its weights")
     write_poses2d(out, estimator.detect.load()(read_scene(scene), parameters, weights, workers))
 
 

@@ -23,7 +23,8 @@ ONE_VALUE = ("heatmaps.stride",)
 """Leaves that have one value only."""
 NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 """Sections that say which nodes there are, or what is done with results afterwards."""
-SOURCE_OF: Mapping[str, dict[str, Any]] = {
+EXTRAS = ("rtmlib", "torchvision", "transformers")
+CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
     "videos": {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}},
     "keypoints": {
@@ -31,8 +32,9 @@ SOURCE_OF: Mapping[str, dict[str, Any]] = {
         "keypoints": {"calibration": "x.toml", "train": ["a"], "test": ["b"]},
         "estimator": {"name": "file"},
     },
+    **{f"estimator.{name}": {"estimator": {"name": name}} for name in EXTRAS},
 }
-"""With which data the leaves of a section are changed; all others with those of params.yaml."""
+"""With what chosen the leaves of a section are changed; all others with params.yaml as it is."""
 OTHER: Mapping[str, Any] = {
     "data.source": "panoptic",
     "labels.skeleton": "coco17",
@@ -40,6 +42,10 @@ OTHER: Mapping[str, Any] = {
     "data.network_size": [512, 288],
     "estimator.name": "file",
     "estimator.files": "people/{sequence}.json",
+    **{f"estimator.{name}.source": "weights" for name in EXTRAS},
+    **{f"estimator.{name}.sha256": {"a": "0" * 64} for name in EXTRAS},
+    "estimator.rtmlib.model": "rtmo",
+    "estimator.rtmlib.mode": "lightweight",
     "estimator.joints": "body25b",
     "estimator.image_size": "videos",
     "estimator.first": 1,
@@ -62,7 +68,7 @@ def base_of(section: str) -> Parameters:
     """The parameters that a section's leaves are changed in."""
     given = load_parameters([REPOSITORY / "params.yaml"]).model_dump(mode="json")
     files = {"estimator": {"files": "labels/{sequence}.json"}}
-    own = merge(SOURCE_OF.get(section, {}), {"experiments": SUPERVISED, **files})
+    own = merge(CHOSEN_FOR.get(section, {}), {"experiments": SUPERVISED, **files})
     return parse_parameters(merge(given, own), "leaf table")
 
 
@@ -167,21 +173,22 @@ def cell(before: Mapping[str, str], after: Mapping[str, str]) -> str:
 
 def rows() -> Iterator[tuple[str, list[str]]]:
     """Each leaf, and what of each column gets another key."""
-    bases = {name: base_of(name) for name in ("", *SOURCE_OF)}
+    bases = {name: base_of(name) for name in ("", *CHOSEN_FOR)}
     before = {name: plan_of(base) for name, base in bases.items()}
     for path, _, _ in leaves(bases[""]):
-        if path[0] in NO_NODES or ".".join(path) in ONE_VALUE:
+        dotted = ".".join(path)
+        if path[0] in NO_NODES or dotted in ONE_VALUE:
             continue
-        name = path[0] if path[0] in SOURCE_OF else ""
+        name = next((section for section in CHOSEN_FOR if dotted.startswith(f"{section}.")), "")
         value: Any = bases[name].model_dump(mode="json")
         for part in path:
             value = value[part]
         try:
             after = plan_of(changed_leaf(bases[name], path, value))
         except InputError:
-            yield ".".join(path), ["", "", "", "", "", "refused", "refused"]
+            yield dotted, ["", "", "", "", "", "refused", "refused"]
             continue
-        yield ".".join(path), [cell(before[name][c], after[c]) for c in COLUMNS]
+        yield dotted, [cell(before[name][c], after[c]) for c in COLUMNS]
 
 
 def table(progress: Callable[[str], None] = lambda leaf: None) -> str:
@@ -192,7 +199,7 @@ def table(progress: Callable[[str], None] = lambda leaf: None) -> str:
         "Made by `tests/plan/leaf_table.py`: each leaf of `params.yaml` is changed alone. A cell",
         "names the results that get another key, all that follow from them included; an empty cell",
         'means that they are kept, "refused" that no whole method is left. Leaves of `panoptic`',
-        "and `videos` are changed with these data chosen.",
+        "and `videos` are changed with these data chosen, those of an extra with this estimator.",
         "",
         "| leaf | " + " | ".join(COLUMNS) + " |",
         "|---" * (1 + len(COLUMNS)) + "|",

@@ -139,7 +139,7 @@ def test_no_job_asks_for_less_than_half_an_hour_or_more_than_two_days() -> None:
             ),
             *(
                 needs.detection_runtime_minutes(parameters, each, 1)
-                for each in plan.scenes.values()
+                for each in plan.detections.values()
             ),
             needs.people_runtime_minutes(parameters),
         ]
@@ -152,6 +152,17 @@ def test_a_stage_that_nobody_has_counted_asks_for_a_plain_process() -> None:
     trust = stage_of(plan_of(parameters), "trust-estimator")
     assert trust.stage not in needs.WORK
     assert needs.training_memory_mb(parameters, trust) == 1000
+
+
+def test_larger_estimators_ask_for_more() -> None:
+    asked = {}
+    for name in ("blazepose", "rtmlib", "torchvision", "transformers"):
+        parameters = with_settings(parameters_of(), {"estimator.name": name}, "test")
+        longest = max(plan_of(parameters).detections.values(), key=lambda each: each.scene.sequence)
+        minutes = needs.detection_runtime_minutes(parameters, longest, 1)
+        asked[name] = (needs.detection_memory_mb(longest, 2), minutes)
+    memory, minutes = asked.pop("blazepose")
+    assert all(more > memory and longer >= minutes for more, longer in asked.values())
 
 
 def test_an_experiments_own_sizes_count() -> None:

@@ -30,6 +30,7 @@ if workflow.output_settings.dryrun:
 NODES = {
     "host": PLAN.hosts,
     "scene": PLAN.scenes,
+    "weights": PLAN.weights,
     "detections": PLAN.detections,
     "rig_check": PLAN.rig_checks,
     "labels": PLAN.labels,
@@ -109,6 +110,7 @@ def of_table_runs(name):
 wildcard_constraints:
     host="[A-Za-z0-9_]+-[0-9a-f]{8}",
     scene="[A-Za-z0-9_]+-[0-9a-f]{8}",
+    weights="[A-Za-z0-9_]+(-[0-9a-f]{8})?",
     detections="[A-Za-z0-9_]+-[0-9a-f]{8}",
     rig_check="rig-[0-9a-f]{8}",
     labels="(soft|hard)-[0-9a-f]{8}",

@@ -2,24 +2,28 @@
 
 
 rule fetch_weights:
+    input:
+        of_node("weights", wiring.weights_files),
     output:
-        directory("data/weights/{name}"),
+        directory("data/weights/{weights}"),
     log:
-        "results/logs/fetch_weights/{name}.log",
+        "results/logs/fetch_weights/{weights}.log",
     benchmark:
-        "results/benchmarks/fetch_weights/{name}.tsv"
-    wildcard_constraints:
-        name="blazepose|imagenet",
+        "results/benchmarks/fetch_weights/{weights}.tsv"
     conda:
         ENVIRONMENT
     threads: 1
     resources:
         mem_mb=more_each_try(1000),
         runtime=60,
+    params:
+        parameters=parameters_of("weights"),
+        name=of_node("weights", operator.attrgetter("name")),
     message:
-        "Fetch the {wildcards.name} weights"
+        "Fetch the weights of {params.name}"
     shell:
-        "python -m selfpose3d fetch-weights {wildcards.name} --out {output:q} > {log:q} 2>&1"
+        "python -m selfpose3d fetch-weights {params.name} --parameters {params.parameters:q}"
+        " --out {output:q} > {log:q} 2>&1"
 
 
 rule detect:
@@ -37,17 +41,18 @@ rule detect:
     threads: detection_threads
     resources:
         mem_mb=lambda wildcards, threads, attempt: attempt
-        * needs.detection_memory_mb(threads),
+        * needs.detection_memory_mb(PLAN.detections[wildcards.detections], threads),
         runtime=lambda wildcards, threads: needs.detection_runtime_minutes(
-            PARAMETERS, PLAN.detections[wildcards.detections].scene, threads
+            PARAMETERS, PLAN.detections[wildcards.detections], threads
         ),
     params:
         parameters=parameters_of("detections"),
+        weights=option("--weights", "weights"),
     message:
         "Estimate the 2D people of {wildcards.sequence}"
     shell:
         "python -m selfpose3d detect --parameters {params.parameters:q} --scene {input.scene:q}"
-        " --weights data/weights/blazepose --workers {threads} --out {output:q} > {log:q} 2>&1"
+        " {params.weights} --workers {threads} --out {output:q} > {log:q} 2>&1"
 
 
 rule check_rig:

@@ -4,7 +4,7 @@ Then come the label filters and the measures of the labels' quality. Reading the
 of the estimators' code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from selfpose3d.detection.entry import EstimatorEntry
@@ -23,6 +23,10 @@ def _reads_blazepose(parameters: "Parameters") -> Sequence[str]:
     again = ("estimator.blazepose.agreement", "labels.person_score", "labels.min_joints")
     second = (*again, "training_free") if parameters.estimator.second_look else ()
     return ("estimator.name", "estimator.second_look", *own, *second)
+
+
+def _reads_own(name: str) -> "Callable[[Parameters], Sequence[str]]":
+    return lambda parameters: ("estimator.name", f"estimator.{name}")
 
 
 def _reads_files(parameters: "Parameters") -> Sequence[str]:
@@ -54,6 +58,12 @@ ESTIMATORS: Table[EstimatorEntry] = extensible(
             reads_files=True,
             uses_truth=True,
         ),
+        **{
+            name: EstimatorEntry(
+                Step(f"selfpose3d.detection.{name}:detect_{name}"), _reads_own(name), weights=name
+            )
+            for name in ("rtmlib", "transformers", "torchvision")
+        },
     },
 )
 

@@ -1,23 +1,18 @@
 """BlazePose over all the images of a scene, and once more where a view missed somebody."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 from selfpose3d.detection.filters import make_labels
-from selfpose3d.detection.given_files import not_empty
+from selfpose3d.detection.given_files import Image
+from selfpose3d.detection.images import look_at_images, spread
 from selfpose3d.detection.multi_person import MultiPersonBlazePose
 from selfpose3d.detection.second_look import BODY, Missed, look_for, missed_people
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.files.scenes import Scene
-from selfpose3d.parameters import Estimator, Parameters
-from selfpose3d.progress import track
+from selfpose3d.parameters import BlazePose, Estimator, Parameters
 from selfpose3d.reconstruction.training_free import reconstruct_scene
-
-Image = tuple[int, str]
-"""Frame id and camera name."""
 
 
 def detect_blazepose(
@@ -53,10 +48,8 @@ def detect_once(scene: Scene, parameters: Estimator, weights: Path, workers: int
     Raises:
         InputError: nobody was found in any image.
     """
-    images = [(frame, camera.name) for frame in scene.frames for camera in scene.views]
-    tasks: list[_Task] = [(image, None, None) for image in images]
-    found = _spread(_Worker(scene, parameters, weights), tasks, workers, f"{scene.name}: people")
-    return not_empty(dict(zip(images, found, strict=True)), scene)
+    make = partial(MultiPersonBlazePose, parameters.blazepose, weights)
+    return look_at_images(scene, make, workers)
 
 
 def detect_again(
@@ -84,52 +77,24 @@ def detect_again(
             for missed in missed_people(people[scene.name, frame], scene.cameras, by_camera):
                 image = (frame, missed.camera)
                 tasks.append((image, missed, detections[image]))
-    found = _spread(_Worker(scene, parameters, weights), tasks, workers, f"{scene.name}: again")
+    look = partial(_SecondLook, scene, parameters.blazepose, weights)
+    found = spread(look, tasks, workers, f"{scene.name}: again")
     again = dict(zip((image for image, _, _ in tasks), found, strict=True))
     return {image: again.get(image, people) for image, people in detections.items()}
 
 
-_Task = tuple[Image, Missed | None, People2D | None]
-"""An image; for a second look whom to look for, and the people already found."""
+_Task = tuple[Image, Missed, People2D]
+"""An image, whom to look for in it, and the people already found."""
 
 
-class _Worker:
-    """Does tasks with an estimator of its own, made when the first one comes."""
+class _SecondLook:
+    """Looks for the people whom the first look missed."""
 
-    def __init__(self, scene: Scene, parameters: Estimator, weights: Path) -> None:
-        self._scene, self._parameters, self._weights = scene, parameters, weights
-        self._estimator: MultiPersonBlazePose | None = None
+    def __init__(self, scene: Scene, parameters: BlazePose, weights: Path) -> None:
+        self._scene, self._parameters = scene, parameters
+        self._estimator = MultiPersonBlazePose(parameters, weights)
 
     def __call__(self, task: _Task) -> People2D:
-        if self._estimator is None:
-            self._estimator = MultiPersonBlazePose(self._parameters.blazepose, self._weights)
         (frame, camera), missed, detections = task
         image = self._scene.read_image(camera, frame)
-        if missed is None or detections is None:
-            return self._estimator(image)
-        return look_for(self._estimator, image, missed, detections, self._parameters.blazepose)
-
-
-_worker: Callable[[_Task], People2D]
-
-
-def _start(worker: _Worker) -> None:
-    global _worker
-    _worker = worker
-
-
-def _work(task: _Task) -> People2D:
-    return _worker(task)
-
-
-def _spread(
-    worker: _Worker, tasks: list[_Task], workers: int, description: str
-) -> Iterator[People2D]:
-    """Results in the order of the tasks."""
-    if workers <= 1 or len(tasks) <= 1:
-        yield from (worker(task) for task in track(tasks, description, unit="images"))
-        return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(worker,)) as pool:
-        results = pool.map(_work, tasks, chunksize=4)
-        yield from track(results, description, total=len(tasks), unit="images")
+        return look_for(self._estimator, image, missed, detections, self._parameters)

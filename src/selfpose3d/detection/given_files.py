@@ -1,4 +1,4 @@
-"""What estimators have in common that read files instead of looking at images."""
+"""What estimators have in common: the file that some of them read, and that somebody was found."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +26,8 @@ def not_empty(views: Mapping[Image, People2D], scene: Scene) -> Mapping[Image, P
     if not any(len(people) for people in views.values()):
         raise InputError(
             f"{scene.folder}: no people were found in any of its {len(views)} images; look at the "
-            "frames (upright? lit? people at least 60 px high?) and at estimator.blazepose."
-            "tiles and detector_score, or at what estimator.files points to"
+            "frames (upright? lit? people at least 60 px high?) and at the thresholds in the "
+            "estimator's section (of blazepose: tiles and detector_score), or at what "
+            "estimator.files points to"
         )
     return views

@@ -23,7 +23,7 @@ import urllib3
 from selfpose3d.errors import InputError
 from selfpose3d.progress import track
 
-Kind = Literal["json", "tar", "mp4"]
+Kind = Literal["json", "tar", "mp4", "zip", "pth", "safetensors"]
 CHUNK = 1 << 16
 MEGABYTE = 1 << 20
 SNIFFED = 512
@@ -252,6 +252,9 @@ def _mismatch(path: Path, kind: Kind) -> str | None:
         "json": data.lstrip()[:1] in (b"{", b"["),
         "tar": data[257:262] == b"ustar" or data[:2] == b"\x1f\x8b",
         "mp4": data[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"),
+        "zip": data[:4] == b"PK\x03\x04",
+        "pth": data[:4] == b"PK\x03\x04" or data[:1] == b"\x80",
+        "safetensors": data[8:9] == b"{",
     }[kind]
     return None if fits else f"this is no {kind} file; it begins with {data[:16]!r}"
 

@@ -7,7 +7,7 @@ depends.
 
 from selfpose3d.parameters.compute import Compute
 from selfpose3d.parameters.data import Data
-from selfpose3d.parameters.estimator import BlazePose, Estimator
+from selfpose3d.parameters.estimator import BlazePose, Estimator, RtmLib, TorchVision, Transformers
 from selfpose3d.parameters.footage import Footage
 from selfpose3d.parameters.inference import Inference
 from selfpose3d.parameters.keypoints import Keypoints
@@ -68,6 +68,7 @@ __all__ = [
     "Parameters",
     "PoseSettings",
     "RootSettings",
+    "RtmLib",
     "RunSettings",
     "Section",
     "Space",
@@ -76,8 +77,10 @@ __all__ = [
     "SupervisedPoseSettings",
     "SupervisedRootSettings",
     "TableSettings",
+    "TorchVision",
     "Train",
     "TrainingFree",
+    "Transformers",
     "TrustSettings",
     "Videos",
     "leaves",

@@ -49,15 +49,67 @@ class BlazePose(Section):
     max_people: Count = Field(20, description="most candidates per image that get a landmark pass")
 
 
+class _Fetched(Section):
+    """Where the weights of an estimator come from, and whom it keeps."""
+
+    source: str | None = Field(
+        None,
+        description="address of a mirror of the weights' host, or a folder that holds the files by "
+        "their names (docs/estimators.md); null: the authors' host",
+    )
+    sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")]] = Field(
+        default_factory=dict,
+        description="SHA-256 of weight files by their names, or its first digits; it goes before "
+        "what is known of them",
+    )
+
+
+class RtmLib(_Fetched):
+    """RTMPose and RTMO as rtmlib runs them (extra rtmlib)."""
+
+    model: Literal["body_with_feet", "body", "rtmo"] = Field(
+        "body_with_feet",
+        description="YOLOX and RTMPose with 26 joints (body_with_feet) or 17 (body), or RTMO, "
+        "which finds people and their 17 joints at once",
+    )
+    mode: Literal["lightweight", "balanced", "performance"] = Field(
+        "balanced", description="size of the networks"
+    )
+    person_score: Fraction = Field(0.3, description="lowest score of a person's box")
+
+
+class Transformers(_Fetched):
+    """A detector and ViTPose of Hugging Face transformers (extra transformers)."""
+
+    detector: str = Field(
+        "PekingU/rtdetr_v2_r50vd", description="repository of the detector, which knows persons"
+    )
+    pose: str = Field(
+        "usyd-community/vitpose-plus-base",
+        description="repository of the ViTPose or ViTPose++, of which the expert of COCO is used",
+    )
+    person_score: Fraction = Field(0.3, description="lowest score of a person's box")
+
+
+class TorchVision(_Fetched):
+    """Keypoint R-CNN of torchvision, with ResNet-50 (extra torchvision)."""
+
+    person_score: Fraction = Field(0.05, description="lowest score of a person's box")
+
+
 class Estimator(Section):
     """The 2D pose estimator."""
 
     name: str = Field(
         "blazepose",
-        description="one of the table of estimators; file: your own 2D people; ground_truth: exact "
-        "projections of the 3D truth",
+        description="one of the table of estimators: blazepose; rtmlib, transformers or "
+        "torchvision, which are extras (docs/estimators.md); file: your own 2D people; "
+        "ground_truth: exact projections of the 3D truth",
     )
     blazepose: BlazePose = BlazePose()
+    rtmlib: RtmLib = RtmLib()
+    transformers: Transformers = Transformers()
+    torchvision: TorchVision = TorchVision()
     second_look: bool = Field(
         True,
         description="whether blazepose looks again in a view for people whom only other views "

@@ -52,10 +52,29 @@ class SceneNode(Node):
 
 
 @dataclass(frozen=True)
+class WeightsNode(Node):
+    """Weights that are fetched.
+
+    Args:
+        name: in the table of weights.
+        source: the address or folder that is named in their host's place.
+    """
+
+    name: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
 class DetectionsNode(Node):
-    """What the 2D estimator sees in a sequence."""
+    """What the 2D estimator sees in a sequence.
+
+    Args:
+        scene: the sequence.
+        weights: of the estimator, if it has any.
+    """
 
     scene: SceneNode
+    weights: WeightsNode | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +124,7 @@ class StageNode(Node):
         reconstructions: of the training labels, where it is given them.
         start: ids of the stages whose checkpoints it starts from, in training order.
         threads: of its process.
-        weights: the name of the given weights that it starts from, if any.
+        weights: that it starts from, if any.
     """
 
     stage: str
@@ -113,7 +132,7 @@ class StageNode(Node):
     reconstructions: ReconstructionsNode | None
     start: tuple[str, ...]
     threads: int
-    weights: str | None
+    weights: WeightsNode | None
 
 
 @dataclass(frozen=True)
@@ -174,6 +193,7 @@ class Plan:
 
     hosts: dict[str, Node] = field(default_factory=dict)
     scenes: dict[str, SceneNode] = field(default_factory=dict)
+    weights: dict[str, WeightsNode] = field(default_factory=dict)
     detections: dict[str, DetectionsNode] = field(default_factory=dict)
     rig_checks: dict[str, RigCheckNode] = field(default_factory=dict)
     labels: dict[str, LabelsNode] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.errors import InputError
+from selfpose3d.fetch import WEIGHTS
 from selfpose3d.methods import Stage
 from selfpose3d.parameters import UNKEYED, Parameters, leaves, select, with_settings
 from selfpose3d.plan.keys import node_id
@@ -19,6 +20,7 @@ from selfpose3d.plan.nodes import (
     RigCheckNode,
     SceneNode,
     StageNode,
+    WeightsNode,
 )
 from selfpose3d.plan.study import (
     Chosen,
@@ -288,7 +290,8 @@ def _add_detections(plan: Plan, parameters: Parameters, scene: SceneNode) -> Det
     reads = select(parameters, ESTIMATORS[name].reads(parameters))
     if files and ESTIMATORS[name].reads_files:
         reads["estimator"]["files"] = files.replace("{dataset}", scene.id)
-    node = DetectionsNode(node_id(f"detect_{name}", name, reads, scene.id), reads, scene)
+    weights = _add_weights(plan, parameters, ESTIMATORS[name].weights)
+    node = DetectionsNode(node_id(f"detect_{name}", name, reads, scene.id), reads, scene, weights)
     plan.detections[node.id] = node
     return node
 
@@ -302,6 +305,17 @@ def _rig_checks(plan: Plan, parameters: Parameters) -> Iterable[RigCheckNode]:
         own = seen.scene.source == parameters.data.source
         reads = select(parameters, ("space",) if own else ())
         yield RigCheckNode(node_id("rig_check", "rig", reads, seen.id), reads, seen)
+
+
+def _add_weights(plan: Plan, parameters: Parameters, name: str | None) -> WeightsNode | None:
+    """Weights by their name; those that parameters choose have a key of these."""
+    if name is None:
+        return None
+    reads = select(parameters, known(WEIGHTS, name, "the weights").reads)
+    id_ = node_id(f"weights_{name}", name, reads) if reads else name
+    source = reads.get("estimator", {}).get(name, {}).get("source")
+    plan.weights[id_] = WeightsNode(id_, reads, name, source)
+    return plan.weights[id_]
 
 
 def _add_reconstructions(
@@ -362,7 +376,7 @@ def _add_stages(
             reconstructions=people,
             start=start,
             threads=parameters.compute.threads,
-            weights=stage.weights(parameters),
+            weights=_add_weights(plan, parameters, stage.weights(parameters)),
         )
     plan.stages.update({node.id: node for node in chain.values()})
     return tuple(chain.values())

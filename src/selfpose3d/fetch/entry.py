@@ -1,0 +1,19 @@
+"""What the table of weights holds."""
+
+from dataclasses import dataclass
+
+from selfpose3d.tables import Step
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """Weights that are fetched.
+
+    Args:
+        fetch: ``(folder) -> None``, or ``(folder, parameters, cache) -> None`` of those that
+            parameters choose; ``cache`` keeps downloads that broke off.
+        reads: the parameters that say which weights, and where they come from.
+    """
+
+    fetch: Step
+    reads: tuple[str, ...] = ()
