@@ -23,7 +23,7 @@ import urllib3
 from selfpose3d.errors import InputError
 from selfpose3d.progress import track
 
-Kind = Literal["json", "tar", "mp4"]
+Kind = Literal["json", "tar", "bz2", "zip", "mp4"]
 CHUNK = 1 << 16
 MEGABYTE = 1 << 20
 SNIFFED = 512
@@ -251,6 +251,8 @@ def _mismatch(path: Path, kind: Kind) -> str | None:
     fits = {
         "json": data.lstrip()[:1] in (b"{", b"["),
         "tar": data[257:262] == b"ustar" or data[:2] == b"\x1f\x8b",
+        "bz2": data[:3] == b"BZh",
+        "zip": data[:4] == b"PK\x03\x04",
         "mp4": data[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"),
     }[kind]
     return None if fits else f"this is no {kind} file; it begins with {data[:16]!r}"

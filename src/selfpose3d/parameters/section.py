@@ -1,5 +1,6 @@
 """The base of every section of the parameters: typed, checked and immutable."""
 
+import re
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
@@ -65,6 +66,19 @@ class Section(BaseModel):
                     "reads it; add it to the JSON, or give a YAML file with all parameters"
                 )
             return super().__getattr__(name)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names of sequences that would break a path, or that are there twice."""
+    strange = [name for name in names if not re.fullmatch("[A-Za-z0-9_]+", name)]
+    if strange:
+        raise ValueError(
+            f"train, test: the names {strange} may contain only letters, digits and _; rename the "
+            "sequences"
+        )
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"train, test: {doubled} are there twice; give every sequence one name")
 
 
 def with_installed_sections(model: type[Section], prefix: str) -> type[Section]:
