@@ -203,6 +203,16 @@ def test_poses_of_the_older_form_are_named(tmp_path: Path) -> None:
         read_poses(write_poses(tmp_path, [body(3, 0.0), older]), 1)
 
 
+def test_a_local_copy_without_the_right_poses_is_named(sequence: Path, tmp_path: Path) -> None:
+    shutil.rmtree(sequence / "hdPose3d_stage1_coco19")
+    (sequence / "hdPose3d_stage1_coco19.tar").rename(sequence / "hdPose3d_stage1.tar")
+    with pytest.raises(InputError, match=r"hdPose3d_stage1\.tar is the older form, MPI-15"):
+        prepare(sequence.parent.as_uri(), tmp_path)
+    (sequence / "hdPose3d_stage1.tar").unlink()
+    with pytest.raises(InputError, match=r"neither hdPose3d_stage1_coco19\.tar nor the folder"):
+        prepare(sequence.parent.as_uri(), tmp_path)
+
+
 def test_poses_of_other_frames_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'fpsType' is 'vga_25'.*fetch hdPose3d_stage1_coco19"):
         read_poses(write_poses(tmp_path, [body(3, 0.0)], fpsType="vga_25"), 1)

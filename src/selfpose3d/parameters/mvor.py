@@ -1,12 +1,12 @@
 """The section ``mvor``."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from selfpose3d.parameters.section import UNKEYED, Positive, Section, check_names
 
-Days = tuple[Literal[1, 2, 3, 4], ...]
+Days = tuple[Annotated[int, Field(ge=1, le=4)], ...]
 
 
 class Mvor(Section):

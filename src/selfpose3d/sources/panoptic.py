@@ -80,6 +80,11 @@ class Recording:
         """The folder of the poses of its frames, and its archive without the ending."""
         return f"{self.type}Pose3d_stage1_coco19"
 
+    @property
+    def older_poses(self) -> str:
+        """The same of the poses in the older form."""
+        return f"{self.type}Pose3d_stage1"
+
     def video(self, camera: str) -> str:
         """File name of a camera's video."""
         return f"{self.type}_{camera}.mp4"
@@ -228,6 +233,13 @@ class _Host:
         """The tar file of the poses, or their folder in a local copy."""
         if self.folder is not None and (self.folder / recording.poses).is_dir():
             return self.folder / recording.poses
+        if self.folder is not None and not (self.folder / f"{recording.poses}.tar").is_file():
+            older = sorted(path.name for path in self.folder.glob(f"{recording.older_poses}*"))
+            raise InputError(
+                f"{self.folder}: holds neither {recording.poses}.tar nor the folder of that name"
+                + (f"; {older[0]} is the older form, MPI-15, which can't be used" if older else "")
+                + f". Fetch {recording.poses}.tar of this sequence"
+            )
         return self.file(f"{recording.poses}.tar", "tar")
 
     def video(self, recording: Recording, camera: str) -> Path:
@@ -357,7 +369,7 @@ def _check_form(scene: Any, where: str, recording: Recording) -> None:
     if older:
         raise InputError(
             f"{where}: holds 'joints15' and no 'joints19': the older form, MPI-15, of "
-            f"{recording.poses.removesuffix('_coco19')}.tar, whose joints are defined otherwise. "
+            f"{recording.older_poses}.tar, whose joints are defined otherwise. "
             f"Fetch {recording.poses}.tar of this sequence; sequences that the host has without it "
             "can't be used"
         )
