@@ -10,6 +10,7 @@ import numpy as np
 
 WIDTH, HEIGHT, N_FRAMES = 160, 96, 8
 CAMERAS = ("00_03", "00_06", "00_12")
+VGA_CAMERAS = ("01_01", "01_02")
 SEQUENCE = "170101_tiny1"
 FIRST = 2
 """The first annotated frame."""
@@ -97,6 +98,28 @@ def write_sequence(root: Path) -> Path:
         frames = [image(index, frame) for frame in range(N_FRAMES)]
         write_video(folder / "videos" / "hd_shared_crf20" / f"hd_{name}.mp4", frames)
     return folder
+
+
+def write_vga(folder: Path) -> None:
+    """Write what the host serves of two VGA cameras, with poses of other frames than the HD
+    cameras', and a Kinect in the calibration."""
+    rig = calibration()
+    second, kinect = rig["cameras"][2:]
+    rig["cameras"] += [
+        {**second, "name": "01_02", "type": "vga", "panel": 1},
+        {**kinect, "name": "50_01", "type": "kinect-color", "panel": 50},
+    ]
+    (folder / f"calibration_{SEQUENCE}.json").write_text(json.dumps(rig))
+    poses = folder / "vgaPose3d_stage1_coco19"
+    poses.mkdir()
+    for frame in range(3, N_FRAMES):
+        scene = {"univTime": 900.0 * frame, "fpsType": "vga_25", "bodies": [body(5, 2.0 * frame)]}
+        (poses / f"body3DScene_{frame:08d}.json").write_text(json.dumps(scene))
+    with tarfile.open(folder / "vgaPose3d_stage1_coco19.tar", "w") as archive:
+        archive.add(poses, poses.name)
+    for index, name in enumerate(VGA_CAMERAS):
+        frames = [image(index, frame) for frame in range(N_FRAMES)]
+        write_video(folder / "videos" / "vga_shared_crf10" / f"vga_{name}.mp4", frames)
 
 
 def extract_images(folder: Path) -> None:

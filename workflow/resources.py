@@ -19,6 +19,7 @@ from selfpose3d.parameters import Parameters
 from selfpose3d.parameters.section import Section
 from selfpose3d.plan.nodes import DetectionsNode, ExperimentNode, Plan, SceneNode, StageNode
 from selfpose3d.sources import SOURCES
+from selfpose3d.sources.entry import Split
 
 Part = TypeVar("Part", bound=Any)
 
@@ -174,16 +175,14 @@ def views(parameters: Parameters) -> int:
     return VIEWS if cameras is None else len(cameras)
 
 
-def frames(parameters: Parameters, split: str) -> int:
+def frames(parameters: Parameters, split: Split) -> int:
     """Frames of one sequence of a split, "train" or "test"."""
-    source, data = parameters.data.source, parameters.data
-    recorded = (
-        getattr(parameters.studio, f"{split}_frames") if source == "studio" else SOURCE_FRAMES
-    )
-    return math.ceil(recorded / getattr(data, f"{split}_every"))
+    counted = SOURCES[parameters.data.source].frames
+    recorded = counted(parameters, split) if counted else SOURCE_FRAMES
+    return math.ceil(recorded / getattr(parameters.data, f"{split}_every"))
 
 
-def _all_frames(parameters: Parameters, split: str) -> int:
+def _all_frames(parameters: Parameters, split: Split) -> int:
     """Frames of all sequences of a split."""
     train, test = SOURCES[parameters.data.source].sequences(parameters)
     return len(train if split == "train" else test) * frames(parameters, split)
@@ -191,7 +190,8 @@ def _all_frames(parameters: Parameters, split: str) -> int:
 
 def images(parameters: Parameters) -> int:
     """Images of all sequences."""
-    return views(parameters) * sum(_all_frames(parameters, split) for split in ("train", "test"))
+    both = _all_frames(parameters, "train") + _all_frames(parameters, "test")
+    return views(parameters) * both
 
 
 # Networks

@@ -243,7 +243,7 @@ def measure_heatmaps(
 
     skeleton = read_checkpoint(checkpoint).skeleton
     tally = HeatmapTally(skeleton)
-    everybody = converted_frames(read_all_poses3d(truth), skeleton)
+    everybody = converted_frames(read_all_poses3d(truth), skeleton, partly=True)
     for scene in [read_scene(path) for path in scenes]:
         people = scene_people(scene, read_labels(labels, scene))
         cameras = scene.network_cameras()

@@ -247,6 +247,23 @@ BLAZEPOSE_33 = Skeleton(
 )
 """BlazePose's landmarks."""
 
+SHELF_14 = Skeleton(
+    (
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+        *("right_wrist", "right_elbow", "right_shoulder"),
+        *("left_shoulder", "left_elbow", "left_wrist", "upper_neck", "head_top"),
+    )
+)
+"""The truth of Shelf and Campus, whose "bottom head" is the upper neck."""
+MVOR_10 = Skeleton(
+    (
+        "head",
+        "neck",
+        *(f"{s}_{p}" for p in ("shoulder", "hip", *_ARM[1:]) for s in ("left", "right")),
+    )
+)
+"""The truth of MVOR: upper bodies."""
+
 SKELETONS: Mapping[str, Skeleton] = {
     "panoptic15": PANOPTIC_15,
     "panoptic19": PANOPTIC_19,
@@ -258,6 +275,8 @@ SKELETONS: Mapping[str, Skeleton] = {
     "blazepose33": BLAZEPOSE_33,
     "coco133": COCO_133,
     "halpe136": HALPE_136,
+    "shelf14": SHELF_14,
+    "mvor10": MVOR_10,
 }
 """The joint sets that parameters and options can name."""
 

@@ -26,6 +26,12 @@ NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 EXTRAS = ("rtmlib", "torchvision", "transformers")
 CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
+    "shelf": {"data": {"source": "shelf"}},
+    "campus": {"data": {"source": "campus"}},
+    "mvor": {
+        "data": {"source": "mvor"},
+        "mvor": {"train": {"a": [1]}, "test": {"mvor_test": [2, 3]}},
+    },
     "videos": {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}},
     "keypoints": {
         "data": {"source": "keypoints"},
@@ -50,6 +56,12 @@ OTHER: Mapping[str, Any] = {
     "estimator.image_size": "videos",
     "estimator.first": 1,
     "footage.name": "none",
+    "shelf.train": {"shelf_train": [[0, 99]]},
+    "shelf.test": {"shelf_test": [[300, 400]]},
+    "campus.train": {"campus_train": [[0, 99]]},
+    "campus.test": {"campus_test": [[350, 470]]},
+    "mvor.train": {"a": [4]},
+    "mvor.test": {"mvor_test": [2]},
     "videos.train": {"a": "elsewhere"},
     "videos.test": {"b": "elsewhere"},
     "keypoints.calibration": "y.toml",
@@ -198,8 +210,8 @@ def table(progress: Callable[[str], None] = lambda leaf: None) -> str:
         "",
         "Made by `tests/plan/leaf_table.py`: each leaf of `params.yaml` is changed alone. A cell",
         "names the results that get another key, all that follow from them included; an empty cell",
-        'means that they are kept, "refused" that no whole method is left. Leaves of `panoptic`',
-        "and `videos` are changed with these data chosen, those of an extra with this estimator.",
+        'means that they are kept, "refused" that no whole method is left. Leaves of a',
+        "source's section are changed with its data chosen, those of an extra with this estimator.",
         "",
         "| leaf | " + " | ".join(COLUMNS) + " |",
         "|---" * (1 + len(COLUMNS)) + "|",

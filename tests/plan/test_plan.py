@@ -294,6 +294,10 @@ OVERLAYS = {
     "cpu": (7, 13),
     "paper": (7, 12),
     "paper trial": (7, 12),
+    "paper shelf": (7, 12),
+    "shelf": (7, 13),
+    "campus": (7, 13),
+    "mvor": (1, 0),
     "time_to_accuracy": (7, 13),
 }
 """Experiments and trainings of a plain run under overlays: what a user waits for."""

@@ -21,12 +21,14 @@ from panoptic_layout import (
     CAMERAS,
     HEIGHT,
     SEQUENCE,
+    VGA_CAMERAS,
     WIDTH,
     body,
     calibration,
     colour,
     extract_images,
     write_sequence,
+    write_vga,
     write_video,
 )
 from selfpose3d.errors import InputError
@@ -80,10 +82,10 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def assert_right_frames(scene: Path) -> None:
+def assert_right_frames(scene: Path, cameras: tuple[str, ...] = CAMERAS) -> None:
     read = read_scene(scene)
     for view, camera in enumerate(read.cameras):
-        index = CAMERAS.index(camera.name)
+        index = cameras.index(camera.name)
         for row, frame in enumerate(read.frames):
             stored = read.read_image(camera.name, frame)
             assert stored.shape == (64, 96, 3)
@@ -135,6 +137,99 @@ def test_local_copies_give_what_the_host_gives(sequence: Path, tmp_path: Path) -
     shutil.rmtree(sequence / "videos")
     images = prepare(sequence.parent.as_uri(), tmp_path / "c", cameras=None)
     assert_right_frames(images)
+
+
+def test_videos_lie_where_the_data_sets_script_puts_them(sequence: Path, tmp_path: Path) -> None:
+    (sequence / "videos" / "hd_shared_crf20").rename(sequence / "hdVideos")
+    assert_right_frames(prepare(sequence.parent.as_uri(), tmp_path, cameras=None))
+    assert len(list((sequence / "hdVideos").glob("*.mp4"))) == 3
+
+
+def test_vga_cameras_come_with_the_poses_of_their_frames(sequence: Path, tmp_path: Path) -> None:
+    write_vga(sequence)
+    with Host(sequence.parent) as host:
+        scene = prepare(host.url, tmp_path, cameras=VGA_CAMERAS)
+    read = read_scene(scene)
+    assert read.frames == (3, 4, 5, 6, 7)
+    assert read.times == pytest.approx([2.7, 3.6, 4.5, 5.4, 6.3])
+    assert_right_frames(scene, VGA_CAMERAS)
+    people = read_poses3d(tmp_path / "truth" / "people.parquet")
+    assert people[SEQUENCE, 4].ids.tolist() == [5]
+    np.testing.assert_allclose(people[SEQUENCE, 4].joints[0, 2], [(8 + 2) * 10, 100, 920])
+    (sequence / "videos" / "vga_shared_crf10").rename(sequence / "vgaVideos")
+    local = prepare(sequence.parent.as_uri(), tmp_path / "local", cameras=VGA_CAMERAS)
+    assert contents(local) == contents(scene)
+
+
+@pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        (("00_03", "01_01"), r"of the types \['hd', 'vga'\]: .*not of one instant"),
+        (("50_01", "00_03"), r"camera 50_01 is of type 'kinect-color': .*clocks of their own"),
+    ],
+)
+def test_cameras_that_are_not_in_step_are_refused(
+    sequence: Path, tmp_path: Path, cameras: tuple[str, ...], said: str
+) -> None:
+    write_vga(sequence)
+    with pytest.raises(InputError, match=said):
+        prepare(sequence.parent.as_uri(), tmp_path, cameras=cameras)
+
+
+def write_poses(folder: Path, bodies: list[dict[str, Any]], **more: Any) -> Path:
+    """Pose files of two frames, with these bodies in the second."""
+    for frame, present in ((1, [body(1, 0.0), body(2, 50.0)]), (2, bodies)):
+        scene = {"univTime": 0.0, "bodies": present, **more}
+        (folder / f"body3DScene_{frame:08d}.json").write_text(json.dumps(scene))
+    return folder
+
+
+def test_bodies_of_one_id_are_all_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doubled = [body(2, 0.0), body(2, 100.0), body(1, 200.0), body(2, 300.0), body(-1, 400.0)]
+    people, _ = read_poses(write_poses(tmp_path, doubled), 1)
+    assert people[1].ids.tolist() == [1, 2]
+    assert people[2].ids.tolist() == [2, 6, 1, 10, -1]
+    assert people[2].joints[:, 0, 0].tolist() == [0, 1000, 2000, 3000, 4000]
+    assert f"{tmp_path}: in 1 frame(s) several people have one id (frame 2: [2])" in (
+        capsys.readouterr().err
+    )
+
+
+def test_poses_of_the_older_form_are_named(tmp_path: Path) -> None:
+    older = {"id": 1, "joints15": body(1, 0.0)["joints19"][:60]}
+    with pytest.raises(
+        InputError, match=r"00002\.json: holds 'joints15' and .*hdPose3d_stage1\.tar"
+    ):
+        read_poses(write_poses(tmp_path, [body(3, 0.0), older]), 1)
+
+
+def test_a_local_copy_without_the_right_poses_is_named(sequence: Path, tmp_path: Path) -> None:
+    shutil.rmtree(sequence / "hdPose3d_stage1_coco19")
+    (sequence / "hdPose3d_stage1_coco19.tar").rename(sequence / "hdPose3d_stage1.tar")
+    with pytest.raises(InputError, match=r"hdPose3d_stage1\.tar is the older form, MPI-15"):
+        prepare(sequence.parent.as_uri(), tmp_path)
+    (sequence / "hdPose3d_stage1.tar").unlink()
+    with pytest.raises(InputError, match=r"neither hdPose3d_stage1_coco19\.tar nor the folder"):
+        prepare(sequence.parent.as_uri(), tmp_path)
+
+
+def test_poses_of_other_frames_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'fpsType' is 'vga_25'.*fetch hdPose3d_stage1_coco19"):
+        read_poses(write_poses(tmp_path, [body(3, 0.0)], fpsType="vga_25"), 1)
+
+
+def test_bodies_of_another_number_of_joints_are_refused(tmp_path: Path) -> None:
+    long = {"id": 1, "joints19": body(1, 0.0)["joints19"] * 2}
+    with pytest.raises(InputError, match=r"00002\.json: .*76 are expected"):
+        read_poses(write_poses(tmp_path, [long]), 1)
+
+
+def test_a_joint_that_is_no_number_is_not_valid(tmp_path: Path) -> None:
+    broken = body(1, 0.0)
+    broken["joints19"][0] = float("nan")
+    people, _ = read_poses(write_poses(tmp_path, [broken]), 1)
+    assert people[2].valid[0].tolist() == [joint not in (0, 5) for joint in range(19)]
+    assert np.isfinite(people[2].joints).all()
 
 
 def test_trouble_of_all_kinds_changes_nothing(sequence: Path, tmp_path: Path) -> None:

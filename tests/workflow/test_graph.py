@@ -165,6 +165,46 @@ def test_every_overlay_makes_a_graph(overlay: str, tmp_path: Path) -> None:
     assert counts["evaluate"] == counts["predict"] > 1
 
 
+@pytest.mark.parametrize(
+    ("source", "methods", "learns"), [("shelf", 7, True), ("campus", 7, True), ("mvor", 1, False)]
+)
+def test_a_benchmark_is_planned_with_its_sequences(
+    source: str, methods: int, learns: bool, tmp_path: Path
+) -> None:
+    overlay = str(REPOSITORY / "config" / f"{source}.yaml")
+
+    counts = planned(tmp_path / "run", "--configfile", overlay)
+    fetched = planned(tmp_path / "downloads", "downloads", "--configfile", overlay)
+
+    assert counts[f"prepare_{source}"] == fetched[f"prepare_{source}"] == 1 + learns
+    assert counts["predict"] == counts["evaluate"] == methods
+    assert bool(counts["train_root"]) is learns
+    assert counts["label_quality"] and counts["report"] == 1
+
+
+def test_days_of_mvor_are_learnt_from_where_they_are_named(tmp_path: Path) -> None:
+    days = 'mvor={"train": {"mvor_train": [1, 2, 3]}, "test": {"mvor_test": [4]}}'
+    overlay = str(REPOSITORY / "config" / "mvor.yaml")
+
+    counts = planned(
+        tmp_path, "--configfile", overlay, "--config", days, 'run={"tables": ["methods"]}'
+    )
+
+    assert counts["prepare_mvor"] == 2
+    assert counts["train_trust"] == 1 and counts["predict"] == 5
+
+
+def test_a_sequence_of_the_defaults_is_left_out(tmp_path: Path) -> None:
+    other = 'shelf={"train": {"shelf_train": [], "half": [[0, 99]]}}'
+
+    status, output = run_snakemake(
+        *("--dry-run", "--config", 'data={"source": "shelf"}', other), workdir=tmp_path
+    )
+
+    assert status == 0, output
+    assert set(re.findall(r"Make (\w+) a scene", output)) == {"half", "shelf_test", "pose2sim_demo"}
+
+
 def test_refitted_cameras_add_a_second_pass_over_the_footage(tmp_path: Path) -> None:
     refined = read_parameters({"footage": {"centre_refinement": True}})
 

@@ -188,3 +188,10 @@ def test_few_sequences_share_the_cores_and_many_have_one_each() -> None:
     given = {cores: wiring.processes_a_sequence(plan, cores) for cores in (1, 2, 3, 4, 12)}
     assert given == {1: 1, 2: 1, 3: 1, 4: 2, 12: 4}
     assert wiring.processes_a_sequence(Plan(), 8) == 8
+
+
+def test_published_frames_are_counted() -> None:
+    shelf, mvor = parameters_of("shelf"), parameters_of("mvor")
+    assert needs.frames(shelf, "test") == 301
+    assert needs.frames(shelf, "train") == 580
+    assert needs.frames(mvor, "train") == 0

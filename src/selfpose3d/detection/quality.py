@@ -54,7 +54,8 @@ def label_quality(
 
     Args:
         labels: 2D people of one skeleton, one file per scene.
-        truths: 3D people by (sequence, frame), one file per scene.
+        truths: 3D people by (sequence, frame), one file per scene; joints of the labels that they
+            lack are not compared.
         scenes: their cameras.
 
     Returns:
@@ -71,7 +72,7 @@ def label_quality(
         for (frame, camera), people in views.items():
             true = truth.get((scene.name, frame))
             if true is not None:
-                known = true.converted(skeleton)
+                known = true.converted(skeleton, partly=True)
                 projected = project_people(cameras[camera], known.joints, known.valid)
                 matches += _compare(people, projected, tally)
     return _summary(tally, matches, skeleton)

@@ -7,7 +7,7 @@ import numpy as np
 
 from selfpose3d.errors import InputError
 from selfpose3d.evaluation.metrics import Metrics, evaluate
-from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.files.poses3d import Frames, People3D, read_poses3d, skeleton_of
 
 UNITS = {1000: "metres", 100: "decimetres", 10: "centimetres"}
 """The unit of the smaller people if the larger ones are in mm, by the ratio of their sizes."""
@@ -54,6 +54,7 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
         lines.append(
             f"{missed} of these frames are not among the predictions: all their people are missed"
         )
+    lines += _left_out_joints(predictions, truth, metrics)
     absent = sum(int((~people.valid).sum()) for people in predictions.values())
     if absent:
         lines.append(
@@ -63,6 +64,19 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
     if left_out:
         lines.append(f"left out {left_out} predicted frames: the truth has nobody in them")
     return lines + _wrong_unit(predictions, truth, metrics)
+
+
+def _left_out_joints(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
+    """A line on the joints that are compared, where each side has some that the other lacks."""
+    own, true = skeleton_of(predictions, "the predictions"), skeleton_of(truth, "the truth")
+    compared = tuple(metrics["joints"])
+    if compared in (own.joints, true.joints):
+        return []
+    lacking = [joint for joint in true.joints if joint not in compared]
+    return [
+        f"compared {len(compared)} joints that both have; the predictions have no {lacking} of the "
+        "truth"
+    ]
 
 
 def _wrong_unit(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:

@@ -56,15 +56,16 @@ class HeatmapTally:
             heatmaps: (J, h, w).
             stride: input px per heatmap px.
             camera: camera of the network's input.
-            people: the truth.
+            people: the truth; who has no root is left out, and so are joints that are not valid.
             labels: 2D people of the view, px of the network's input.
         """
+        people = people.where(people.has_root)
         points, depths = project(camera, people.joints)
         heights = height_in_pixels(camera.K[0, 0], self.skeleton.roots(depths[..., None])[..., 0])
-        for point, height in zip(points, heights, strict=True):
-            seen = _seen(point, height, labels)
+        for point, height, valid in zip(points, heights, people.valid, strict=True):
+            seen = _seen(point, height, valid, labels)
             if seen is not None:
-                self._add_person(heatmaps, stride, point, height, seen)
+                self._add_person(heatmaps, stride, point, height, valid, seen)
 
     def _add_person(
         self,
@@ -72,10 +73,11 @@ class HeatmapTally:
         stride: int,
         points: NDArray[np.float64],
         height: float,
+        valid: NDArray[np.bool_],
         seen: NDArray[np.bool_],
     ) -> None:
-        low = np.floor((points.min(0) - MARGIN * height) / stride).astype(int)
-        high = np.ceil((points.max(0) + MARGIN * height) / stride).astype(int) + 1
+        low = np.floor((points[valid].min(0) - MARGIN * height) / stride).astype(int)
+        high = np.ceil((points[valid].max(0) + MARGIN * height) / stride).astype(int) + 1
         x0, y0 = np.maximum(low, 0)
         for joint in np.flatnonzero(seen):
             window = heatmaps[joint, y0 : high[1], x0 : high[0]]
@@ -86,8 +88,9 @@ class HeatmapTally:
             error = float(np.linalg.norm(peak - points[joint]))
             self.joints.append(int(joint))
             self.errors.append(error / height)
-            other = points[self.skeleton.swapped[joint]]
-            if np.linalg.norm(points[joint] - other) > APART * height:
+            opposite = self.skeleton.swapped[joint]
+            other = points[opposite]
+            if valid[opposite] and np.linalg.norm(points[joint] - other) > APART * height:
                 own = error < float(np.linalg.norm(peak - other))
                 self.sides.append((int(joint), own))
 
@@ -114,14 +117,16 @@ class HeatmapTally:
         }
 
 
-def _seen(points: NDArray[np.float64], height: float, labels: People2D) -> NDArray[np.bool_] | None:
+def _seen(
+    points: NDArray[np.float64], height: float, valid: NDArray[np.bool_], labels: People2D
+) -> NDArray[np.bool_] | None:
     """Which joints of a person the label of that person sees; none where nobody found it."""
-    if len(labels) == 0 or not np.isfinite(points).all():
+    if len(labels) == 0 or not valid.any() or not np.isfinite(points[valid]).all():
         return None
-    gaps = np.linalg.norm(labels.points - points, axis=-1) / height
+    gaps = np.linalg.norm(labels.points[:, valid] - points[valid], axis=-1) / height
     medians: NDArray[np.float64] = np.median(gaps, axis=-1)
     nearest = int(medians.argmin())
-    return labels.scores[nearest] >= SEEN if medians[nearest] < FOUND else None
+    return valid & (labels.scores[nearest] >= SEEN) if medians[nearest] < FOUND else None
 
 
 def _percent(found: NDArray[np.bool_]) -> float | None:

@@ -30,9 +30,10 @@ _EPSILON = 1e-5
 Metrics = dict[str, Any]
 """Plain JSON values: ``AP25`` ... ``AP150``, ``mAP`` and ``Recall@500`` in percent, ``MPJPE`` in mm
 (``None`` when nothing was matched); ``joints``: MPJPE by joint name; ``root``: the same for
-the root joint alone (``None`` where the truth has no roots); ``frames``, ``people``,
-``predictions``: how many were evaluated; ``per_sequence`` and ``per_people``: the headline by
-sequence, and by the number of people in a frame, with ``frames`` and ``people`` of each."""
+the root joint alone (``None`` where the truth has no roots, or predictions have none); ``frames``,
+``people``, ``predictions``: how many were evaluated; ``per_sequence`` and ``per_people``: the
+headline by sequence, and by the number of people in a frame, with ``frames`` and ``people`` of
+each."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
 
     Frames of the truth that the predictions lack count as missed. Bodies of the truth without a
     valid joint are left out. Equal scores are taken in the order of sequence, frame and person.
-    Where the two sides are of different joints, the truth's are brought to the predictions', or,
-    where it lacks some, the predictions' to the truth's.
+    Where the two sides are of different joints, the truth's are brought to the predictions'. Where
+    it lacks some of them, both are compared in those of the truth's joints that predictions have.
 
     Args:
         predictions: people by (sequence, frame), world mm.
@@ -84,7 +85,7 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
         see ``Metrics``.
 
     Raises:
-        InputError: the truth holds nobody, or no frame of it is in the predictions.
+        InputError: the truth holds nobody, no frame of it is in the predictions, or no joint.
     """
     predictions, truth, skeleton = in_common(predictions, truth)
     keys = sorted(key for key, people in truth.items() if people.valid.any())
@@ -109,9 +110,20 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
 
 
 def in_common(predictions: Frames, truth: Frames) -> tuple[Frames, Frames, Skeleton]:
-    """Predictions and truth in one skeleton, and that skeleton."""
+    """Predictions and truth in one skeleton, and that skeleton.
+
+    Raises:
+        InputError: they have no joint in common.
+    """
     own, true = skeleton_of(predictions, "the predictions"), skeleton_of(truth, "the truth")
-    common = own if all(map(true.can_be, own.joints)) else true
+    common = own
+    if not all(map(true.can_be, own.joints)):
+        common = Skeleton(tuple(filter(own.can_be, true.joints)))
+    if not len(common):
+        raise InputError(
+            f"the predictions' joints {list(own.joints)} and the truth's {list(true.joints)} have "
+            "none in common"
+        )
     return converted_frames(predictions, common), converted_frames(truth, common), common
 
 
@@ -255,6 +267,8 @@ def _joint_errors(matches: _Matches, skeleton: Skeleton) -> dict[str, float | No
 
 def _root_metrics(predicted: _People, bodies: _People) -> Metrics | None:
     """The protocol for the root alone, over the bodies whose root is valid."""
+    if not bodies.skeleton.has_a_root:
+        return None
     roots = _chosen(_only_root(bodies), bodies.skeleton.has_root(bodies.valid))
     if len(roots.joints) == 0:
         return None

@@ -23,7 +23,7 @@ import urllib3
 from selfpose3d.errors import InputError
 from selfpose3d.progress import track
 
-Kind = Literal["json", "tar", "mp4", "zip", "pth", "safetensors"]
+Kind = Literal["json", "tar", "bz2", "zip", "mp4", "pth", "safetensors"]
 CHUNK = 1 << 16
 MEGABYTE = 1 << 20
 SNIFFED = 512
@@ -251,8 +251,9 @@ def _mismatch(path: Path, kind: Kind) -> str | None:
     fits = {
         "json": data.lstrip()[:1] in (b"{", b"["),
         "tar": data[257:262] == b"ustar" or data[:2] == b"\x1f\x8b",
-        "mp4": data[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"),
+        "bz2": data[:3] == b"BZh",
         "zip": data[:4] == b"PK\x03\x04",
+        "mp4": data[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"),
         "pth": data[:4] == b"PK\x03\x04" or data[:1] == b"\x80",
         "safetensors": data[8:9] == b"{",
     }[kind]

@@ -81,10 +81,16 @@ class People3D:
         """(P,) whether the root is valid."""
         return self.skeleton.has_root(self.valid)
 
-    def converted(self, skeleton: Skeleton) -> "People3D":
-        """The same people in another skeleton; what is the mean of two joints needs both."""
+    def converted(self, skeleton: Skeleton, partly: bool = False) -> "People3D":
+        """The same people in another skeleton; what is the mean of two joints needs both.
+
+        Args:
+            skeleton: wanted.
+            partly: joints that these people lack are not valid; otherwise they are an error.
+        """
+        there = self.valid.astype(float)
         joints, valid = converted(
-            self.joints, self.valid.astype(float), self.skeleton, skeleton, both_sides=True
+            self.joints, there, self.skeleton, skeleton, both_sides=True, partly=partly
         )
         return replace(self, joints=joints, valid=valid > 0, skeleton=skeleton)
 
@@ -113,9 +119,11 @@ def skeleton_of(frames: Frames, what: str) -> Skeleton:
     return common_skeleton([people.skeleton for people in frames.values()], what)
 
 
-def converted_frames(frames: Frames, skeleton: Skeleton) -> dict[tuple[str, int], People3D]:
-    """The people of all frames in another skeleton."""
-    return {key: people.converted(skeleton) for key, people in frames.items()}
+def converted_frames(
+    frames: Frames, skeleton: Skeleton, partly: bool = False
+) -> dict[tuple[str, int], People3D]:
+    """The people of all frames in another skeleton; see ``People3D.converted``."""
+    return {key: people.converted(skeleton, partly) for key, people in frames.items()}
 
 
 def read_people_of(folder: Path, sequences: Iterable[str]) -> dict[tuple[str, int], People3D]:

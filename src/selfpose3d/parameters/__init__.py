@@ -5,6 +5,7 @@ All other code receives the parts that it needs. A stage names the parts that it
 depends.
 """
 
+from selfpose3d.parameters.belagiannis import Belagiannis, Campus, Shelf
 from selfpose3d.parameters.compute import Compute
 from selfpose3d.parameters.data import Data
 from selfpose3d.parameters.estimator import BlazePose, Estimator, RtmLib, TorchVision, Transformers
@@ -14,6 +15,7 @@ from selfpose3d.parameters.keypoints import Keypoints
 from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.loading import load_parameters, merge, parse_parameters
 from selfpose3d.parameters.mlflow import Mlflow
+from selfpose3d.parameters.mvor import Mvor
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.partial import (
@@ -50,8 +52,10 @@ __all__ = [
     "UNKEYED",
     "Augmentation",
     "BackboneSettings",
+    "Belagiannis",
     "BlazePose",
     "BodiesSettings",
+    "Campus",
     "Compute",
     "Data",
     "Estimator",
@@ -62,6 +66,7 @@ __all__ = [
     "Keypoints",
     "LabelSettings",
     "Mlflow",
+    "Mvor",
     "Networks",
     "NotGivenError",
     "Panoptic",
@@ -71,6 +76,7 @@ __all__ = [
     "RtmLib",
     "RunSettings",
     "Section",
+    "Shelf",
     "Space",
     "StageSettings",
     "Studio",

@@ -11,7 +11,8 @@ class Data(Section):
     source: str = Field(
         "studio",
         description="origin of the data, one of the table of sources: studio (rendered), panoptic "
-        "(CMU Panoptic), videos (your own), keypoints (your own 2D people without pictures)",
+        "(CMU Panoptic), shelf, campus, mvor, videos (your own), keypoints (your own 2D people "
+        "without pictures)",
     )
     cameras: tuple[str, ...] | None = Field(
         None,

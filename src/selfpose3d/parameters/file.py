@@ -76,7 +76,7 @@ def _entry(name: str, value: Any, description: str | None, depth: int) -> Iterat
     indent = "  " * depth
     line = f"{indent}{name}: {_plain(value)}"
     if isinstance(value, dict) and value:
-        yield f"{indent}{name}:"
+        yield from _with_comment(f"{indent}{name}:", description)
         yield from (f"{indent}  {key}: {_plain(item)}" for key, item in value.items())
     elif isinstance(value, tuple) and len(line) > WIDTH:
         yield from _with_comment(f"{indent}{name}:", description)

@@ -1,10 +1,8 @@
 """The section ``keypoints``."""
 
-import re
-
 from pydantic import Field, field_validator, model_validator
 
-from selfpose3d.parameters.section import Section, check_placeholders
+from selfpose3d.parameters.section import Section, check_names, check_placeholders
 
 
 class Keypoints(Section):
@@ -29,16 +27,5 @@ class Keypoints(Section):
 
     @model_validator(mode="after")
     def _names_are_different(self) -> "Keypoints":
-        names = (*self.train, *self.test)
-        strange = [name for name in names if not re.fullmatch("[A-Za-z0-9_]+", name)]
-        if strange:
-            raise ValueError(
-                f"train, test: the names {strange} may contain only letters, digits and _; rename "
-                "the sequences"
-            )
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(
-                f"train, test: {doubled} are there twice; give every sequence one name"
-            )
+        check_names((*self.train, *self.test))
         return self

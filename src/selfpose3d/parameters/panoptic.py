@@ -33,7 +33,8 @@ class Panoptic(Section):
     )
     cameras: tuple[str, ...] = Field(
         ("00_03", "00_06", "00_12", "00_13", "00_23"),
-        description="names of the HD cameras to fetch and use",
+        description="names of the cameras to fetch and use: HD ones (00_03), or VGA ones alone "
+        "(01_01)",
     )
     parallel: Annotated[Count, UNKEYED] = Field(
         4, description="number of files fetched at the same time"

@@ -101,6 +101,19 @@ def _braced(names: Sequence[str]) -> str:
     return ", ".join(f"{{{name}}}" for name in names)
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names of sequences that would break a path, or that are there twice."""
+    strange = [name for name in names if not re.fullmatch("[A-Za-z0-9_]+", name)]
+    if strange:
+        raise ValueError(
+            f"train, test: the names {strange} may contain only letters, digits and _; rename the "
+            "sequences"
+        )
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise ValueError(f"train, test: {doubled} are there twice; give every sequence one name")
+
+
 def with_installed_sections(model: type[Section], prefix: str) -> type[Section]:
     """A section with those parts that installed packages add to it, with their defaults.
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from selfpose3d.parameters.belagiannis import Campus, Shelf
 from selfpose3d.parameters.compute import Compute
 from selfpose3d.parameters.data import Data
 from selfpose3d.parameters.estimator import Estimator
@@ -12,6 +13,7 @@ from selfpose3d.parameters.inference import Inference
 from selfpose3d.parameters.keypoints import Keypoints
 from selfpose3d.parameters.labels import LabelSettings
 from selfpose3d.parameters.mlflow import Mlflow
+from selfpose3d.parameters.mvor import Mvor
 from selfpose3d.parameters.networks import Augmentation, Heatmaps, Networks
 from selfpose3d.parameters.panoptic import Panoptic
 from selfpose3d.parameters.section import Section, Seed, with_installed_sections
@@ -33,6 +35,9 @@ class Parameters(Section):
     data: Data = Data()
     studio: Studio = Studio()
     panoptic: Panoptic = Panoptic()
+    shelf: Shelf = Shelf()
+    campus: Campus = Campus()
+    mvor: Mvor = Mvor()
     videos: Videos = Videos()
     keypoints: Keypoints = Keypoints()
     footage: Footage = Footage()

@@ -4,7 +4,7 @@ Each source turns what it finds into scenes, and into 3D truth if there is any. 
 imports none of the sources' code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,51 @@ def _panoptic_reads(parameters: "Parameters", sequence: str, split: Split) -> Se
     chosen = () if parameters.data.cameras else ("panoptic.cameras",)
     fetched = ("panoptic.url", "panoptic.parallel", "panoptic.retries", "panoptic.timeout")
     return ("data.source", *kept_frames(split), *chosen, *fetched)
+
+
+def _named(sequences: Mapping[str, Sequence[object]]) -> tuple[str, ...]:
+    """The sequences that are made of anything."""
+    return tuple(name for name, parts in sequences.items() if parts)
+
+
+def _belagiannis(name: str, title: str) -> Source:
+    """Shelf or Campus: two data sets of one layout."""
+
+    def sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+        section = getattr(parameters, name)
+        return _named(section.train), _named(section.test)
+
+    def reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+        own = ("url", "retries", "timeout", f"{split}.{sequence}")
+        return ("data.source", *kept_frames(split), *(f"{name}.{key}" for key in own))
+
+    def frames(parameters: "Parameters", split: Split) -> int:
+        parts = getattr(getattr(parameters, name), split).values()
+        return max((sum(b - a + 1 for a, b in ranges) for ranges in parts), default=0)
+
+    return Source(
+        title=title,
+        sequences=sequences,
+        reads=reads,
+        prepare=Step(f"selfpose3d.sources.belagiannis:prepare_{name}"),
+        has_truth=True,
+        downloads=True,
+        frames=frames,
+    )
+
+
+def _mvor_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+    return _named(parameters.mvor.train), _named(parameters.mvor.test)
+
+
+def _mvor_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    own = ("url", "annotations", "retries", "timeout", f"{split}.{sequence}")
+    return ("data.source", *kept_frames(split), *(f"mvor.{key}" for key in own))
+
+
+def _mvor_frames(parameters: "Parameters", split: Split) -> int:
+    """The days are of 57 to 330 frames."""
+    return max((330 * len(days) for days in getattr(parameters.mvor, split).values()), default=0)
 
 
 def _video_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
@@ -106,6 +151,7 @@ SOURCES: Table[Source] = extensible(
             prepare=Step("selfpose3d.sources.panoptic:prepare_rendered"),
             has_truth=True,
             renders=_studio_renders,
+            frames=lambda parameters, split: getattr(parameters.studio, f"{split}_frames"),
         ),
         "panoptic": Source(
             title="CMU Panoptic",
@@ -114,6 +160,17 @@ SOURCES: Table[Source] = extensible(
             prepare=Step("selfpose3d.sources.panoptic:prepare_panoptic"),
             has_truth=True,
             downloads=True,
+        ),
+        "shelf": _belagiannis("shelf", "Shelf"),
+        "campus": _belagiannis("campus", "Campus"),
+        "mvor": Source(
+            title="MVOR",
+            sequences=_mvor_sequences,
+            reads=_mvor_reads,
+            prepare=Step("selfpose3d.sources.mvor:prepare_mvor"),
+            has_truth=True,
+            downloads=True,
+            frames=_mvor_frames,
         ),
         "videos": Source(
             title="Own cameras",

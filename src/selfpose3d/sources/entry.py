@@ -49,6 +49,8 @@ class Source:
         files: the user's own files that a sequence is made of.
         renders: the parameters that what is rendered for a sequence depends on, before its scene.
         downloads: it fetches from the network.
+        frames: how many frames the longest sequence of a split has before every n-th is taken, as
+            far as that is known without the data.
         note: what must be said wherever its pictures are shown.
     """
 
@@ -60,6 +62,7 @@ class Source:
     files: "Callable[[Parameters, str], Sequence[str]]" = lambda parameters, sequence: ()
     renders: "Callable[[Parameters, str, Split], Sequence[str]] | None" = None
     downloads: bool = False
+    frames: "Callable[[Parameters, Split], int] | None" = None
     note: str = ""
 
 

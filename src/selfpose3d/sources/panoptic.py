@@ -3,11 +3,16 @@
 The host serves, for each sequence::
 
     <url>/<sequence>/calibration_<sequence>.json
-    <url>/<sequence>/hdPose3d_stage1_coco19.tar
-    <url>/<sequence>/videos/hd_shared_crf20/hd_00_NN.mp4
+    <url>/<sequence>/hdPose3d_stage1_coco19.tar              vgaPose3d_stage1_coco19.tar
+    <url>/<sequence>/videos/hd_shared_crf20/hd_00_NN.mp4     vga_shared_crf10/vga_PP_NN.mp4
 
-A ``file://`` address may hold the same, or what the data set's own scripts extract:
-``hdPose3d_stage1_coco19/body3DScene_XXXXXXXX.json`` and ``hdImgs/00_NN/00_NN_XXXXXXXX.jpg``.
+A ``file://`` address may hold the same, or what the data set's own scripts make of it:
+``hdVideos/hd_00_NN.mp4``, ``hdPose3d_stage1_coco19/body3DScene_XXXXXXXX.json`` and
+``hdImgs/00_NN/00_NN_XXXXXXXX.jpg``, and the same with ``vga``.
+
+A scene is of HD cameras (29.97 frames a second) or of VGA cameras (25), each with the poses of its
+own frames: an HD and a VGA picture of one number are not of one instant. The Kinects are on clocks
+of their own, and no poses are of their frames.
 
 Panoptic's world is in centimetres with y down; ours is (x, z, -y) in millimetres with z up.
 Frames are chosen as published: every n-th annotated frame, and of those the ones with at least
@@ -17,7 +22,8 @@ one body whose mid-hip is valid.
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +33,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.calibrations.panoptic import UNITS, UP, camera_from_panoptic
 from selfpose3d.calibrations.world import MM_PER, TURNS
-from selfpose3d.errors import InputError
+from selfpose3d.errors import InputError, naming
 from selfpose3d.fetch.http import Kind, Patience, fetch, in_parallel, local_path
 from selfpose3d.files.atomic import read_json
 from selfpose3d.files.poses3d import People3D, write_poses3d
@@ -43,15 +49,50 @@ from selfpose3d.sources.preparation import (
     check_cameras,
     chosen_cameras,
     downloads,
+    ids_apart,
 )
 from selfpose3d.sources.recordings import Video
 
 AXES = TURNS[UP].T
 """``x_ours = x_panoptic @ AXES`` for row vectors; ``R_ours = R_panoptic @ AXES``."""
 MIN_CONFIDENCE = 0.1
-FRAMES_PER_SECOND = 29.97
 JOINTS_19 = SKELETONS["panoptic19"]
-POSES = "hdPose3d_stage1_coco19"
+VALUES = 4 * len(JOINTS_19)
+"""Numbers of a body: x, y, z and confidence of each joint."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The cameras of one type, which record together.
+
+    Args:
+        type: in the calibration.
+        rate: frames per second.
+        videos: folder of the videos on the host.
+    """
+
+    type: str
+    rate: float
+    videos: str
+
+    @property
+    def poses(self) -> str:
+        """The folder of the poses of its frames, and its archive without the ending."""
+        return f"{self.type}Pose3d_stage1_coco19"
+
+    @property
+    def older_poses(self) -> str:
+        """The same of the poses in the older form."""
+        return f"{self.type}Pose3d_stage1"
+
+    def video(self, camera: str) -> str:
+        """File name of a camera's video."""
+        return f"{self.type}_{camera}.mp4"
+
+
+HD = Recording("hd", 29.97, "videos/hd_shared_crf20")
+RECORDINGS = {"hd": HD, "vga": Recording("vga", 25.0, "videos/vga_shared_crf10")}
+"""By the type of the cameras."""
 _POSE_FILE = re.compile(r"body3DScene_(\d+)\.json$")
 
 
@@ -110,7 +151,8 @@ def prepare_sequence(
     Args:
         url: http(s):// or file:// address of the data set.
         sequence: its name there.
-        cameras: names ("00_03"); None for all HD cameras, which must then all have images.
+        cameras: names, of HD ("00_03") or of VGA cameras ("01_01"); None for all HD cameras, which
+            must then all have images.
         every: take every n-th annotated frame.
         stored_size: width and height of the stored frames, px.
         network_size: width and height of the network's input, px.
@@ -125,10 +167,11 @@ def prepare_sequence(
     """
     host = _Host(url.rstrip("/"), sequence, downloads(scene), Patience(retries, timeout))
     calibration = host.file(f"calibration_{sequence}.json", "json")
-    rig = read_calibration(calibration)
+    recording = HD if cameras is None else recording_of(calibration, cameras)
+    rig = read_calibration(calibration, recording)
     if cameras is None and host.folder is not None:
-        check_cameras([c.name for c in rig], host.cameras_with_images(), str(host.folder))
-    people, times = read_poses(host.poses(), every)
+        check_cameras([c.name for c in rig], host.cameras_with_images(HD), str(host.folder))
+    people, times = read_poses(host.poses(recording), every, recording)
     making = SceneInProgress(
         scene=scene,
         name=sequence,
@@ -141,17 +184,17 @@ def prepare_sequence(
     )
     making.start()
     lacking = [camera.name for camera in making.cameras if not making.has(camera.name)]
-    in_parallel(partial(_add_camera, making, host), lacking, parallel)
+    in_parallel(partial(_add_camera, making, host, recording), lacking, parallel)
     write_poses3d(truth, {(sequence, frame): bodies for frame, bodies in people.items()})
     making.finish()
 
 
-def _add_camera(making: SceneInProgress, host: "_Host", camera: str) -> None:
-    folder = host.image_folder(camera)
+def _add_camera(making: SceneInProgress, host: "_Host", recording: Recording, camera: str) -> None:
+    folder = host.image_folder(recording, camera)
     if folder is not None:
         making.add(camera, _read_images(folder, camera, making.frames))
         return
-    video = host.file(f"videos/hd_shared_crf20/hd_{camera}.mp4", "mp4")
+    video = host.video(recording, camera)
     try:
         making.add(camera, Video(video).read(making.frames))
     except InputError:
@@ -194,42 +237,96 @@ class _Host:
         if file.parent == self.downloads:
             file.unlink()
 
-    def poses(self) -> Path:
+    def poses(self, recording: Recording) -> Path:
         """The tar file of the poses, or their folder in a local copy."""
-        if self.folder is not None and (self.folder / POSES).is_dir():
-            return self.folder / POSES
-        return self.file(f"{POSES}.tar", "tar")
+        if self.folder is not None and (self.folder / recording.poses).is_dir():
+            return self.folder / recording.poses
+        if self.folder is not None and not (self.folder / f"{recording.poses}.tar").is_file():
+            older = sorted(path.name for path in self.folder.glob(f"{recording.older_poses}*"))
+            raise InputError(
+                f"{self.folder}: holds neither {recording.poses}.tar nor the folder of that name"
+                + (f"; {older[0]} is the older form, MPI-15, which can't be used" if older else "")
+                + f". Fetch {recording.poses}.tar of this sequence"
+            )
+        return self.file(f"{recording.poses}.tar", "tar")
 
-    def image_folder(self, camera: str) -> Path | None:
+    def video(self, recording: Recording, camera: str) -> Path:
+        """The video of a camera, fetched unless a local copy has it."""
+        name, own = recording.video(camera), f"{recording.type}Videos"
+        downloaded = self.folder is not None and (self.folder / own / name).is_file()
+        return self.file(f"{own if downloaded else recording.videos}/{name}", "mp4")
+
+    def image_folder(self, recording: Recording, camera: str) -> Path | None:
         """The extracted images of a camera in a local copy."""
-        if self.folder is None or not (self.folder / "hdImgs").is_dir():
+        images = f"{recording.type}Imgs"
+        if self.folder is None or not (self.folder / images).is_dir():
             return None
-        return self.folder / "hdImgs" / camera
+        return self.folder / images / camera
 
-    def cameras_with_images(self) -> list[str]:
+    def cameras_with_images(self, recording: Recording) -> list[str]:
         """Names of the cameras that a local copy has images or videos of."""
         assert self.folder is not None
-        if (self.folder / "hdImgs").is_dir():
-            return sorted(p.name for p in (self.folder / "hdImgs").iterdir() if p.is_dir())
-        videos = (self.folder / "videos" / "hd_shared_crf20").glob("hd_*.mp4")
-        return sorted(path.stem.removeprefix("hd_") for path in videos)
+        images = self.folder / f"{recording.type}Imgs"
+        if images.is_dir():
+            return sorted(path.name for path in images.iterdir() if path.is_dir())
+        folders = (self.folder / recording.videos, self.folder / f"{recording.type}Videos")
+        videos = [path for folder in folders for path in folder.glob(recording.video("*"))]
+        return sorted({path.stem.removeprefix(f"{recording.type}_") for path in videos})
 
 
-def read_calibration(path: Path) -> tuple[Camera, ...]:
-    """The HD cameras of ``calibration_<sequence>.json``, in our convention.
+def recording_of(path: Path, cameras: Sequence[str]) -> Recording:
+    """The recording that the named cameras of a calibration are of.
+
+    Raises:
+        InputError: not a calibration, a camera is not in it, or they can't be of one scene.
+    """
+    type_of = {str(row["name"]): str(row["type"]) for row in _rows(path)}
+    missing = [name for name in cameras if name not in type_of]
+    if missing:
+        raise InputError(
+            f"{path}: there is no camera {missing}; its cameras are {sorted(type_of)[:3]} ... "
+            "Correct data.cameras or panoptic.cameras"
+        )
+    types = {type_of[name]: name for name in cameras}
+    kinects = [name for type_, name in types.items() if type_ not in RECORDINGS]
+    if kinects:
+        raise InputError(
+            f"{path}: camera {kinects[0]} is of type {type_of[kinects[0]]!r}: the Kinects record "
+            "on clocks of their own (ksynctables.json), and the data set has no poses of their "
+            "frames; choose HD cameras (00_03) or VGA cameras (01_01)"
+        )
+    if len(types) > 1:
+        raise InputError(
+            f"{path}: cameras {sorted(types.values())} are of the types {sorted(types)}: HD "
+            "cameras take 29.97 pictures a second and VGA cameras 25, so that pictures of one "
+            "number are not of one instant; choose cameras of one type"
+        )
+    return RECORDINGS[next(iter(types))]
+
+
+def _rows(path: Path) -> list[Any]:
+    """The cameras in a calibration, each with a name and a type."""
+    values = read_json(path)
+    rows = values.get("cameras") if isinstance(values, dict) else None
+    known = isinstance(rows, list) and all(
+        isinstance(row, dict) and {"name", "type"} <= set(row) for row in rows
+    )
+    if not isinstance(rows, list) or not known:
+        raise InputError(f"{path}: not a calibration, with name and type of each camera")
+    return rows
+
+
+def read_calibration(path: Path, recording: Recording = HD) -> tuple[Camera, ...]:
+    """The cameras of one recording of ``calibration_<sequence>.json``, in our convention.
 
     Raises:
         InputError: not such a file, singular intrinsics, or not a rotation.
     """
-    values = read_json(path)
-    try:
-        rows = [row for row in values["cameras"] if row["type"] == "hd"]
+    rows = [row for row in _rows(path) if row["type"] == recording.type]
+    with naming(path):
         cameras = tuple(camera_from_panoptic(row) for row in rows)
-    except (KeyError, TypeError, ValueError) as error:
-        what = str(error) if isinstance(error, InputError) else f"not a calibration ({error!r})"
-        raise InputError(f"{path}: {what}") from error
     if not cameras:
-        raise InputError(f"{path}: holds no camera of type 'hd'; fetch it again")
+        raise InputError(f"{path}: holds no camera of type {recording.type!r}; fetch it again")
     return cameras
 
 
@@ -239,30 +336,57 @@ def points_from_panoptic(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return moved
 
 
-def read_poses(path: Path, every: int) -> tuple[dict[int, People3D], dict[int, float]]:
+def read_poses(
+    path: Path, every: int, recording: Recording = HD
+) -> tuple[dict[int, People3D], dict[int, float]]:
     """The bodies of every n-th annotated frame that has any.
 
     Args:
         path: the tar file, or the folder, of ``body3DScene_XXXXXXXX.json``.
         every: n.
+        recording: whose frames they are of.
 
     Returns:
         people, and time in seconds, by frame.
+
+    Raises:
+        InputError: it is none of these, or of other frames.
     """
     people: dict[int, People3D] = {}
     times: dict[int, float] = {}
     for frame, where, text in _annotations(path, every):
         try:
             scene = json.loads(text)
+            _check_form(scene, where, recording)
             bodies = _bodies(scene["bodies"])
-            time = float(scene.get("univTime", 1000 * frame / FRAMES_PER_SECOND)) / 1000
-        except (KeyError, TypeError, ValueError) as error:
+            time = float(scene.get("univTime", 1000 * frame / recording.rate)) / 1000
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{where}: not a pose file ({error!r}); fetch it again") from error
         if len(bodies):
             people[frame], times[frame] = bodies, time
     if not people:
         raise InputError(f"{path}: no body in any of its frames; fetch it again or lower 'every'")
-    return people, times
+    return ids_apart(people, str(path)), times
+
+
+def _check_form(scene: Any, where: str, recording: Recording) -> None:
+    """Refuse poses of the older form, and of the frames of other cameras."""
+    older = [row for row in scene["bodies"] if "joints19" not in row and "joints15" in row]
+    if older:
+        raise InputError(
+            f"{where}: holds 'joints15' and no 'joints19': the older form, MPI-15, of "
+            f"{recording.older_poses}.tar, whose joints are defined otherwise. "
+            f"Fetch {recording.poses}.tar of this sequence; sequences that the host has without it "
+            "can't be used"
+        )
+    rate = str(scene.get("fpsType", recording.type))
+    if rate.startswith(tuple(set(RECORDINGS) - {recording.type})):
+        raise InputError(
+            f"{where}: 'fpsType' is {rate!r}, so that these poses are not of the frames of "
+            f"{recording.type.upper()} cameras; fetch {recording.poses}.tar"
+        )
 
 
 def _annotations(path: Path, every: int) -> Iterator[tuple[int, str, bytes]]:
@@ -288,8 +412,11 @@ def _annotations(path: Path, every: int) -> Iterator[tuple[int, str, bytes]]:
 def _bodies(rows: list[dict[str, Any]]) -> People3D:
     """The bodies of a frame; a joint of low confidence is invalid, a body without root dropped."""
     joints = np.array([row["joints19"] for row in rows], dtype=float)
+    if rows and joints.shape != (len(rows), VALUES):
+        raise ValueError(f"'joints19' holds {joints.shape[1:]} numbers, {VALUES} are expected")
     joints = joints.reshape(-1, len(JOINTS_19), 4)
-    valid = joints[..., 3] > MIN_CONFIDENCE
+    valid = (joints[..., 3] > MIN_CONFIDENCE) & np.isfinite(joints).all(-1)
+    joints[~np.isfinite(joints)] = 0.0
     kept = JOINTS_19.has_root(valid)
     return People3D(
         joints=points_from_panoptic(joints[kept, :, :3]),

@@ -6,7 +6,7 @@ or not at all; a run that was killed goes on there, and the scene appears when i
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, whole_folder, write_json
-from selfpose3d.files.scenes import Scene, Size, check_rig, write_image, write_scene
+from selfpose3d.files.poses3d import People3D
+from selfpose3d.files.scenes import Scene, Size, check_rig, read_image, write_image, write_scene
 from selfpose3d.geometry.cameras import Camera, letterbox, letterboxed
-from selfpose3d.progress import track
+from selfpose3d.progress import tell, track
 
 Image = NDArray[np.uint8]
 
@@ -101,6 +102,20 @@ class SceneInProgress:
                     f"{self.name}, camera {camera}: {got} of {len(self.frames)} frames are there; "
                     "fetch or extract its images again"
                 )
+
+    def add_images(self, path_of: Callable[[str, int], Path]) -> None:
+        """Write the frames of all cameras that lack them, from one file an image.
+
+        Args:
+            path_of: the file of a camera's frame.
+
+        Raises:
+            InputError: an image is missing, unreadable or not of the calibrated size.
+        """
+        for camera in self.cameras:
+            if not self.has(camera.name):
+                paths = ((frame, path_of(camera.name, frame)) for frame in self.frames)
+                self.add(camera.name, ((frame, read_image(path)) for frame, path in paths))
 
     def finish(self) -> None:
         """Put the complete scene in its place."""
@@ -232,6 +247,44 @@ def chosen_cameras(
             "Correct data.cameras or the calibration"
         )
     return tuple(by_name[name] for name in names)
+
+
+def ids_apart(people: Mapping[int, People3D], where: str) -> dict[int, People3D]:
+    """People by frame of whom no two of one frame share an id; it is said where two did.
+
+    The first one keeps the id. A further one has the same other id in all frames, beyond the ids
+    that there are.
+
+    Args:
+        people: of a sequence.
+        where: the file that they are from.
+    """
+    doubled = {frame: found for frame, each in people.items() if (found := _doubled(each.ids))}
+    if not doubled:
+        return dict(people)
+    beyond = 1 + int(np.ptp(np.concatenate([each.ids for each in people.values()])))
+    frame, ids = next(iter(doubled.items()))
+    tell(
+        f"{where}: in {len(doubled)} frame(s) several people have one id (frame {frame}: {ids}); "
+        f"all are kept, and the further ones are told by ids that are greater by {beyond}"
+    )
+    return {
+        frame: replace(each, ids=each.ids + beyond * _earlier(each.ids))
+        for frame, each in people.items()
+    }
+
+
+def _doubled(ids: NDArray[np.int64]) -> list[int]:
+    """The ids that are there more than once."""
+    found, counts = np.unique(ids, return_counts=True)
+    doubled: list[int] = found[counts > 1].tolist()
+    return doubled
+
+
+def _earlier(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each id, how often it is there before."""
+    same = ids[:, None] == ids
+    return np.asarray(np.tril(same, -1).sum(axis=1), dtype=np.int64)
 
 
 def _check_image(image: Image, camera: Camera, name: str, frame: int) -> None:
