@@ -324,7 +324,7 @@ class _Candidate:
     def score(self) -> float:
         """Mean cost of a sighting, what must be explained included."""
         due = PENALTY * len(self.free) + RARE.get(self.fault.kind, 0.0)
-        return (self.fitted.cost + due) / _count(self.sightings)
+        return (self.fitted.cost + due) / max(_count(self.sightings), 1)
 
 
 class _SmallFaults:
