@@ -22,6 +22,8 @@ NO_DISTORTION = np.zeros(5)
 """The Brown coefficients of a camera without distortion."""
 
 _STEPS = 20
+_BISECTIONS = 30
+"""A thousand over 2^30 is well within what Newton's method takes on."""
 _CONVERGED = 1e-12
 """Normalised distance; a thousandth of the pixel tolerance at a focal length of 1e6 px."""
 
@@ -106,13 +108,15 @@ def undistort(
     scale = _straight_radius(lens, coefficients, radius) / np.where(radius > 0, radius, 1.0)
     straight = distorted * np.where(radius > 0, scale, 1.0)[:, None]
     with np.errstate(all="ignore"):
+        good = np.zeros(len(distorted), dtype=bool)
         for _ in range(_STEPS):
-            error = distorted - distort(lens, coefficients, straight)
-            straight = straight + _solved(_slopes(lens, coefficients, straight), error)
-        error = np.abs(distorted - distort(lens, coefficients, straight)).max(-1)
+            left = np.flatnonzero(~good)
+            error = distorted[left] - distort(lens, coefficients, straight[left])
+            step = _solved(_slopes(lens, coefficients, straight[left]), error)
+            straight[left] += step
+            good[left] = (np.abs(error) <= _CONVERGED * (1 + radius[left, None])).all(-1)
         inside = np.linalg.norm(straight, axis=-1) <= fold_radius(lens, coefficients)
-        good = inside & (error <= _CONVERGED * (1 + radius))
-    return np.where(good[:, None], straight, np.nan)
+    return np.where((good & inside)[:, None], straight, np.nan)
 
 
 def _straight_radius(
@@ -121,7 +125,7 @@ def _straight_radius(
     """Straight from distorted radii by bisection; where there is none, near the fold."""
     end = min(fold_radius(lens, coefficients), 1e3)
     low, high = np.zeros_like(distorted), np.full_like(distorted, end)
-    for _ in range(60):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         below = stretch(lens, coefficients, middle) < distorted
         low, high = np.where(below, middle, low), np.where(below, high, middle)
