@@ -34,7 +34,7 @@ smoke: $(INSTALLED) ## the same at its smallest (about 3 minutes); no figure in 
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
 
 test: $(INSTALLED_DEV) ## set up, then run all tests, files side by side
-	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 gpu: ## on a machine with an NVIDIA card and torch: what it does and costs there (8 minutes)
 	PYTHONPATH=src:tests:benchmarks $(PYTHON) benchmarks/gpu.py --out results/gpu

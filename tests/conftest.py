@@ -5,7 +5,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+LONGEST = (
+    *("test_pipeline.py", "test_slurm.py", "test_examination.py", "test_own_files.py"),
+    *("test_dvc.py", "test_check_rig.py", "test_stages.py", "test_graph.py"),
+)
+"""Files of tests that take longest. They begin first where files run side by side."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they come."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 def tool_path() -> str:

@@ -19,7 +19,11 @@ from conftest import REPOSITORY, SNAKEFILE, run_snakemake, tool_path
 
 SMOKE = ("--configfile", str(REPOSITORY / "config" / "smoke.yaml"))
 NOTHING = "Nothing to be done"
-TRAINING = ("train_backbone", "train_root", "train_bodies", "train_pose_l2", "train_pose_l1")
+WITHOUT_TRUTH = ("backbone", "root", "bodies", "pose_l2", "pose_l1", "trust")
+"""Kinds of the stages of the chosen experiments; none is given the truth."""
+TRAINING = tuple(f"train_{stage}" for stage in WITHOUT_TRUTH[:-1])
+CHOSEN = ("images", "ours")
+AGAIN = (*SMOKE, "--config", f"run={{tables: [], experiments: [{', '.join(CHOSEN)}]}}")
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +108,8 @@ def test_a_wrong_value_is_refused_before_any_job_starts(tmp_path: Path) -> None:
 def test_killed_and_without_truth_it_ends_with_the_same_weights_and_metrics(
     smoke: Path, tmp_path: Path
 ) -> None:
-    """All over again from the same images: the truth is noise all along, the host's too, and a
-    training stage is killed."""
+    """Two experiments all over again from the same images: the truth is noise all along, the
+    host's too, and a training stage is killed."""
     workdir = tmp_path / "again"
     made = shutil.ignore_patterns("detections", "labels", "reconstructions")
     shutil.copytree(smoke / "data", workdir / "data", ignore=made)
@@ -117,18 +121,19 @@ def test_killed_and_without_truth_it_ends_with_the_same_weights_and_metrics(
     for path in hosts:
         rewrite(path, b"")
     kill_a_training_stage(workdir)
-    status, output = run_snakemake("trained", *SMOKE, workdir=workdir)
+    status, output = run_snakemake("trained", *AGAIN, workdir=workdir)
     assert status == 0, output[-4000:]
     first, again = weights_of(smoke), weights_of(workdir)
-    assert first.keys() == again.keys() and first
-    for stage, weights in first.items():
-        assert all(torch.equal(weights[name], again[stage][name]) for name in weights), stage
+    assert {name.partition("-")[0] for name in again} == {*WITHOUT_TRUTH}
+    for stage, weights in again.items():
+        assert all(torch.equal(weights[name], first[stage][name]) for name in weights), stage
     for path in truths:
         shutil.copy2(smoke / path.relative_to(workdir), path)
-    status, output = run_snakemake("results/metrics.json", *SMOKE, workdir=workdir)
+    status, output = run_snakemake("results/metrics.json", *AGAIN, workdir=workdir)
     assert status == 0, output[-4000:]
-    same = [(folder / "results" / "metrics.json").read_text() for folder in (smoke, workdir)]
-    assert same[0] == same[1]
+    same = [json.loads((f / "results" / "metrics.json").read_text()) for f in (smoke, workdir)]
+    assert same[1].keys() == {*CHOSEN}
+    assert all(same[0][name] == same[1][name] for name in CHOSEN)
 
 
 def drowned(path: Path) -> bytes:
@@ -150,7 +155,7 @@ def rewrite(path: Path, content: bytes) -> None:
 def kill_a_training_stage(workdir: Path) -> None:
     """Start the training and kill the first stage that has kept a state."""
     with subprocess.Popen(
-        ["snakemake", "trained", "--cores", "2", "--snakefile", str(SNAKEFILE), *SMOKE],
+        ["snakemake", "trained", "--cores", "2", "--snakefile", str(SNAKEFILE), *AGAIN],
         cwd=workdir,
         env={**os.environ, "PATH": tool_path()},
         stdout=subprocess.DEVNULL,

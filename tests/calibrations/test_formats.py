@@ -432,7 +432,7 @@ def test_the_command_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFi
         ((ours, out), "name tells no format to write; say which with --to"),
         ((ours, tmp_path / "calibration.json"), "tells several formats to write.*'Panoptic'"),
         ((ours, out, "--to", "blender"), "blender: no format of calibrations; known are"),
-        ((ours, out, "--size", "big"), "--size big: width and height"),
+        ((ours, out, "--size", "big"), "--size big: WIDTHxHEIGHT is expected"),
         ((ours, out, "--from", "Panoptic"), "no cameras with 'distCoef'"),
         ((ours, out, "--up", "w"), "--up w: it is one of"),
     ):

@@ -150,4 +150,6 @@ def test_every_kind_has_its_sentence() -> None:
     assert told[0].startswith("Warning: 1 fault was found.")
     assert told[1].startswith("Camera cam03 does not stand as its calibration says")
     assert "degrees" in told[1] and "px at the people" in told[1]
-    assert any(line.startswith("A space that holds all people: centre [") for line in told)
+    assert any(
+        line.startswith("A space that holds all people, mm: space: {centre: [") for line in told
+    )

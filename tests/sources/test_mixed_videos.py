@@ -75,7 +75,7 @@ def seen(camera: Camera, people: People3D, skeleton: Skeleton) -> People2D:
 @pytest.fixture(scope="module")
 def scene(take: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     folder = tmp_path_factory.mktemp("made") / "take"
-    prepare_videos(take, "take", None, 1, STORED, (224, 160), folder)
+    prepare_videos(take, "take", None, 1, 25.0, STORED, (224, 160), folder)
     return read_scene(folder)
 
 
