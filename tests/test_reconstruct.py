@@ -69,6 +69,16 @@ def test_one_command_makes_3d_people_of_2d_people(made: Synthetic, tmp_path: Pat
     assert "all 32 people are kept; 0 of 32" in lines[first + 3] and len(lines) == first + 5
 
 
+def test_a_file_that_is_no_parquet_is_refused_before_the_work(
+    made: Synthetic, tmp_path: Path
+) -> None:
+    (tmp_path / "people.parquet").mkdir()
+    for name in ("people.csv", "people.parquet"):
+        status, said = reconstruct(made.scene.folder, tmp_path / name)
+        assert status != 0 and f"{name}: the people become a Parquet file" in said
+        assert "People are" not in said
+
+
 def write_recording(folder: Path, fault: str) -> None:
     """Walking people and a rig with a fault, as a calibration and COCO results."""
     recording = record(41, [Planted(fault, 1, 1)], cameras=4, seconds=2.0)

@@ -258,6 +258,8 @@ def reconstruct(
     from selfpose3d.keypoints.reading import Told
     from selfpose3d.pipeline import reconstruct_files
 
+    if out.suffix != ".parquet" or out.is_dir():
+        raise InputError(f"--out {out}: the people become a Parquet file; name it people.parquet")
     told = Told(joints, parse_size(image_size, "--image-size"), first)
     world = World(units=units, up=up, size=parse_size(size, "--size"))
     for line in reconstruct_files(calibration, keypoints, out, told, world, person_score):
@@ -295,7 +297,10 @@ def refine_cameras(
 def check_rig(
     folder: Annotated[
         Path,
-        typer.Argument(help="scene folder, or a folder with a calibration and 2D people"),
+        typer.Argument(
+            help="scene folder; or a calibration: its file, or the folder in which it and the 2D "
+            "people lie"
+        ),
     ],
     people: Annotated[
         Path | None,

@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from selfpose3d.cli import app
+from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, skeleton_of, write_poses2d
 from selfpose3d.files.scenes import Scene, read_cameras, read_image, write_cameras, write_scene
 from selfpose3d.rig.inputs import read_seen
@@ -40,6 +41,13 @@ def test_a_calibration_with_people_beside_it(folder: Path, tmp_path: Path) -> No
     assert facts["sentences"][0] in done.output
     assert read_image(out / "rig.png").shape == (640, 1280, 3)
     assert [camera.name for camera in read_cameras(better)] == ["cam01", "cam02", "cam03", "cam04"]
+
+
+def test_the_calibration_itself_may_be_named(folder: Path) -> None:
+    seen = read_seen(folder / "cameras.json", folder / "people.parquet", rate=1.0)
+    assert [camera.name for camera in seen.cameras] == ["cam01", "cam02", "cam03", "cam04"]
+    with pytest.raises(InputError, match=r"cameras.json: name the 2D people with --people"):
+        read_seen(folder / "cameras.json", None, rate=1.0)
 
 
 def test_a_scene_with_its_labels_elsewhere(tmp_path: Path) -> None:

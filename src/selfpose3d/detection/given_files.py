@@ -13,8 +13,17 @@ Image = tuple[int, str]
 
 
 def given_file(parameters: Estimator, scene: Scene) -> Path:
-    """The file of a scene; the parameters see to it that an estimator that reads one has it."""
-    return Path(str(parameters.files).replace("{sequence}", scene.name))
+    """The file of a scene.
+
+    Raises:
+        InputError: the parameters name none.
+    """
+    if parameters.files is None:
+        raise InputError(
+            f"estimator.files: the estimator {parameters.name!r} reads the people of {scene.name} "
+            "from files; name them, with {sequence} in the place of the sequence's name"
+        )
+    return Path(parameters.files.replace("{sequence}", scene.name))
 
 
 def not_empty(views: Mapping[Image, People2D], scene: Scene) -> Mapping[Image, People2D]:

@@ -18,7 +18,7 @@ class Videos(Section):
     train: dict[str, str] = Field(
         default_factory=dict,
         description="folder of each training sequence by the sequence's name; it holds "
-        "<camera>.mp4 or <camera>/ and a calibration, as cameras.json or a Pose2Sim Calib.toml",
+        "<camera>.mp4 or <camera>/ and a calibration in a known format (docs/calibrations.md)",
     )
     test: dict[str, str] = Field(
         default_factory=dict, description="folder of each held-out test sequence, likewise"

@@ -19,14 +19,15 @@ LEFT_OUT: dict[str, str] = {
     "selfpose3d.tables": "It finds the code that a table names, which is a root.",
     "selfpose3d.methods.__init__": "The table of methods; the code that it names is a root.",
     "selfpose3d.methods.entry": "It says what is given to a method, and computes nothing.",
-    "selfpose3d.methods.joined.__init__": "An entry of the table of methods.",
-    "selfpose3d.methods.trust.__init__": "An entry of the table of methods.",
-    "selfpose3d.methods.voxels.__init__": "Entries of the table of methods.",
     "selfpose3d.sources.__init__": "The table of sources; the code that it names is a root.",
     "selfpose3d.sources.entry": "It says what is given to a source, and computes nothing.",
     "selfpose3d.detection.__init__": "The table of estimators; the code that it names is a root.",
     "selfpose3d.detection.entry": "It says what an estimator is, and computes nothing.",
     "selfpose3d.calibrations.entry": "It says what a format is, and computes nothing.",
+    **{
+        f"selfpose3d.methods.{path.parent.name}.__init__": "Entries of the table of methods."
+        for path in Path(__file__).parents[1].glob("methods/*/__init__.py")
+    },
 }
 """The modules that can't change a result, each with the reason. The name of a package stands for
 all in it, with ``.__init__`` for that module alone."""

@@ -365,7 +365,8 @@ def _add_stages(
             soft = _add_labels(plan, parameters, "train", "soft")
             people = _add_reconstructions(plan, parameters, soft)
         start = tuple(chain[name].id for name in stage.start(parameters, list(chain)))
-        reads = select(parameters, stage.reads(parameters))
+        space = ("space",) if people else ()  # which the people are checked against
+        reads = select(parameters, (*stage.reads(parameters), *space))
         needed = [labels.id, people.id if people else None]
         name = f"{stage.name}-{parameters.heatmaps.source}"
         chain[stage.name] = StageNode(

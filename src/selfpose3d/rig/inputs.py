@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfpose3d.calibrations import read_calibration_of
+from selfpose3d.calibrations.conversion import read_calibration
+from selfpose3d.calibrations.entry import UNTOLD
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views, read_poses2d
 from selfpose3d.files.scenes import View, read_scene
@@ -34,7 +35,8 @@ def read_seen(folder: Path, people: Path | None, rate: float) -> Seen:
     """Read a rig and its 2D people.
 
     Args:
-        folder: a scene; or a folder with a calibration, its 2D people in it or elsewhere.
+        folder: a scene; or a folder with a calibration, its 2D people in it or elsewhere; or the
+            calibration itself.
         people: labels or detections of ours (Parquet), or 2D people in any known format
             (docs/people2d.md); None for the one of ``PEOPLE`` that lies in the folder.
         rate: frames per second, where the folder is not a scene.
@@ -47,7 +49,7 @@ def read_seen(folder: Path, people: Path | None, rate: float) -> Seen:
         scene = read_scene(folder)
         times = dict(zip(scene.frames, scene.times, strict=True))
         return Seen(scene.cameras, _people(found, scene.views, scene.frames, scene.name), times)
-    cameras = read_calibration_of(folder)
+    cameras = read_calibration(folder, None, UNTOLD)[1]
     sizes = [View(camera.name, camera.width, camera.height) for camera in cameras]
     views = _people(found, sizes, None, folder.name)
     return Seen(cameras, views, {frame: frame / rate for frame in sorted({f for f, _ in views})})
@@ -57,7 +59,7 @@ def _people_in(folder: Path) -> Path:
     found = [folder / name for name in PEOPLE if (folder / name).exists()]
     if len(found) != 1:
         raise InputError(
-            f"{folder}: {len(found)} of {list(PEOPLE)} lie there; name the 2D people with --people"
+            f"{folder}: name the 2D people with --people; {len(found)} of {list(PEOPLE)} lie there"
         )
     return found[0]
 

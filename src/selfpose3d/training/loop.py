@@ -73,7 +73,7 @@ def train(run: Run, model: Step, fabric: Fabric, draw: Draw) -> None:
     Args:
         run: what and where.
         model: the training step.
-        fabric: from ``inference.devices.start_fabric``.
+        fabric: from ``training.devices.start_fabric``.
         draw: makes the batches.
 
     Raises:
