@@ -1,5 +1,6 @@
 """2D people in the forms in which estimators write them, read into cameras, frames and pixels."""
 
+import gzip
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -455,6 +456,12 @@ def test_annotations_are_recognised_after_many_other_things(tmp_path: Path) -> N
 def test_what_cannot_be_used_is_refused(tmp_path: Path, row: Any, message: str) -> None:
     (tmp_path / "all.json").write_text(json.dumps([row]))
     with pytest.raises(InputError, match=message):
+        read(tmp_path)
+
+
+def test_a_packed_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "all.json").write_bytes(gzip.compress(b"[]"))
+    with pytest.raises(InputError, match=r"all.json: packed by gzip; unpack it"):
         read(tmp_path)
 
 

@@ -176,4 +176,8 @@ def _encoding(path: Path) -> str:
     """UTF-8, with or without a byte order mark, or UTF-16 by its mark."""
     with path.open("rb") as file:
         start = file.read(2)
+    if start == b"\x1f\x8b":
+        raise InputError(
+            f"{path}: packed by gzip; unpack it (gunzip --keep) and name the JSON file"
+        )
     return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
