@@ -92,7 +92,7 @@ def write_recording(folder: Path, fault: str) -> None:
 
 def test_the_rig_is_checked_before_anything_is_made(tmp_path: Path) -> None:
     write_recording(tmp_path, "exchanged")
-    status, said = reconstruct(tmp_path, tmp_path / "p")
+    status, said = reconstruct(tmp_path, tmp_path / "p.parquet")
     assert status == 0, said
     fault = said.index("Warning: 1 fault was found. As calibrated")
     assert fault < said.index("ameras cam02 and cam04 are exchanged") < said.index("60 frames, 4 ")
@@ -124,13 +124,15 @@ def in_cm_with_y_up(folder: Path, cameras: Sequence[Camera]) -> Path:
 def test_what_a_calibration_does_not_tell_is_told_in_the_words_of_convert(
     made: Synthetic, tmp_path: Path, write: Callable, asked: str, options: Sequence[str]
 ) -> None:
-    given = ("--keypoints", made.scene.folder / PEOPLE, "--out", tmp_path / "p")
+    given = ("--keypoints", made.scene.folder / PEOPLE, "--out", tmp_path / "p.parquet")
     calibration = ("--calibration", write(tmp_path, made.scene.cameras))
     status, said = run("reconstruct", *given, *calibration)
     assert status == 1 and asked in said and "selfpose3d reconstruct takes the option, too" in said
     status, said = run("reconstruct", *given, *calibration, *options)
     assert status == 0, said
-    found = {("take", frame): each for (_, frame), each in read_poses3d(tmp_path / "p").items()}
+    found = {
+        ("take", frame): each for (_, frame), each in read_poses3d(tmp_path / "p.parquet").items()
+    }
     assert evaluate(found, made.truth)["MPJPE"] < 60
     status, said = run("reconstruct", *given, *calibration, "--size", "large")
     assert status == 1 and "--size large: WIDTHxHEIGHT is expected" in said
@@ -139,7 +141,7 @@ def test_what_a_calibration_does_not_tell_is_told_in_the_words_of_convert(
 def test_a_threshold_that_drops_everybody_is_named_with_what_keeps_them(
     made: Synthetic, tmp_path: Path
 ) -> None:
-    status, said = reconstruct(made.scene.folder, tmp_path / "p", "--person-score", 0.95)
+    status, said = reconstruct(made.scene.folder, tmp_path / "p.parquet", "--person-score", 0.95)
     assert status == 1
     assert "nobody is left; dropped 32 of 32 people: 32 with a score below" in said
     assert "(up to 0.9; labels.person_score: 0.9 keeps them)" in said
@@ -151,7 +153,7 @@ def test_people_of_one_camera_or_of_another_rig_are_refused(
     folder = made.scene.folder
     alone = {image: people for image, people in made.views.items() if image[1] == "cam1"}
     write_coco_results(folder / "alone.json", alone)
-    status, said = reconstruct(folder, tmp_path / "p", people="alone.json")
+    status, said = reconstruct(folder, tmp_path / "p.parquet", people="alone.json")
     assert status == 1 and "two cameras or more must have seen somebody" in said
     turned = [
         replace(camera, t=camera.t + np.array([3000.0 * number, 900.0 * (-1) ** number, 0.0]))
@@ -159,9 +161,9 @@ def test_people_of_one_camera_or_of_another_rig_are_refused(
     ]
     write_cameras(tmp_path / CALIBRATION, turned)
     (tmp_path / PEOPLE).write_bytes((folder / PEOPLE).read_bytes())
-    status, said = reconstruct(tmp_path, tmp_path / "p")
+    status, said = reconstruct(tmp_path, tmp_path / "p.parquet")
     assert status == 1 and "32 2D people, and nobody in 3D" in said
-    assert "max_ray_distance" in said and not (tmp_path / "p").exists()
+    assert "max_ray_distance" in said and not (tmp_path / "p.parquet").exists()
 
 
 def test_pixels_of_another_size_are_scaled_by_the_named_one(
@@ -173,14 +175,16 @@ def test_pixels_of_another_size_are_scaled_by_the_named_one(
         values[values[:, 2] > 0, :2] = 3 * values[values[:, 2] > 0, :2] + 1
         row["keypoints"] = values.ravel().tolist()
     (folder / "larger.json").write_text(json.dumps(rows))
-    status, said = reconstruct(folder, tmp_path / "p", people="larger.json")
+    status, said = reconstruct(folder, tmp_path / "p.parquet", people="larger.json")
     assert status == 1 and "--image-size" in said
     size = ("--image-size", "672x480")
-    status, said = reconstruct(folder, tmp_path / "p", *size, people="larger.json")
+    status, said = reconstruct(folder, tmp_path / "p.parquet", *size, people="larger.json")
     assert status == 0, said
-    found = {("take", frame): each for (_, frame), each in read_poses3d(tmp_path / "p").items()}
+    found = {
+        ("take", frame): each for (_, frame), each in read_poses3d(tmp_path / "p.parquet").items()
+    }
     assert evaluate(found, made.truth)["MPJPE"] < 60
-    status, said = reconstruct(folder, tmp_path / "p", "--image-size", "large")
+    status, said = reconstruct(folder, tmp_path / "p.parquet", "--image-size", "large")
     assert status == 1 and "WIDTHxHEIGHT is expected" in said
 
 
@@ -205,10 +209,10 @@ def test_feet_are_valid_where_two_views_see_them(
 ) -> None:
     folder = made.scene.folder
     write_coco_results(folder / "feet.json", with_feet(made, seen))
-    status, said = reconstruct(folder, tmp_path / "p", people="feet.json")
+    status, said = reconstruct(folder, tmp_path / "p.parquet", people="feet.json")
     assert status == 0, said
     toe, ankle = HALPE_26.index("left_big_toe"), HALPE_26.index("left_ankle")
-    for people in read_poses3d(tmp_path / "p").values():
+    for people in read_poses3d(tmp_path / "p.parquet").values():
         assert people.skeleton == HALPE_26 and np.isfinite(people.joints).all()
         assert people.valid[:, ankle].all() and (people.valid[:, toe] == valid).all()
         if valid:
