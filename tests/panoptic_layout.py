@@ -73,11 +73,14 @@ def image(camera: int, frame: int) -> np.ndarray:
     return np.full((HEIGHT, WIDTH, 3), colour(camera, frame), dtype=np.uint8)
 
 
-def write_video(path: Path, images: list[np.ndarray], rate: float = 30.0) -> None:
+def write_video(
+    path: Path, images: list[np.ndarray], rate: float = 30.0, codec: str = "mp4v"
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = images[0].shape[:2]
-    fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+    fourcc = cv2.VideoWriter.fourcc(*codec)
     writer = cv2.VideoWriter(str(path), fourcc, rate, (width, height))
+    assert writer.isOpened(), path
     for rgb in images:
         writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
     writer.release()

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -32,12 +31,7 @@ def ramp(index: int) -> np.ndarray:
 
 
 def write_as(path: Path, codec: str) -> Path:
-    fourcc = cv2.VideoWriter.fourcc(*codec)
-    writer = cv2.VideoWriter(str(path), fourcc, 30.0, (WIDTH, HEIGHT))
-    assert writer.isOpened(), path
-    for index in range(N_FRAMES):
-        writer.write(ramp(index))
-    writer.release()
+    write_video(path, [ramp(index) for index in range(N_FRAMES)], codec=codec)
     return path
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from selfpose3d.errors import InputError
-from selfpose3d.fetch.wheels import fetch_wheel_files, has_sha256
+from selfpose3d.fetch.digests import has_sha256
+from selfpose3d.fetch.wheels import fetch_wheel_files
 
 WHEEL = "mediapipe==0.10.21"
 DETECTOR = "mediapipe/modules/pose_detection/pose_detection.tflite"

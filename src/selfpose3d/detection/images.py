@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from selfpose3d.detection.given_files import Image, not_empty
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.scenes import Scene
+from selfpose3d.geometry.cameras import in_frame
 from selfpose3d.progress import track
 from selfpose3d.skeletons import Skeleton
 
@@ -61,11 +62,6 @@ def spread(
         yield from track(results, description, total=len(tasks), unit="images")
 
 
-def in_image(points: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """(...) which of the points (..., 2), px, lie in an image of ``shape`` (H, W, ...)."""
-    return np.asarray(((points >= 0) & (points <= (shape[1] - 1, shape[0] - 1))).all(-1))
-
-
 def with_fractions(
     points: NDArray[np.floating],
     scores: NDArray[np.floating],
@@ -83,7 +79,8 @@ def with_fractions(
         shape: (H, W, ...) of the image.
     """
     cut, people = (np.asarray(each, np.float64).clip(0, 1) for each in (scores, person_scores))
-    return People2D(np.asarray(points, np.float64), cut * in_image(points, shape), people, skeleton)
+    inside = in_frame(points, width=shape[1], height=shape[0])
+    return People2D(np.asarray(points, np.float64), cut * inside, people, skeleton)
 
 
 class _Reader:

@@ -20,8 +20,8 @@ from selfpose3d.detection.blazepose import (
     Roi,
     weight_paths,
 )
-from selfpose3d.detection.images import in_image
 from selfpose3d.files.poses2d import People2D
+from selfpose3d.geometry.cameras import in_frame
 from selfpose3d.parameters import BlazePose
 from selfpose3d.skeletons import BLAZEPOSE_33, COCO_17
 
@@ -174,7 +174,8 @@ def as_people(bodies: Sequence[Body], shape: tuple[int, ...]) -> People2D:
     found = zip(*(body.landmarks() for body in bodies), strict=True)
     points, scores = (np.stack(values) for values in found)
     presence = np.array([body.presence for body in bodies])
-    return People2D(points, scores * in_image(points, shape), presence, BLAZEPOSE_33)
+    inside = in_frame(points, width=shape[1], height=shape[0])
+    return People2D(points, scores * inside, presence, BLAZEPOSE_33)
 
 
 def joined(people: People2D, more: People2D) -> People2D:

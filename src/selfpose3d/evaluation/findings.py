@@ -33,7 +33,7 @@ def findings(report: Mapping[str, Any], dropped: str, limit: str) -> list[str]:
     nobodys = f"{unexplained} of {everything['labels']} 2D people are nobody's in 3D ({limit})"
     return [
         f"{report['frames']} frames, {len(cameras)} cameras, {everything['labels']} 2D people",
-        f"{_total(counts)} people in 3D; people per frame: {per_frame} frames",
+        f"{total_people(report)} people in 3D; people per frame: {per_frame} frames",
         "median reprojection and share of 2D people explained: "
         + "; ".join(f"{name} {_camera(row)}" for name, row in cameras.items()),
         f"{dropped}; {nobodys}",
@@ -53,7 +53,7 @@ def warnings_of(report: Mapping[str, Any]) -> list[str]:
     told = [f"All cameras: {of_all}. {LOOK}."] if of_all else []
     told += [f"Camera {name}: {faults}." for name, faults in of_cameras.items() if faults]
     most = max((_per_image(row) for row in report["cameras"].values()), default=0.0)
-    people = _total(_people_per_frame(report)) / max(report["frames"], 1)
+    people = total_people(report) / max(report["frames"], 1)
     if people > CROWDED * most:
         told.append(
             f"There are {people:.1f} people per frame in 3D, and no camera shows more than "
@@ -86,8 +86,9 @@ def _people_per_frame(report: Mapping[str, Any]) -> dict[int, int]:
     return {int(people): frames for people, frames in report["people_per_frame"].items()}
 
 
-def _total(counts: Mapping[int, int]) -> int:
-    return sum(people * frames for people, frames in counts.items())
+def total_people(report: Mapping[str, Any]) -> int:
+    """How many 3D people a reprojection report counts over all frames."""
+    return sum(people * frames for people, frames in _people_per_frame(report).items())
 
 
 def _per_image(row: Mapping[str, Any]) -> float:

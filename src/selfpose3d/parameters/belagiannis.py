@@ -5,10 +5,19 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from selfpose3d.parameters.section import UNKEYED, Positive, Section, check_names
+from selfpose3d.parameters.section import Retries, Section, Timeout, check_names
 
 Range = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
 """First and last frame."""
+Parts = dict[str, tuple[Range, ...]]
+TrainParts = Annotated[
+    Parts,
+    Field(
+        description="first and last frames of the parts that a training sequence is made of, by "
+        "the sequence's name; [] leaves a sequence out"
+    ),
+]
+TestParts = Annotated[Parts, Field(description="the same of the test sequences")]
 HOST = "https://www.campar.in.tum.de/public_datasets/2014_cvpr_belagiannis"
 
 
@@ -20,20 +29,10 @@ class Belagiannis(Section):
         description="address of the host; or file:// and the folder that holds the archive, or "
         "what is unpacked from it",
     )
-    train: dict[str, tuple[Range, ...]] = Field(
-        default_factory=dict,
-        description="first and last frames of the parts that a training sequence is made of, by "
-        "the sequence's name; [] leaves a sequence out",
-    )
-    test: dict[str, tuple[Range, ...]] = Field(
-        default_factory=dict, description="the same of the test sequences"
-    )
-    retries: Annotated[int, Field(ge=0), UNKEYED] = Field(
-        8, description="number of retries of the download"
-    )
-    timeout: Annotated[Positive, UNKEYED] = Field(
-        30.0, description="time without a byte after which the download is retried, s"
-    )
+    train: TrainParts = Field(default_factory=dict)
+    test: TestParts = Field(default_factory=dict)
+    retries: Retries = 8
+    timeout: Timeout = 30.0
 
     @model_validator(mode="after")
     def _sequences_are_different_frames(self) -> "Belagiannis":
@@ -52,24 +51,12 @@ class Belagiannis(Section):
 class Shelf(Belagiannis):
     """Shelf (Belagiannis et al. 2014): test frames as published, training on all others."""
 
-    train: dict[str, tuple[Range, ...]] = Field(
-        {"shelf_train": ((0, 299), (601, 3199))},
-        description="first and last frames of the parts that a training sequence is made of, by "
-        "the sequence's name; [] leaves a sequence out",
-    )
-    test: dict[str, tuple[Range, ...]] = Field(
-        {"shelf_test": ((300, 600),)}, description="the same of the test sequences"
-    )
+    train: TrainParts = Field({"shelf_train": ((0, 299), (601, 3199))})
+    test: TestParts = Field({"shelf_test": ((300, 600),)})
 
 
 class Campus(Belagiannis):
     """Campus (Belagiannis et al. 2014): test frames as published, training on all others."""
 
-    train: dict[str, tuple[Range, ...]] = Field(
-        {"campus_train": ((0, 349), (471, 649), (751, 1999))},
-        description="first and last frames of the parts that a training sequence is made of, by "
-        "the sequence's name; [] leaves a sequence out",
-    )
-    test: dict[str, tuple[Range, ...]] = Field(
-        {"campus_test": ((350, 470), (650, 750))}, description="the same of the test sequences"
-    )
+    train: TrainParts = Field({"campus_train": ((0, 349), (471, 649), (751, 1999))})
+    test: TestParts = Field({"campus_test": ((350, 470), (650, 750))})

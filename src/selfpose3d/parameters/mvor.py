@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from selfpose3d.parameters.section import UNKEYED, Positive, Section, check_names
+from selfpose3d.parameters.section import Retries, Section, Timeout, check_names
 
 Days = tuple[Annotated[int, Field(ge=1, le=4)], ...]
 
@@ -29,12 +29,8 @@ class Mvor(Section):
     test: dict[str, Days] = Field(
         {"mvor_test": (1, 2, 3, 4)}, description="the same of the test sequences"
     )
-    retries: Annotated[int, Field(ge=0), UNKEYED] = Field(
-        8, description="number of retries per file"
-    )
-    timeout: Annotated[Positive, UNKEYED] = Field(
-        30.0, description="time without a byte after which a file is retried, s"
-    )
+    retries: Retries = 8
+    timeout: Timeout = 30.0
 
     @model_validator(mode="after")
     def _days_are_of_one_split(self) -> "Mvor":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from selfpose3d.parameters.section import UNKEYED, Count, Positive, Section
+from selfpose3d.parameters.section import UNKEYED, Count, Retries, Section, Timeout
 
 
 class Panoptic(Section):
@@ -39,9 +39,5 @@ class Panoptic(Section):
     parallel: Annotated[Count, UNKEYED] = Field(
         4, description="number of files fetched at the same time"
     )
-    retries: Annotated[int, Field(ge=0), UNKEYED] = Field(
-        8, description="number of retries per file"
-    )
-    timeout: Annotated[Positive, UNKEYED] = Field(
-        30.0, description="time without a byte after which a file is retried, s"
-    )
+    retries: Retries = 8
+    timeout: Timeout = 30.0

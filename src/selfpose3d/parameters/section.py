@@ -55,6 +55,11 @@ class Mark(Enum):
 
 UNKEYED, CHOICE = Mark.UNKEYED, Mark.CHOICE
 
+Retries = Annotated[int, Field(ge=0, description="number of retries per file"), UNKEYED]
+Timeout = Annotated[
+    Positive, Field(description="time without a byte after which a file is retried, s"), UNKEYED
+]
+
 
 def marks_of(field: FieldInfo) -> set[Mark]:
     """The marks of a field."""

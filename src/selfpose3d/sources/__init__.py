@@ -4,7 +4,7 @@ Each source turns what it finds into scenes, and into 3D truth if there is any. 
 imports none of the sources' code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,23 @@ from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
     from selfpose3d.parameters import Parameters
+
+
+def _sequences_of(section: str) -> "Callable[[Parameters], tuple[Sequence[str], Sequence[str]]]":
+    """The training and the test sequences that a section names."""
+
+    def sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
+        own = getattr(parameters, section)
+        return _names(own.train), _names(own.test)
+
+    return sequences
+
+
+def _names(sequences: Sequence[str] | Mapping[str, object]) -> Sequence[str]:
+    """Names of sequences; of those that are made of parts, the ones that have any."""
+    if isinstance(sequences, Mapping):
+        return tuple(name for name, parts in sequences.items() if parts != ())
+    return sequences
 
 
 def _numbered(name: str, count: int) -> tuple[str, ...]:
@@ -36,27 +53,14 @@ def _studio_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequ
     return ("data.source", *kept_frames(split))
 
 
-def _panoptic_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
-    return parameters.panoptic.train, parameters.panoptic.test
-
-
 def _panoptic_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     chosen = () if parameters.data.cameras else ("panoptic.cameras",)
     fetched = ("panoptic.url", "panoptic.parallel", "panoptic.retries", "panoptic.timeout")
     return ("data.source", *kept_frames(split), *chosen, *fetched)
 
 
-def _named(sequences: Mapping[str, Sequence[object]]) -> tuple[str, ...]:
-    """The sequences that are made of anything."""
-    return tuple(name for name, parts in sequences.items() if parts)
-
-
 def _belagiannis(name: str, title: str) -> Source:
     """Shelf or Campus: two data sets of one layout."""
-
-    def sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
-        section = getattr(parameters, name)
-        return _named(section.train), _named(section.test)
 
     def reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
         own = ("url", "retries", "timeout", f"{split}.{sequence}")
@@ -68,17 +72,13 @@ def _belagiannis(name: str, title: str) -> Source:
 
     return Source(
         title=title,
-        sequences=sequences,
+        sequences=_sequences_of(name),
         reads=reads,
         prepare=Step(f"selfpose3d.sources.belagiannis:prepare_{name}"),
         has_truth=True,
         downloads=True,
         frames=frames,
     )
-
-
-def _mvor_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
-    return _named(parameters.mvor.train), _named(parameters.mvor.test)
 
 
 def _mvor_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
@@ -89,10 +89,6 @@ def _mvor_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequen
 def _mvor_frames(parameters: "Parameters", split: Split) -> int:
     """The days are of 57 to 330 frames."""
     return max((330 * len(days) for days in getattr(parameters.mvor, split).values()), default=0)
-
-
-def _video_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
-    return tuple(parameters.videos.train), tuple(parameters.videos.test)
 
 
 def _video_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
@@ -113,10 +109,6 @@ def _video_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     for path in recordings_in(folder):
         found += images_in(path) if path.is_dir() else [path]
     return sorted(str(path) for path in found) or (str(folder),)
-
-
-def _keypoint_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
-    return parameters.keypoints.train, parameters.keypoints.test
 
 
 def _keypoint_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
@@ -155,7 +147,7 @@ SOURCES: Table[Source] = extensible(
         ),
         "panoptic": Source(
             title="CMU Panoptic",
-            sequences=_panoptic_sequences,
+            sequences=_sequences_of("panoptic"),
             reads=_panoptic_reads,
             prepare=Step("selfpose3d.sources.panoptic:prepare_panoptic"),
             has_truth=True,
@@ -165,7 +157,7 @@ SOURCES: Table[Source] = extensible(
         "campus": _belagiannis("campus", "Campus"),
         "mvor": Source(
             title="MVOR",
-            sequences=_mvor_sequences,
+            sequences=_sequences_of("mvor"),
             reads=_mvor_reads,
             prepare=Step("selfpose3d.sources.mvor:prepare_mvor"),
             has_truth=True,
@@ -174,7 +166,7 @@ SOURCES: Table[Source] = extensible(
         ),
         "videos": Source(
             title="Own cameras",
-            sequences=_video_sequences,
+            sequences=_sequences_of("videos"),
             reads=_video_reads,
             prepare=Step("selfpose3d.sources.videos:prepare_own_videos"),
             has_truth=False,
@@ -182,7 +174,7 @@ SOURCES: Table[Source] = extensible(
         ),
         "keypoints": Source(
             title="Own 2D people",
-            sequences=_keypoint_sequences,
+            sequences=_sequences_of("keypoints"),
             reads=_keypoint_reads,
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=False,

@@ -107,7 +107,8 @@ def prepare_campus(inputs: PrepareInputs) -> None:
 def _prepare(inputs: PrepareInputs, layout: Layout, given: Belagiannis) -> None:
     assert inputs.truth is not None
     data, name = inputs.parameters.data, inputs.sequence
-    frames = _frames(getattr(given, inputs.split), name, getattr(data, f"{inputs.split}_every"))
+    ranges, every = inputs.own_part(layout.source), getattr(data, f"{inputs.split}_every")
+    frames = tuple(frame for first, last in ranges for frame in range(first, last + 1))[::every]
     patience = Patience(given.retries, given.timeout)
     folder = unpacked(layout.archive, given.url, inputs.cache, patience)
     people = read_actors(folder / TRUTH, frames)
@@ -125,16 +126,6 @@ def _prepare(inputs: PrepareInputs, layout: Layout, given: Belagiannis) -> None:
     making.add_images(lambda camera, frame: layout.path(folder, camera, frame))
     write_poses3d(inputs.truth, {(name, frame): each for frame, each in people.items()})
     making.finish()
-
-
-def _frames(
-    sequences: dict[str, tuple[tuple[int, int], ...]], name: str, every: int
-) -> tuple[int, ...]:
-    """Every n-th frame of the parts that a sequence is made of."""
-    if name not in sequences:
-        raise InputError(f"--sequence {name}: the parameters name {sorted(sequences)}")
-    frames = [frame for first, last in sequences[name] for frame in range(first, last + 1)]
-    return tuple(frames[::every])
 
 
 def read_rig(folder: Path, layout: Layout) -> tuple[Camera, ...]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from selfpose3d.errors import InputError
 from selfpose3d.tables import Step
 
 if TYPE_CHECKING:
@@ -34,6 +35,20 @@ class PrepareInputs:
     truth: Path | None = None
     host: Path | None = None
     cache: Path = Path("data/cache")
+
+    def own_part(self, section: str) -> Any:
+        """What a section of the parameters says of the sequence, under its split.
+
+        Raises:
+            InputError: it does not name the sequence there.
+        """
+        named = getattr(getattr(self.parameters, section), self.split)
+        if self.sequence not in named:
+            raise InputError(
+                f"--sequence {self.sequence}: {section}.{self.split} names {sorted(named)}; give "
+                "one of them, or the other --split"
+            )
+        return named[self.sequence]
 
 
 @dataclass(frozen=True)

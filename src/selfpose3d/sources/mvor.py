@@ -61,15 +61,13 @@ def prepare_mvor(inputs: PrepareInputs) -> None:
     """Make days of MVOR a scene and its truth."""
     assert inputs.truth is not None
     given, data = inputs.parameters.mvor, inputs.parameters.data
-    days = getattr(given, inputs.split)
-    if inputs.sequence not in days:
-        raise InputError(f"--sequence {inputs.sequence}: the parameters name {sorted(days)}")
+    days = inputs.own_part("mvor")
     patience = Patience(given.retries, given.timeout)
     address = f"{given.annotations.rstrip('/')}/{ANNOTATIONS}"
     path = fetch(address, downloads(inputs.scene) / ANNOTATIONS, "json", patience)
     rig = read_mvor(path)
     every = getattr(data, f"{inputs.split}_every")
-    instants = read_instants(path, days[inputs.sequence], [c.name for c in rig])[::every]
+    instants = read_instants(path, days, [c.name for c in rig])[::every]
     folder = unpacked(IMAGES, given.url, inputs.cache, patience)
     making = SceneInProgress(
         scene=inputs.scene,

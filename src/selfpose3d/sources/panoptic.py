@@ -183,7 +183,7 @@ def prepare_sequence(
         network_size=network_size,
     )
     making.start()
-    lacking = [camera.name for camera in making.cameras if not making.has(camera.name)]
+    lacking = [camera.name for camera in making.lacking]
     in_parallel(partial(_add_camera, making, host, recording), lacking, parallel)
     write_poses3d(truth, {(sequence, frame): bodies for frame, bodies in people.items()})
     making.finish()

@@ -68,9 +68,10 @@ class SceneInProgress:
             shutil.rmtree(self.folder / "frames", ignore_errors=True)
             write_json(path, plan)
 
-    def has(self, camera: str) -> bool:
-        """Whether all frames of a camera are in."""
-        return (self.folder / "frames" / camera).is_dir()
+    @property
+    def lacking(self) -> list[Camera]:
+        """The cameras whose frames are not in yet."""
+        return [each for each in self.cameras if not (self.folder / "frames" / each.name).is_dir()]
 
     def add(self, camera: str, images: Iterable[tuple[int, Image]]) -> None:
         """Write the frames of a camera at both sizes.
@@ -112,16 +113,15 @@ class SceneInProgress:
         Raises:
             InputError: an image is missing, unreadable or not of the calibrated size.
         """
-        for camera in self.cameras:
-            if not self.has(camera.name):
-                paths = ((frame, path_of(camera.name, frame)) for frame in self.frames)
-                self.add(camera.name, ((frame, read_image(path)) for frame, path in paths))
+        for camera in self.lacking:
+            paths = ((frame, path_of(camera.name, frame)) for frame in self.frames)
+            self.add(camera.name, ((frame, read_image(path)) for frame, path in paths))
 
     def finish(self) -> None:
         """Put the complete scene in its place."""
-        lacking = [camera.name for camera in self.cameras if not self.has(camera.name)]
-        if lacking:
-            raise ValueError(f"{self.name}: cameras {lacking} were not added")
+        if self.lacking:
+            names = [camera.name for camera in self.lacking]
+            raise ValueError(f"{self.name}: cameras {names} were not added")
         stored = [letterboxed(camera, *self.stored_size) for camera in self.cameras]
         facts = (self.name, self.source, stored, self.frames, self.times, self.network_size)
         scene = Scene.calibrated(self.folder, *facts)

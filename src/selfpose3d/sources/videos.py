@@ -33,14 +33,8 @@ from selfpose3d.sources.recordings import (
 def prepare_own_videos(inputs: PrepareInputs) -> None:
     """Make a folder of videos a scene: the one that ``videos.<split>`` names for the sequence."""
     data = inputs.parameters.data
-    folders = getattr(inputs.parameters.videos, inputs.split)
-    if inputs.sequence not in folders:
-        raise InputError(
-            f"--sequence {inputs.sequence}: videos.{inputs.split} names {sorted(folders)}; give "
-            "one of them, or the other --split"
-        )
     prepare_videos(
-        folder=Path(folders[inputs.sequence]),
+        folder=Path(inputs.own_part("videos")),
         name=inputs.sequence,
         cameras=data.cameras,
         every=getattr(data, f"{inputs.split}_every"),
@@ -137,7 +131,7 @@ def write_recordings(
         network_size=network_size,
     )
     making.start()
-    for camera, recording in zip(cameras, recordings, strict=True):
-        if not making.has(camera.name):
-            making.add(camera.name, recording.read(frames))
+    recorded = {camera.name: each for camera, each in zip(cameras, recordings, strict=True)}
+    for camera in making.lacking:
+        making.add(camera.name, recorded[camera.name].read(frames))
     making.finish()
