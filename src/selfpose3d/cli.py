@@ -8,13 +8,17 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import ALSO_VARIABLE, Parameters, parse_selected
+from selfpose3d.parameters import ALSO_VARIABLE, Parameters, TrainingFree, parse_selected
 from selfpose3d.progress import announce, open_console
+
+if TYPE_CHECKING:
+    from selfpose3d.calibrations import World
+    from selfpose3d.keypoints.reading import Told
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -50,6 +54,21 @@ UpOption = Annotated[
 SizeOption = Annotated[
     str | None,
     typer.Option(help="WIDTHxHEIGHT of the images, for formats of calibrations that lack it"),
+]
+ImageSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="WIDTHxHEIGHT of the images that the 2D people are given in, if other than the "
+        "calibration's"
+    ),
+]
+JointsOption = Annotated[
+    str | None,
+    typer.Option(help="joint set of the 2D people where files do not tell: body25b, ..."),
+]
+FirstOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=1, help="number of the first image where files do not tell: 0, 1"),
 ]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -222,24 +241,20 @@ def reconstruct(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file of 3D people to write")],
-    image_size: Annotated[
-        str | None,
-        typer.Option(
-            help="WIDTHxHEIGHT of the images that the 2D people are given in, if other than the "
-            "calibration's"
-        ),
-    ] = None,
-    joints: Annotated[
-        str | None,
-        typer.Option(help="joint set of the 2D people where files do not tell: body25b, ..."),
-    ] = None,
-    first: Annotated[
-        int | None,
-        typer.Option(min=0, max=1, help="number of the first image where files do not tell: 0, 1"),
-    ] = None,
+    image_size: ImageSizeOption = None,
+    joints: JointsOption = None,
+    first: FirstOption = None,
     person_score: Annotated[
         float, typer.Option(min=0, max=1, help="lowest score of a 2D person who is used")
     ] = 0.0,
+    max_ray_distance: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            help="largest mean distance, mm, between the rays of two 2D people who are one person; "
+            "raise it for a rough calibration",
+        ),
+    ] = TrainingFree().max_ray_distance,
     units: UnitsOption = None,
     up: UpOption = None,
     size: SizeOption = None,
@@ -250,21 +265,36 @@ def reconstruct(
     training, parameters or pictures. The file has a row a joint: sequence, frame (as
     the input numbers it), person, joint, x, y, z in mm, score (views' worth of 2D people behind
     the person) and valid. The joints are those of the 2D people; the file's metadata name them.
+    person counts the people of one frame and is no track: 0 may be somebody else a frame later.
 
     selfpose3d reconstruct --calibration Calib.toml --keypoints pose/ --out people.parquet
     """
-    from selfpose3d.calibrations import World
-    from selfpose3d.calibrations.conversion import parse_size
-    from selfpose3d.keypoints.reading import Told
     from selfpose3d.pipeline import reconstruct_files
 
     if out.suffix != ".parquet" or out.is_dir():
         raise InputError(f"--out {out}: the people become a Parquet file; name it people.parquet")
-    told = Told(joints, parse_size(image_size, "--image-size"), first)
-    world = World(units=units, up=up, size=parse_size(size, "--size"))
-    for line in reconstruct_files(calibration, keypoints, out, told, world, person_score):
+    told, world = _told(joints, image_size, first), _world(units, up, size)
+    for line in reconstruct_files(
+        calibration, keypoints, out, told, world, person_score, max_ray_distance
+    ):
         typer.echo(line)
     typer.echo(f"written: {out}")
+
+
+def _told(joints: str | None, image_size: str | None, first: int | None) -> "Told":
+    """What the options say of 2D people."""
+    from selfpose3d.calibrations.conversion import parse_size
+    from selfpose3d.keypoints.reading import Told
+
+    return Told(joints, parse_size(image_size, "--image-size"), first)
+
+
+def _world(units: str | None, up: str | None, size: str | None) -> "World":
+    """What the options say of a calibration."""
+    from selfpose3d.calibrations import World
+    from selfpose3d.calibrations.conversion import parse_size
+
+    return World(units=units, up=up, size=parse_size(size, "--size"))
 
 
 @command("reconstruct-scenes")
@@ -333,6 +363,12 @@ def check_rig(
             help="YAML file or JSON of the parameters, to say whether people are in their space",
         ),
     ] = None,
+    image_size: ImageSizeOption = None,
+    joints: JointsOption = None,
+    first: FirstOption = None,
+    units: UnitsOption = None,
+    up: UpOption = None,
+    size: SizeOption = None,
 ) -> None:
     """Examine calibrated cameras by the 2D people that they see, and say what is wrong.
 
@@ -344,7 +380,10 @@ def check_rig(
     from selfpose3d.pipeline import check_rig_folder
 
     space = parse_selected(parameters).space if parameters else None
-    for sentence in check_rig_folder(folder, people, rate, out, refine, focal_lengths, space):
+    told, world = _told(joints, image_size, first), _world(units, up, size)
+    for sentence in check_rig_folder(
+        folder, people, rate, told, world, out, refine, focal_lengths, space
+    ):
         typer.echo(sentence)
         announce(f"{folder.name}: {sentence}")
 
@@ -683,16 +722,9 @@ def calibration_convert(
     size: SizeOption = None,
 ) -> None:
     """Convert a calibration; its unit and axes are asked for where the file doesn't tell them."""
-    from selfpose3d.calibrations import World
-    from selfpose3d.calibrations.conversion import (
-        parse_size,
-        read_calibration,
-        summary,
-        write_calibration,
-    )
+    from selfpose3d.calibrations.conversion import read_calibration, summary, write_calibration
 
-    world = World(units=units, up=up, size=parse_size(size, "--size"))
-    found, cameras = read_calibration(given, source, world)
+    found, cameras = read_calibration(given, source, _world(units, up, size))
     written = write_calibration(out, target, cameras)
     typer.echo(f"{given} ({found}) -> {out} ({written}): {summary(cameras)}")
 

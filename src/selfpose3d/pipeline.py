@@ -136,7 +136,8 @@ def reconstruct_files(
     out: Path,
     told: "Told",
     world: "World",
-    person_score: float = 0.0,
+    person_score: float,
+    max_ray_distance: float,
 ) -> Iterator[str]:
     """Reconstruct 3D people from a calibration and 2D people, without parameters or pictures.
 
@@ -149,6 +150,7 @@ def reconstruct_files(
         told: what the user says of the 2D people.
         world: what the user says of the calibration.
         person_score: lowest score of a 2D person who is used.
+        max_ray_distance: as ``training_free.max_ray_distance``, mm.
 
     Yields:
         what the check found, then what the reconstruction found, in sentences and lines.
@@ -156,7 +158,7 @@ def reconstruct_files(
     Raises:
         InputError: a file can't be used, or nobody is left.
     """
-    from selfpose3d.detection.filters import losses, make_labels
+    from selfpose3d.detection.filters import Remedies, losses, make_labels
     from selfpose3d.evaluation.findings import findings
     from selfpose3d.evaluation.reprojection import reprojection_report
     from selfpose3d.reconstruction.training_free import reconstruct_scene
@@ -168,32 +170,35 @@ def reconstruct_files(
     rate = Data().frame_rate  # which no frame's reconstruction depends on
     scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size, rate)
     yield from check(cameras, found, dict(zip(scene.frames, scene.times, strict=True)))[1]
-    settings, free = LabelSettings(person_score=person_score), TrainingFree()
+    settings = LabelSettings(person_score=person_score)
+    free = TrainingFree(max_ray_distance=max_ray_distance)
     skeleton = named_or(ESTIMATORS_OWN, found.skeleton)
-    lost = losses(found, settings, "soft", f"{keypoints}: --person-score {person_score:g}")
+    remedies = Remedies(
+        "--person-score {} keeps them", "let the estimator write joints of low scores, too"
+    )
+    lost = losses(found, settings, "soft", str(keypoints), remedies)
     labels = make_labels(found, settings, "soft", skeleton)
     people = reconstruct_scene(scene, labels, free)
-    _check_anybody(people, labels, free, str(keypoints))
+    limit = _limit(free, "--max-ray-distance")
+    _check_anybody(people, labels, limit, str(keypoints))
     write_poses3d(out, people)
     report = reprojection_report(scene, labels, people)
-    dropped = lost.said(settings).replace("labels.person_score", "--person-score")
-    yield from findings(report, dropped, _limit(free))
+    yield from findings(report, lost.said(settings), limit)
 
 
-def _limit(settings: TrainingFree) -> str:
+def _limit(settings: TrainingFree, raised_by: str) -> str:
     return (
         f"seen by fewer than {settings.min_views} views, or their rays pass farther than "
-        f"{settings.max_ray_distance:g} mm from those of the others: training_free.min_views, "
-        ".max_ray_distance"
+        f"{settings.max_ray_distance:g} mm from those of the others: {raised_by}"
     )
 
 
-def _check_anybody(people: Frames, labels: Views, settings: TrainingFree, where: str) -> None:
+def _check_anybody(people: Frames, labels: Views, limit: str, where: str) -> None:
     """Refuse a reconstruction without anybody where there are 2D people."""
     count = sum(len(seen) for seen in labels.values())
     if count and not any(len(present) for present in people.values()):
         raise InputError(
-            f"{where}: {count} 2D people, and nobody in 3D ({_limit(settings)}); look at the "
+            f"{where}: {count} 2D people, and nobody in 3D ({limit}); look at the "
             "calibration (direction of R and t, units, names of the cameras, principal points), at "
             "the size of the images that the people are given in, and whether the frames' numbers "
             "are those of one instant in all cameras"
@@ -210,11 +215,12 @@ def reconstruct_sequences(
     """
     from selfpose3d.reconstruction.training_free import reconstruct_scene
 
+    limit = _limit(parameters, "training_free.min_views, .max_ray_distance")
     with whole_folder(out) as folder:
         for scene in track([read_scene(path) for path in scenes], "scenes", unit="scenes"):
             views = read_labels(labels, scene)
             people = reconstruct_scene(scene, views, parameters)
-            _check_anybody(people, views, parameters, str(scene.folder))
+            _check_anybody(people, views, limit, str(scene.folder))
             write_poses3d(people_file(folder, scene.name), people)
 
 
@@ -270,6 +276,8 @@ def check_rig_folder(
     folder: Path,
     people: Path | None,
     rate: float,
+    told: "Told",
+    world: "World",
     out: Path | None,
     refined: Path | None,
     focal_lengths: bool,
@@ -281,6 +289,8 @@ def check_rig_folder(
         folder: a scene, or a folder with a calibration and 2D people.
         people: the 2D people, if they lie elsewhere.
         rate: frames per second, where the folder is not a scene.
+        told: what the user says of the 2D people.
+        world: what the user says of the calibration.
         out: folder for ``rig.json`` and ``rig.png``.
         refined: the cameras.json to write with refined poses.
         focal_lengths: whether focal lengths are refined as well.
@@ -295,12 +305,12 @@ def check_rig_folder(
     from selfpose3d.rig.refinement import refine
     from selfpose3d.rig.report import refinement_sentence, write_examination
 
-    seen = read_seen(folder, people, rate)
+    seen = read_seen(folder, people, rate, told, world)
     looked_in = (space.centre, space.size) if space else None
-    found, told = check(seen.cameras, seen.views, seen.times, looked_in)
+    found, said = check(seen.cameras, seen.views, seen.times, looked_in)
     if out is not None:
-        write_examination(out, found, told)
-    yield from told
+        write_examination(out, found, said)
+    yield from said
     if refined is not None:
         better = refine(seen.cameras, seen.views, seen.times, focal_lengths)
         if not better.kept_given:

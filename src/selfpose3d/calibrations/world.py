@@ -135,7 +135,7 @@ def _convert(where: str, option: str) -> str:
     """The command that says what a file doesn't; its result takes the file's place."""
     return (
         f"selfpose3d calibration convert {where} cameras.json {option} (to be put or named in the "
-        "place of this file; selfpose3d reconstruct takes the option, too)"
+        "place of this file; selfpose3d reconstruct and check-rig take the option, too)"
     )
 
 
