@@ -127,7 +127,9 @@ def test_what_a_calibration_does_not_tell_is_told_in_the_words_of_convert(
     given = ("--keypoints", made.scene.folder / PEOPLE, "--out", tmp_path / "p.parquet")
     calibration = ("--calibration", write(tmp_path, made.scene.cameras))
     status, said = run("reconstruct", *given, *calibration)
-    assert status == 1 and asked in said and "reconstruct and check-rig take the option, too" in said
+    assert (
+        status == 1 and asked in said and "reconstruct and check-rig take the option, too" in said
+    )
     status, said = run("reconstruct", *given, *calibration, *options)
     assert status == 0, said
     found = {

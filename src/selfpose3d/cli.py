@@ -197,6 +197,8 @@ def label(
 
     for line in label_sequences(parse_selected(parameters).labels, kind, detections, out):
         typer.echo(line)
+        if line.startswith("Warning: "):
+            announce(line)
 
 
 @command("label-quality")

@@ -107,11 +107,13 @@ def label_sequences(
     where ``labels.noise`` asks for it.
 
     Returns:
-        for each sequence a line that says who was dropped, and by which threshold.
+        for each sequence warnings of people who are there twice, and a line that says who was
+        dropped, and by which threshold.
 
     Raises:
         InputError: of a sequence with people nobody is left.
     """
+    from selfpose3d.detection.doubles import doubled_people
     from selfpose3d.detection.filters import in_skeleton, losses, make_labels, with_noise
 
     if kind not in ("soft", "hard"):
@@ -120,6 +122,7 @@ def label_sequences(
     with whole_folder(out) as folder:
         for path in detections:
             found: Views = read_poses2d(path)
+            said += [f"Warning: {path.stem}: {each}." for each in doubled_people(found)]
             skeleton = named_or(labels.skeleton, skeleton_of(found, str(path)))
             views: Views = in_skeleton(found, skeleton)
             if labels.noise:
@@ -158,6 +161,7 @@ def reconstruct_files(
     Raises:
         InputError: a file can't be used, or nobody is left.
     """
+    from selfpose3d.detection.doubles import doubled_people
     from selfpose3d.detection.filters import Remedies, losses, make_labels
     from selfpose3d.evaluation.findings import findings
     from selfpose3d.evaluation.reprojection import reprojection_report
@@ -170,6 +174,7 @@ def reconstruct_files(
     rate = Data().frame_rate  # which no frame's reconstruction depends on
     scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size, rate)
     yield from check(cameras, found, dict(zip(scene.frames, scene.times, strict=True)))[1]
+    yield from (f"Warning: {sentence}." for sentence in doubled_people(found))
     settings = LabelSettings(person_score=person_score)
     free = TrainingFree(max_ray_distance=max_ray_distance)
     skeleton = named_or(ESTIMATORS_OWN, found.skeleton)

@@ -101,9 +101,7 @@ class Losses:
             )
         if len(self.few):
             remedy = self.remedies.min_joints.format(max(1, int(self.few.min())))
-            parts.append(
-                f"{len(self.few)} with fewer than {labels.min_joints} joints ({remedy})"
-            )
+            parts.append(f"{len(self.few)} with fewer than {labels.min_joints} joints ({remedy})")
         return f"dropped {self.people - self.left} of {self.people} people: {'; '.join(parts)}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.evaluation.metrics import Metrics, evaluate
@@ -13,6 +14,11 @@ UNITS = {1000: "metres", 100: "decimetres", 10: "centimetres"}
 """The unit of the smaller people if the larger ones are in mm, by the ratio of their sizes."""
 _NEAR = 1.5
 """Factor by which people of the same unit may differ in size between two files."""
+_TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
+_CLEARLY = 0.7
+"""Mean cosine of people's trunks with an axis, from which they stand along it."""
+_ONE_PLACE = 0.03
+"""Mean distance of two people's joints, over the size of people, below which they are one."""
 
 
 def evaluate_files(
@@ -63,7 +69,13 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
         )
     if left_out:
         lines.append(f"left out {left_out} predicted frames: the truth has nobody in them")
-    return lines + _wrong_unit(predictions, truth, metrics)
+    return [
+        *lines,
+        *_wrong_unit(predictions, truth, metrics),
+        *_wrong_axes(predictions, truth),
+        *_doubled(predictions, "predictions"),
+        *_doubled(truth, "truth"),
+    ]
 
 
 def _left_out_joints(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
@@ -95,6 +107,59 @@ def _wrong_unit(predictions: Frames, truth: Frames, metrics: Metrics) -> list[st
         for factor, unit in UNITS.items()
         if factor / _NEAR < ratio < factor * _NEAR
     ]
+
+
+def _wrong_axes(predictions: Frames, truth: Frames) -> list[str]:
+    """A warning where people of the two sides stand along different axes."""
+    own, true = _standing(predictions), _standing(truth)
+    if None in (own, true) or own == true:
+        return []
+    return [
+        f"warning: people of the predictions stand along {own}, and those of the truth along "
+        f"{true}: are axes exchanged in one of the files? z must point up in both"
+    ]
+
+
+def _standing(frames: Frames) -> str | None:
+    """The axis along which people stand, from hips to shoulders; None where none is clear."""
+    trunks = [_trunks(people) for people in frames.values() if len(people)]
+    trunks_N3 = np.concatenate([np.zeros((0, 3)), *trunks])
+    if not len(trunks_N3):
+        return None
+    mean = (trunks_N3 / np.linalg.norm(trunks_N3, axis=-1, keepdims=True)).mean(0)
+    axis = int(np.abs(mean).argmax())
+    return ("-" * int(mean[axis] < 0) + "xyz"[axis]) if abs(mean[axis]) > _CLEARLY else None
+
+
+def _trunks(people: People3D) -> NDArray[np.float64]:
+    """(N, 3) from the middle of the hips to that of the shoulders, of people who have them."""
+    if not people.skeleton.has(*_TRUNK):
+        return np.zeros((0, 3))
+    chosen = [people.skeleton.index(joint) for joint in _TRUNK]
+    hips, shoulders = people.joints[:, chosen[:2]].mean(1), people.joints[:, chosen[2:]].mean(1)
+    trunks: NDArray[np.float64] = (shoulders - hips)[people.valid[:, chosen].all(1)]
+    return trunks[np.linalg.norm(trunks, axis=-1) > 0]
+
+
+def _doubled(frames: Frames, side: str) -> list[str]:
+    """A warning where people lie in the place of another of the same frame."""
+    near = _ONE_PLACE * _size(frames)
+    doubled = {key: _in_one_place(each, near) for key, each in frames.items() if len(each) > 1}
+    count, total = sum(doubled.values()), sum(map(len, frames.values()))
+    first = next((key for key, number in doubled.items() if number), None)
+    return [
+        f"warning: {count} of {total} people of the {side} lie within {near:.3g} mm of another "
+        f"in the same frame, first in {first}: is somebody in the file twice?"
+    ] * (first is not None)
+
+
+def _in_one_place(people: People3D, distance: float) -> int:
+    """How many people of a frame have another before them within a mean distance of joints."""
+    both = people.valid[:, None] & people.valid[None]
+    apart = np.linalg.norm(people.joints[:, None] - people.joints[None], axis=-1)
+    total = np.where(both, apart, 0.0).sum(-1)
+    near = both.any(-1) & (total < distance * both.sum(-1))
+    return int(np.tril(near, -1).any(1).sum())
 
 
 def _size(frames: Frames) -> float:

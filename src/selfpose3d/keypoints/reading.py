@@ -66,6 +66,10 @@ class Told:
     first: int | None = None
 
 
+NOTHING_TOLD = Told()
+"""The files tell everything."""
+
+
 class FoundPeople(Mapping[Image, People2D]):
     """The people of all images, kept in a few arrays: an hour of eight cameras fits.
 
@@ -126,7 +130,7 @@ def read_people(
     views: Sequence[View],
     frames: Sequence[int] | None,
     name: str,
-    told: Told = Told(),
+    told: Told = NOTHING_TOLD,
 ) -> FoundPeople:
     """The 2D people of all images, in pixels of the views.
 

@@ -10,7 +10,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views, read_poses2d
 from selfpose3d.files.scenes import View, read_scene
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.keypoints.reading import Told, read_people
+from selfpose3d.keypoints.reading import NOTHING_TOLD, Told, read_people
 
 PEOPLE = ("people.parquet", "people.json", "people")
 """Names of the 2D people in a folder, if no other is given."""
@@ -32,7 +32,7 @@ class Seen:
 
 
 def read_seen(
-    folder: Path, people: Path | None, rate: float, told: Told = Told(), world: World = UNTOLD
+    folder: Path, people: Path | None, rate: float, told: Told = NOTHING_TOLD, world: World = UNTOLD
 ) -> Seen:
     """Read a rig and its 2D people.
 
@@ -55,7 +55,9 @@ def read_seen(
             raise InputError(f"{folder}: a scene tells all; leave --units, --up and --size away")
         scene = read_scene(folder)
         times = dict(zip(scene.frames, scene.times, strict=True))
-        return Seen(scene.cameras, _people(found, scene.views, scene.frames, scene.name, told), times)
+        return Seen(
+            scene.cameras, _people(found, scene.views, scene.frames, scene.name, told), times
+        )
     cameras = read_calibration(folder, None, world)[1]
     sizes = [View(camera.name, camera.width, camera.height) for camera in cameras]
     views = _people(found, sizes, None, folder.name, told)
@@ -76,7 +78,7 @@ def _people(
 ) -> Views:
     if path.suffix != ".parquet":
         return read_people(path, views, frames, name, told)
-    if told != Told():
+    if told != NOTHING_TOLD:
         raise InputError(
             f"{path}: labels and detections tell all; leave --joints, --image-size and --first away"
         )
