@@ -18,6 +18,7 @@ from snakemake.io import ancient
 from jobs import jobs_of
 from selfpose3d.chains import jobs_text
 from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.results import (
     AGREEMENT,
     CURVES,
@@ -47,7 +48,7 @@ from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import files_in
+from selfpose3d.sources.entry import files_in, stamps_of
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -226,11 +227,30 @@ def rendered_sequence(scene: SceneNode) -> list[str]:
     return [f"data/host/{scene.host.id}/{scene.sequence}"] if scene.host else []
 
 
+def own_files(name: str, paths: Iterable[str]) -> list[str]:
+    """A list of the user's own files in the place of them, with size and time of change of each.
+
+    Snakemake names all inputs of a job on the console, and of key points there are thousands. The
+    list is written where it differs from what the files are. What isn't there is named itself, so
+    that Snakemake says so.
+
+    Args:
+        name: of the list.
+        paths: of the files.
+    """
+    paths = list(paths)
+    stamps, listed = stamps_of(paths), Path(f"data/own_files/{name}.json")
+    if stamps and not (listed.is_file() and read_json(listed) == stamps):
+        write_json(listed, stamps)
+    return [str(listed)] * bool(stamps) + [path for path in paths if path not in stamps]
+
+
 def prepare_inputs(scene: SceneNode, parameters: Parameters) -> Given:
-    """What was rendered for a sequence, and the user's own files that it is made of."""
+    """What was rendered for a sequence, and the list of the user's own files that it is made of."""
+    files = SOURCES[scene.source].files(parameters, scene.sequence)
     return {
         "host": rendered_sequence(scene),
-        "files": list(SOURCES[scene.source].files(parameters, scene.sequence)),
+        "files": own_files(f"{scene.id}/{scene.sequence}", files),
     }
 
 
@@ -266,13 +286,14 @@ def weights_files(weights: WeightsNode) -> list[str]:
 
 
 def detect_inputs(detections: DetectionsNode) -> Given:
-    """The scene, the estimator's weights, and the file of an estimator that reads one."""
-    files = detections.parameters["estimator"].get("files")
+    """The scene, the estimator's weights, and the list of files of an estimator that reads some."""
+    named = detections.parameters["estimator"].get("files")
     sequence = detections.scene.sequence
+    files = files_in(named.replace("{sequence}", sequence)) if named else []
     return {
         "scene": scene_folder(detections.scene),
         "weights": [weights_folder(detections.weights)] if detections.weights else [],
-        "files": files_in(files.replace("{sequence}", sequence)) if files else [],
+        "files": own_files(f"{detections.id}/{sequence}", files),
     }
 
 

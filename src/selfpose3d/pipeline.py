@@ -49,7 +49,7 @@ from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, Traini
 from selfpose3d.progress import track
 from selfpose3d.skeletons import ESTIMATORS_OWN, named_or
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import PrepareInputs, files_in
+from selfpose3d.sources.entry import PrepareInputs, files_in, stamps_of
 from selfpose3d.tables import known
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def list_own_files(parameters: Parameters, out: Path) -> None:
     if estimator.files and ESTIMATORS[estimator.name].reads_files:
         named = (estimator.files.replace("{sequence}", name) for name in names)
         paths |= {path for each in named for path in files_in(each)}
-    found = {path: Path(path).stat() for path in sorted(paths) if Path(path).is_file()}
-    write_json(out, {path: [each.st_size, each.st_mtime_ns] for path, each in found.items()})
+    write_json(out, stamps_of(paths))
 
 
 def fetch_named_weights(name: str, parameters: Parameters, cache: Path, out: Path) -> None:

@@ -2,6 +2,8 @@
 made again."""
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -70,6 +72,63 @@ def test_a_replaced_file_makes_its_scene_anew(take: Path, tmp_path: Path, replac
 
     status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
     assert status == 0 and "prepare_videos" in output, output
+
+
+def write_openpose(folder: Path, cameras: Sequence[str], frames: int) -> list[Path]:
+    """A file of nobody for every image, and of one person in the first of each camera."""
+    person = {"pose_keypoints_2d": [100.0, 80.0, 0.9] * 17}
+    paths = []
+    for camera in cameras:
+        for frame in range(frames):
+            path = folder / camera / f"{camera}_{frame:012d}_keypoints.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"people": [person] if frame == 0 else []}))
+            paths.append(path)
+    return paths
+
+
+def test_of_very_many_files_a_replaced_one_is_seen_and_none_is_printed(tmp_path: Path) -> None:
+    cameras = ring(2, 224, 160)
+    write_cameras(tmp_path / "cameras.json", cameras)
+    paths = write_openpose(tmp_path / "pose", [camera.name for camera in cameras], 40)
+    overlay, work = tmp_path / "mine.yaml", tmp_path / "work"
+    given = {
+        "data": {"source": "keypoints"},
+        "keypoints": {"calibration": str(tmp_path / "cameras.json"), "test": ["take"]},
+        "estimator": {"name": "file", "files": str(tmp_path / "pose"), "joints": "coco17"},
+        "footage": {"name": "none"},
+    }
+    overlay.write_text(yaml.safe_dump(given))
+    arguments = ("data", "--configfile", str(overlay))
+    status, output = run_snakemake(*arguments, workdir=work)
+    assert status == 0 and "_keypoints.json" not in output, output
+    stamp = paths[7].stat().st_mtime_ns - 10**12
+    paths[7].write_text(json.dumps({"people": []}) + " ")
+    os.utime(paths[7], ns=(stamp, stamp))
+
+    status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
+
+    assert status == 0 and "prepare_keypoints" in output, output
+    assert "_keypoints.json" not in output and max(map(len, output.splitlines())) < 400
+
+
+def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
+    copies = {
+        "shelf": ("shelf.url", "Shelf.tar.bz2"),
+        "campus": ("campus.url", "CampusSeq1/actorsGT.mat"),
+        "mvor": ("mvor.annotations", "camma_mvor_2018.json"),
+        "panoptic": ("panoptic.url", "171204_pose1_sample/hdVideos/hd_00_00.mp4"),
+    }
+    for source, (name, path) in copies.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("a copy")
+        settings = {"data.source": source, name: tmp_path.as_uri()}
+        if source == "panoptic":
+            settings |= {"panoptic.train": [], "panoptic.test": ["171204_pose1_sample"]}
+        list_own_files(with_settings(Parameters(), settings, "test"), tmp_path / "listed.json")
+        assert list(json.loads((tmp_path / "listed.json").read_text())) == [str(tmp_path / path)]
+    list_own_files(with_settings(Parameters(), {"data.source": "shelf"}, "test"), tmp_path / "none")
+    assert json.loads((tmp_path / "none").read_text()) == {}
 
 
 def test_dvc_sees_a_replaced_file_in_the_list(take: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What the table of sources holds: where sequences come from, and how they become scenes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -86,6 +86,22 @@ def files_in(path: str) -> list[str]:
     is named."""
     inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
     return inside or [path]
+
+
+def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:
+    """Size in bytes and time of change in ns of the files among some paths, sorted by path."""
+    found = {path: Path(path).stat() for path in sorted(set(paths)) if Path(path).is_file()}
+    return {path: [each.st_size, each.st_mtime_ns] for path, each in found.items()}
+
+
+def files_at(url: str, *names: str) -> list[str]:
+    """The user's own files at a ``file://`` address, of files and folders with these names or
+    patterns; none at an address of the network."""
+    from selfpose3d.fetch.http import local_path
+
+    folder = local_path(url)
+    found = [] if folder is None else [path for name in names for path in folder.glob(name)]
+    return [each for path in found for each in files_in(str(path))]
 
 
 def kept_frames(split: Split) -> tuple[str, ...]:
