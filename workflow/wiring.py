@@ -31,7 +31,15 @@ from selfpose3d.files.results import (
     training_benchmark,
 )
 from selfpose3d.methods import METHODS, STAGES
-from selfpose3d.parameters import ALSO_VARIABLE, Parameters, parse_parameters, unkeyed
+from selfpose3d.parameters import (
+    ALSO_VARIABLE,
+    Parameters,
+    leaves,
+    load_parameters,
+    parse_parameters,
+    unkeyed,
+)
+from selfpose3d.parameters.partial import to_plain
 from selfpose3d.plan.nodes import (
     DetectionsNode,
     ExperimentNode,
@@ -726,6 +734,19 @@ def report_inputs(parameters: Parameters, plan: Plan) -> Given:
     return given
 
 
+def changed_settings(parameters: Parameters) -> dict[str, Any]:
+    """The parameters that differ from those of params.yaml and can change a result, by dotted name;
+    but for experiments and tables, which the report shows."""
+    shown = ("experiments", "tables", "run", "mlflow")
+    plain = load_parameters([Path(__file__).parents[1] / "params.yaml"])
+    defaults = {path: value for path, value, _ in leaves(plain)}
+    return {
+        ".".join(path): to_plain(value)
+        for path, value, marks in leaves(parameters)
+        if not marks and path[0] not in shown and value != defaults[path]
+    }
+
+
 def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
     """The report's options.
 
@@ -744,6 +765,7 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
         repeated("--truth", given.truth),
         repeated("--rig", rig_check_folders(plan)),
         repeated("--jobs", [jobs_text(jobs_of(plan))]),
+        repeated("--settings", [json.dumps(changed_settings(parameters))]),
     ]
     if plan.footage:
         (footage,) = plan.footage.labels.scenes

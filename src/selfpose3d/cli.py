@@ -4,6 +4,7 @@ The workflow's rules call these commands, and people can call them too. ``--para
 YAML file (``params.yaml``) or JSON with only the parts that a stage reads, as the rules pass it.
 """
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -611,6 +612,9 @@ def report(
     jobs: Annotated[
         str, typer.Option(help="JSON of the jobs and which they wait for (chains.jobs_text)")
     ] = "[]",
+    settings: Annotated[
+        str, typer.Option(help="JSON of the parameters that differ from params.yaml, by name")
+    ] = "{}",
 ) -> None:
     """Write the report, one HTML file that opens offline."""
     from selfpose3d.chains import parse_jobs
@@ -632,6 +636,7 @@ def report(
         rigs=rig or [],
         benchmarks=benchmarks,
         jobs=parse_jobs(jobs),
+        settings=json.loads(settings),
     )
     write_report(inputs, out)
 

@@ -383,6 +383,16 @@ def test_without_truth_the_report_shows_agreement_and_rigs_with_what_is_bad(
     faults = re.findall(r'<p class="note strong">([^<]*)</p>', page)
     assert faults[-2:] == ["Warning: 1 fault was found.", "Camera right lags."]
     assert "<li>Camera left: 92% are explained.</li>" in page and "data:image/jpeg" in page
+    assert "<h2>Frames</h2>" in page and "eld-out" not in page
+
+
+def test_the_report_says_of_which_parameters_it_is(inputs: ReportInputs) -> None:
+    settings = {"data.source": "videos", "space.size": [6000.0, 6000.0, 2000.0]}
+    page = render_report(replace(inputs, settings=settings))
+    assert "2 parameters differ from params.yaml" in page and "<h2>Held-out frames</h2>" in page
+    assert "<code>data.source: &#34;videos&#34;</code>" in page
+    assert "<code>space.size: [6000.0, 6000.0, 2000.0]</code>" in page
+    assert "differ from params.yaml" not in render_report(inputs)
 
 
 def test_a_table_may_show_the_agreement(own_run: Path, tmp_path: Path) -> None:

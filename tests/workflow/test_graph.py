@@ -530,6 +530,16 @@ def test_a_given_file_of_2d_people_is_an_input() -> None:
     assert not inputs["weights"]
 
 
+def test_a_report_is_told_what_differs_from_params_yaml() -> None:
+    assert wiring.changed_settings(read_parameters()) == {}
+    space = {"centre": [0, 0, 900], "size": [6000, 6000, 2000]}
+    mine = {"videos": {"test": {"a": "takes/a"}}, "space": space, "compute": {"threads": 3}}
+    assert wiring.changed_settings(read_parameters(mine)) == {
+        "videos.test": {"a": "takes/a"},
+        "space.size": [6000.0, 6000.0, 2000.0],
+    }
+
+
 def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
