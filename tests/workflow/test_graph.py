@@ -533,7 +533,7 @@ def test_a_given_file_of_2d_people_is_an_input() -> None:
 def test_a_report_is_told_what_differs_from_params_yaml() -> None:
     assert wiring.changed_settings(read_parameters()) == {}
     space = {"centre": [0, 0, 900], "size": [6000, 6000, 2000]}
-    mine = {"videos": {"test": {"a": "takes/a"}}, "space": space, "compute": {"threads": 3}}
+    mine = {"videos": {"test": {"a": "takes/a"}}, "space": space, "panoptic": {"retries": 9}}
     assert wiring.changed_settings(read_parameters(mine)) == {
         "videos.test": {"a": "takes/a"},
         "space.size": [6000.0, 6000.0, 2000.0],
