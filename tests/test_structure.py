@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "geometry": {"errors"},
     "files": FOUNDATION,
     "fetch": LOWEST | {"files", "progress"},
-    "keypoints": FOUNDATION | {"files", "tables"},
+    "keypoints": FOUNDATION | {"files", "progress", "tables"},
     "parameters": LOWEST | {"files", "skeletons"},
     "studio": FOUNDATION | {"files", "parameters", "progress"},
     "synthetic": {"files", "geometry", "skeletons"},

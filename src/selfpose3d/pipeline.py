@@ -82,10 +82,7 @@ def list_own_files(parameters: Parameters, out: Path) -> None:
 def fetch_named_weights(name: str, parameters: Parameters, cache: Path, out: Path) -> None:
     """Fetch weights by their name into a folder."""
     entry = known(WEIGHTS, name, "the weights")
-    if entry.reads:
-        entry.fetch.load()(out, parameters, cache)
-    else:
-        entry.fetch.load()(out)
+    entry.fetch.load()(out, parameters, cache)
 
 
 def detect_people(

