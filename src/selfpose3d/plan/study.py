@@ -162,6 +162,19 @@ def described(parameters: Parameters, experiment: str) -> ExperimentSettings:
     return merged
 
 
+def with_likes(parameters: Parameters) -> Parameters:
+    """The parameters with what each experiment is like laid under its own, once for all.
+
+    Raises:
+        InputError: as ``described``.
+    """
+    merged = {
+        name: described(parameters, name).model_copy(update={"like": None})
+        for name in parameters.experiments
+    }
+    return parameters.model_copy(update={"experiments": merged})
+
+
 def _training_free(parameters: Parameters) -> list[str]:
     """The experiments that need no training and change nothing."""
     return [
