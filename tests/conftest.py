@@ -1,8 +1,10 @@
 """What several test files share."""
 
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,11 @@ def run_snakemake(
         check=False,
     )
     return done.returncode, done.stdout
+
+
+def planned(workdir: Path, *arguments: str) -> Counter[str]:
+    """How many jobs of each rule a dry run counts."""
+    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
+    assert status == 0, output
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})

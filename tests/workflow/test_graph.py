@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import REPOSITORY, run_snakemake
+from conftest import REPOSITORY, planned, run_snakemake
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.files.results import parse_description
 from selfpose3d.methods import STAGES
@@ -26,14 +26,6 @@ import wiring
 FOOTAGE = ("prepare_pose2sim_demo", "reprojection", "check_rig")
 MEASURING = ("evaluate", "label_quality", "table", "record", "record_table")
 WITH_TRUTH = ("label_quality", "table", "record_table")
-
-
-def planned(workdir: Path, *arguments: str) -> Counter[str]:
-    """How many jobs of each rule a dry run counts."""
-    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
-    assert status == 0, output
-    table = output.partition("Job stats:")[2].partition("\n\n")[0]
-    return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})
 
 
 def read_parameters(*overlays: dict[str, object]) -> Parameters:

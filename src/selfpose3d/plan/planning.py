@@ -97,8 +97,10 @@ def _runs(
     plan: Plan, parameters: Parameters, name: str, seeds: Iterable[int]
 ) -> Iterable[ExperimentNode]:
     settings = described(parameters, name).set
+    only = {"experiments": {name: parameters.experiments[name]}, "tables": {}}
+    alone = parameters.model_copy(update=only)  # the others would be checked again for each seed
     for seed in seeds:
-        run = with_settings(parameters, {**settings, "seed": seed}, f"experiments.{name}")
+        run = with_settings(alone, {**settings, "seed": seed}, f"experiments.{name}")
         yield _add_experiment(plan, run, name)
 
 

@@ -129,7 +129,7 @@ def parts_of(parameters: Parameters, experiment: str) -> tuple[str, ...]:
 
 
 def with_parts(parameters: Parameters, experiments: Iterable[str]) -> set[str]:
-    """With what the joining ones among the experiments are of."""
+    """The experiments, and those that the joined ones among them put together."""
     names = set(experiments)
     return names.union(
         *(parts_of(parameters, name) for name in names & set(parameters.experiments))
