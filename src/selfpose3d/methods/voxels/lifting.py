@@ -68,7 +68,7 @@ class Lifting:
         return self._pose_net
 
     def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
-        """The heatmaps that root_net sees, out of (..., J, h, w): all, or the root's (..., 1, h, w).
+        """The heatmaps that root_net sees, out of (..., J, h, w): all or the root's (..., 1, h, w).
         The root's is the mean of several joints' where the root is their mean."""
         if self.root_net.in_channels > 1:
             return heatmaps
