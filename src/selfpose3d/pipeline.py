@@ -14,7 +14,6 @@ from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.fetch import WEIGHTS
 from selfpose3d.files.atomic import whole_folder, write_json
-from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.files.poses2d import (
     People2D,
     Views,
@@ -246,6 +245,7 @@ def measure_heatmaps(
     """Write how good a trained backbone's heatmaps are against exact projections."""
     from selfpose3d.detection.scene_people import scene_people
     from selfpose3d.evaluation.heatmap_quality import HeatmapTally
+    from selfpose3d.files.checkpoints import read_checkpoint
     from selfpose3d.methods.voxels.predict import scene_heatmaps
 
     skeleton = read_checkpoint(checkpoint).skeleton

@@ -3,7 +3,8 @@ made again."""
 
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -23,10 +24,10 @@ from selfpose3d.synthetic.faulty_rigs import Planted, record
 from selfpose3d.synthetic.scenes import ring
 
 
-@pytest.fixture
-def take(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two videos of three frames and their calibration."""
-    folder = tmp_path / "take"
+    folder = tmp_path_factory.mktemp("own") / "take"
     folder.mkdir()
     cameras = ring(2, 224, 160)
     write_cameras(folder / "cameras.json", cameras)
@@ -50,10 +51,11 @@ def replace_video(take: Path) -> None:
     write_video(take / "cam1.mp4", 200)
 
 
-@pytest.mark.parametrize("replace", [replace_calibration, replace_video])
-def test_a_replaced_file_makes_its_scene_anew(take: Path, tmp_path: Path, replace) -> None:
-    overlay = tmp_path / "mine.yaml"
-    overlay.write_text(
+@pytest.fixture(scope="module")
+def work(take: Path) -> Path:
+    """A working directory in which the take was made a scene."""
+    folder = take.parent / "work"
+    (take.parent / "mine.yaml").write_text(
         yaml.safe_dump(
             {
                 "data": {"source": "videos"},
@@ -62,15 +64,34 @@ def test_a_replaced_file_makes_its_scene_anew(take: Path, tmp_path: Path, replac
             }
         )
     )
-    arguments, work = ("data", "--configfile", str(overlay)), tmp_path / "work"
-    status, output = run_snakemake(*arguments, workdir=work)
+    status, output = run_snakemake(*arguments_of(folder), workdir=folder)
     assert status == 0, output
-    status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
+    status, output = run_snakemake(*arguments_of(folder), "--dry-run", workdir=folder)
     assert status == 0 and "Nothing to be done" in output, output
+    return folder
 
+
+def arguments_of(work: Path) -> tuple[str, ...]:
+    return ("data", "--configfile", str(work.parent / "mine.yaml"))
+
+
+@pytest.fixture
+def restored(take: Path, tmp_path: Path) -> Iterator[None]:
+    """After the test the take's files are as they were, times included."""
+    shutil.copytree(take, tmp_path / "kept")
+    yield
+    shutil.copytree(tmp_path / "kept", take, dirs_exist_ok=True)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("replace", [replace_calibration, replace_video])
+def test_a_replaced_file_makes_its_scene_anew(
+    take: Path, work: Path, replace: Callable[[Path], None]
+) -> None:
     replace(take)
 
-    status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
+    status, output = run_snakemake(*arguments_of(work), "--dry-run", workdir=work)
+
     assert status == 0 and "prepare_videos" in output, output
 
 
@@ -131,6 +152,7 @@ def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "none").read_text()) == {}
 
 
+@pytest.mark.usefixtures("restored")
 def test_dvc_sees_a_replaced_file_in_the_list(take: Path, tmp_path: Path) -> None:
     settings = {"data.source": "videos", "videos.test": {"mine": str(take)}}
     parameters = with_settings(Parameters(), settings, "test")

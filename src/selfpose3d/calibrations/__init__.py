@@ -141,7 +141,7 @@ CALIBRATIONS: Table[Calibration] = extensible(
         ),
     },
 )
-"""In the order in which they are looked for beside videos."""
+"""The formats, in the order in which they are looked for beside videos."""
 
 
 def calibration_files(folder: Path) -> list[Path]:

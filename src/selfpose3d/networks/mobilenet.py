@@ -94,7 +94,7 @@ class Trunk(nn.Module):
                 channels = out_channels
         self.features = nn.Sequential(*layers)
         self.channels = (24, 32, 96, 320)
-        """Of the four feature maps."""
+        """The numbers of channels of the four feature maps."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -128,7 +128,7 @@ class InvertedResidual(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the coarsest features to stride 4, adding the finer ones on the way."""
+    """A decoder from the coarsest features to stride 4, which adds the finer ones on the way."""
 
     def __init__(self, channels: tuple[int, ...], out_channels: int) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ from selfpose3d.parameters.section import Count, NonNegative, Positive, Section
 
 
 class Inference(Section):
-    """From images to 3D poses."""
+    """The prediction of 3D poses from images."""
 
     refine: bool = Field(
         True,

@@ -129,7 +129,7 @@ def parts_of(parameters: Parameters, experiment: str) -> tuple[str, ...]:
 
 
 def with_parts(parameters: Parameters, experiments: Iterable[str]) -> set[str]:
-    """With what the joining ones among the experiments are of."""
+    """The experiments, and those that the joined ones among them put together."""
     names = set(experiments)
     return names.union(
         *(parts_of(parameters, name) for name in names & set(parameters.experiments))
@@ -160,6 +160,19 @@ def described(parameters: Parameters, experiment: str) -> ExperimentSettings:
         }
         merged = own.model_copy(update=inherited)
     return merged
+
+
+def with_likes(parameters: Parameters) -> Parameters:
+    """The parameters with what each experiment is like laid under its own, once for all.
+
+    Raises:
+        InputError: as ``described``.
+    """
+    merged = {
+        name: described(parameters, name).model_copy(update={"like": None})
+        for name in parameters.experiments
+    }
+    return parameters.model_copy(update={"experiments": merged})
 
 
 def _training_free(parameters: Parameters) -> list[str]:

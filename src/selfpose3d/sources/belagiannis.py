@@ -196,7 +196,7 @@ def read_actors(path: Path, frames: Sequence[int]) -> dict[int, People3D]:
 
 
 def _actors(path: Path) -> list[Any]:
-    """For each actor the cells of all frames."""
+    """The cells of all frames, actor by actor."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; it holds the truth: get it anew")
     _check_loads(path)
