@@ -459,17 +459,26 @@ def evaluate(
         list[Path], typer.Option(help="Parquet or JSON file of the truth; repeat for more")
     ],
     out: OutOption,
+    scene: Annotated[
+        list[Path] | None,
+        typer.Option(help="scene folder, to measure by the views that see a person; repeat"),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
+    align_joints: Annotated[
+        bool,
+        typer.Option(
+            "--align-joints",
+            help="measure as well without the joints' constant offsets, each part of the frames by "
+            "what the other part teaches, and print the offsets",
+        ),
+    ] = False,
 ) -> None:
-    """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
-    from selfpose3d.evaluation import evaluate_files
-    from selfpose3d.files.results import write_metrics
-    from selfpose3d.reporting.tables import METRICS
+    """Evaluate 3D people by the published protocols: AP, Recall@500 and MPJPE; against a truth in
+    Shelf's or MVOR's joints also by theirs (PCP, upper bodies)."""
+    from selfpose3d.pipeline import evaluate_people
 
-    metrics, remarks = evaluate_files(predictions, ground_truth)
-    write_metrics(out, metrics)
-    values = {key: metrics[key] for key in METRICS}
-    told = [f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in values.items()]
-    typer.echo("\n".join(["  ".join(told), *remarks]))
+    lines = evaluate_people(predictions, ground_truth, scene or [], labels, align_joints, out)
+    typer.echo("\n".join(lines))
 
 
 @command("agreement")
