@@ -414,6 +414,10 @@ def predict(
     part: Annotated[
         list[Path] | None, typer.Option(help="predictions of another experiment; repeat for more")
     ] = None,
+    people: Annotated[
+        list[Path] | None,
+        typer.Option(help="3D people made elsewhere, a file of each scene; repeat for more"),
+    ] = None,
 ) -> None:
     """Predict the 3D people of scenes with a method, from what that method asks for."""
     from selfpose3d.methods.entry import PredictionInputs
@@ -421,7 +425,7 @@ def predict(
 
     given = parse_selected(parameters)
     inputs = PredictionInputs(
-        given, scene or [], checkpoint or [], labels, reconstructions, part or []
+        given, scene or [], checkpoint or [], labels, reconstructions, part or [], people or []
     )
     predict_people(method, inputs, out)
 

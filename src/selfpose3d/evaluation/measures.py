@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from selfpose3d.evaluation.alignment import cross_aligned, can_align, offset_table
+from selfpose3d.evaluation.alignment import can_align, cross_aligned, offset_table
 from selfpose3d.evaluation.metrics import Metrics, Seen, evaluate, in_common
 from selfpose3d.evaluation.parts import in_shelf_joints, pcp
 from selfpose3d.evaluation.upper_bodies import upper_bodies
@@ -68,11 +68,8 @@ def measure(
     if protocol:
         own = protocol.measure(*protocol.compared(predictions, truth), seen)
         metrics = _with_protocol(metrics, protocol.name, own)
-    return (
-        {**metrics, "aligned": _aligned(predictions, truth, metrics, protocol)}
-        if align
-        else metrics
-    )
+    aligned = {"aligned": _aligned(predictions, truth, metrics, protocol)} if align else {}
+    return {**metrics, **aligned}
 
 
 def _with_protocol(metrics: Metrics, name: str, own: Metrics) -> Metrics:

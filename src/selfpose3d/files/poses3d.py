@@ -131,6 +131,25 @@ def read_people_of(folder: Path, sequences: Iterable[str]) -> dict[tuple[str, in
     return read_all_poses3d([people_file(folder, sequence) for sequence in sequences])
 
 
+def read_people_as(path: Path, sequence: str, frames: Iterable[int]) -> dict[int, People3D]:
+    """The people of some frames of a sequence, whose file may name no sequence; a frame that it
+    lacks has nobody.
+
+    Raises:
+        InputError: the file can't be read, or is of other sequences.
+    """
+    read = read_poses3d(path)
+    names = {name for name, _ in read}
+    if names and not names & {sequence, ""}:
+        raise InputError(
+            f"{path}: people of {sorted(names)[:3]}, and none of {sequence!r}; give the sequence "
+            "the name that the file has"
+        )
+    name = sequence if sequence in names else ""
+    nobody = People3D.nobody(skeleton_of(read, str(path)))
+    return {frame: read.get((name, frame), nobody) for frame in frames}
+
+
 def read_all_poses3d(paths: Iterable[Path]) -> dict[tuple[str, int], People3D]:
     """The people of several files."""
     return {key: people for path in paths for key, people in read_poses3d(path).items()}
