@@ -517,7 +517,10 @@ def describe_experiment(experiment: ExperimentNode) -> str:
 
 
 def _data(labels: LabelsNode) -> Data:
-    return Data(labels.data_title, tuple(map(Path, scene_folders(labels.scenes))))
+    scenes = labels.scenes
+    told = SOURCES[scenes[0].source].by_sequence
+    title = ", ".join(each.sequence for each in scenes) if told else labels.data_title
+    return Data(title, tuple(map(Path, scene_folders(scenes))))
 
 
 def known_benchmarks(experiment: ExperimentNode) -> list[str]:

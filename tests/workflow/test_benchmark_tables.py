@@ -109,7 +109,7 @@ def test_table_2_of_given_2d_people(tmp_path: Path) -> None:
             "elsewhere": {
                 "title": "Made elsewhere",
                 "method": "file",
-                "like": "shelf",
+                "like": "shelf_training_free",
                 "set": {"inference.people": str(tmp_path / "given" / "elsewhere.json")},
             }
         },
@@ -120,7 +120,7 @@ def test_table_2_of_given_2d_people(tmp_path: Path) -> None:
 
     assert status == 0, output
     table = read_table(tmp_path / "w/results/tables/table_2.csv").set_index("method")
-    whole = table[table["data"] == "keypoints_with_truth"]
+    whole = table[table["data"] == "part"]
     ours, theirs = whole.loc["Training-free"], whole.loc["Made elsewhere"]
     assert theirs["PCP.mean"] > 89 and ours["PCP.mean"] > 85
     assert theirs["people_per_frame"] == pytest.approx((2 + 3 + 4 + 4) / 4)

@@ -420,14 +420,14 @@ def _notes(table: pd.DataFrame) -> list[str]:
 
 
 def _comparable(table: pd.DataFrame) -> bool:
-    """Whether the published rows name their data, and ours have all that they have."""
+    """Whether the published rows name their data, and ours have figures in columns of theirs."""
     ours, theirs = (table[is_published(table) == published] for published in (False, True))
-    theirs_alone = [
+    shared = [
         name
         for name in metric_columns(table)
-        if theirs[name].notna().any() and ours[name].isna().all()
+        if theirs[name].notna().any() and ours[name].notna().any()
     ]
-    return not theirs_alone and not (theirs["data"] == PUBLISHED_DATA).any()
+    return bool(shared) and not (theirs["data"] == PUBLISHED_DATA).any()
 
 
 def _number(table: pd.DataFrame, index: int, column: str) -> float:

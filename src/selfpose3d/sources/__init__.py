@@ -201,6 +201,7 @@ SOURCES: Table[Source] = extensible(
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=True,
             files=_annotated_files,
+            by_sequence=True,
         ),
         "pose2sim_demo": Source(
             title="Real footage",
