@@ -44,7 +44,7 @@ def body_frames(people: People3D) -> NDArray[np.float64]:
     across = (a - b) + (c - d)
     left = _unit(across - (across * up).sum(-1, keepdims=True) * up)
     frames = np.stack([left, np.cross(left, up), up], axis=1)
-    return np.where(corners.valid.all(-1)[:, None, None], frames, np.nan)
+    return np.where(np.asarray(corners.valid.all(-1))[:, None, None], frames, np.nan)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
