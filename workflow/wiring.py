@@ -465,8 +465,15 @@ def prediction_inputs(experiment: ExperimentNode) -> Given:
         "labels": labels_folder(experiment.labels),
         "reconstructions": people_folder(experiment.reconstructions),
         "parts": experiment_files(experiment.parts, "predictions.parquet"),
+        "people": people_files(experiment),
     }
     return {kind: kinds[kind] for kind in METHODS[experiment.method].given}
+
+
+def people_files(experiment: ExperimentNode) -> list[str]:
+    """The user's own files of 3D people, one of each scene, where the experiment reads such."""
+    named = experiment.parameters.get("inference", {}).get("people")
+    return [named.replace("{sequence}", s.sequence) for s in experiment.scenes] if named else []
 
 
 def prediction_command(experiment: ExperimentNode, given: Any) -> str:
@@ -476,7 +483,7 @@ def prediction_command(experiment: ExperimentNode, given: Any) -> str:
         experiment: the experiment.
         given: Snakemake's ``input`` of the job.
     """
-    named = {"checkpoints": "checkpoint", "scenes": "scene", "parts": "part"}
+    named = {"checkpoints": "checkpoint", "scenes": "scene", "parts": "part", "people": "people"}
     kinds = METHODS[experiment.method].given
     options = [
         repeated(f"--{named.get(kind, kind)}", [given[kind]] if kind not in named else given[kind])
@@ -492,14 +499,13 @@ def prediction_command(experiment: ExperimentNode, given: Any) -> str:
 
 
 def evaluation_inputs(experiment: ExperimentNode) -> Given:
-    """The predictions and the truth; without truth, the scenes and their labels."""
-    given: Given = {
+    """The predictions, the scenes with their labels, and the truth where there is any."""
+    return {
         "predictions": f"results/experiments/{experiment.id}/predictions.parquet",
+        "scenes": scene_folders(experiment.scenes),
+        "labels": labels_folder(experiment.labels),
+        "truth": truth_files(experiment.scenes) if experiment.has_truth else [],
     }
-    if experiment.has_truth:
-        return {**given, "truth": truth_files(experiment.scenes)}
-    scenes, labels = scene_folders(experiment.scenes), labels_folder(experiment.labels)
-    return {**given, "scenes": scenes, "labels": labels}
 
 
 def evaluation_command(experiment: ExperimentNode, given: Any) -> str:
@@ -509,9 +515,10 @@ def evaluation_command(experiment: ExperimentNode, given: Any) -> str:
         experiment: the experiment.
         given: Snakemake's ``input`` of the job.
     """
+    seen = f"{repeated('--scene', given.scenes)} {repeated('--labels', [given.labels])}"
     if experiment.has_truth:
-        return f"evaluate {repeated('--ground-truth', given.truth)}"
-    return f"agreement {repeated('--scene', given.scenes)} {repeated('--labels', [given.labels])}"
+        return f"evaluate {repeated('--ground-truth', given.truth)} {seen} --align-joints"
+    return f"agreement {seen}"
 
 
 def describe_experiment(experiment: ExperimentNode) -> str:
@@ -539,7 +546,10 @@ def describe_experiment(experiment: ExperimentNode) -> str:
 
 
 def _data(labels: LabelsNode) -> Data:
-    return Data(labels.data_title, tuple(map(Path, scene_folders(labels.scenes))))
+    scenes = labels.scenes
+    told = SOURCES[scenes[0].source].by_sequence
+    title = ", ".join(each.sequence for each in scenes) if told else labels.data_title
+    return Data(title, tuple(map(Path, scene_folders(scenes))))
 
 
 def known_benchmarks(experiment: ExperimentNode) -> list[str]:
@@ -640,8 +650,15 @@ def study_tables(parameters: Parameters) -> list[str]:
     return [name for name in parameters.tables if name not in parameters.run.tables]
 
 
+def brings_data(parameters: Parameters, plan: Plan, table: str) -> bool:
+    """Whether rows of a table are tested on data of another source than the chosen one."""
+    runs = table_experiments(plan, table)
+    return any(scene.source != parameters.data.source for run in runs for scene in run.scenes)
+
+
 def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
-    """All tables of the study that show something with these parameters, and their runs.
+    """All tables of the study that show something on these data, and their runs; tables that bring
+    data of their own are made by their names.
 
     Raises:
         WorkflowError: there is none.
@@ -652,6 +669,7 @@ def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
         if not alike_rows(plan, name)
         and not refused_rows(parameters, plan, name)
         and not unmeasured(parameters, plan, name)
+        and not brings_data(parameters, plan, name)
     ]
     if not shown:
         raise WorkflowError(

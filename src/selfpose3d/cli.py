@@ -456,6 +456,10 @@ def predict(
     part: Annotated[
         list[Path] | None, typer.Option(help="predictions of another experiment; repeat for more")
     ] = None,
+    people: Annotated[
+        list[Path] | None,
+        typer.Option(help="3D people made elsewhere, a file of each scene; repeat for more"),
+    ] = None,
 ) -> None:
     """Predict the 3D people of scenes with a method, from what that method asks for."""
     from selfpose3d.methods.entry import PredictionInputs
@@ -463,7 +467,7 @@ def predict(
 
     given = parse_selected(parameters)
     inputs = PredictionInputs(
-        given, scene or [], checkpoint or [], labels, reconstructions, part or []
+        given, scene or [], checkpoint or [], labels, reconstructions, part or [], people or []
     )
     predict_people(method, inputs, out)
 
@@ -501,17 +505,26 @@ def evaluate(
         list[Path], typer.Option(help="Parquet or JSON file of the truth; repeat for more")
     ],
     out: OutOption,
+    scene: Annotated[
+        list[Path] | None,
+        typer.Option(help="scene folder, to measure by the views that see a person; repeat"),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
+    align_joints: Annotated[
+        bool,
+        typer.Option(
+            "--align-joints",
+            help="measure as well without the joints' constant offsets, each part of the frames by "
+            "what the other part teaches, and print the offsets",
+        ),
+    ] = False,
 ) -> None:
-    """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
-    from selfpose3d.evaluation import evaluate_files
-    from selfpose3d.files.results import write_metrics
-    from selfpose3d.reporting.tables import METRICS
+    """Evaluate 3D people by the published protocols: AP, Recall@500 and MPJPE; against a truth in
+    Shelf's or MVOR's joints also by theirs (PCP, upper bodies)."""
+    from selfpose3d.pipeline import evaluate_people
 
-    metrics, remarks = evaluate_files(predictions, ground_truth)
-    write_metrics(out, metrics)
-    values = {key: metrics[key] for key in METRICS}
-    told = [f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in values.items()]
-    typer.echo("\n".join(["  ".join(told), *remarks]))
+    lines = evaluate_people(predictions, ground_truth, scene or [], labels, align_joints, out)
+    typer.echo("\n".join(lines))
 
 
 @command("agreement")

@@ -34,6 +34,7 @@ from selfpose3d.files.results import (
     AGREEMENT,
     HEADLINE,
     curve_terms,
+    is_length,
     read_curves,
     read_metrics,
     read_recorded,
@@ -328,6 +329,52 @@ def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path)
     write_json(out, reprojection_report(read, views, read_poses3d(predictions)))
 
 
+def evaluate_people(
+    predictions: Sequence[Path],
+    truths: Sequence[Path],
+    scenes: Sequence[Path],
+    labels: Path | None,
+    align: bool,
+    out: Path,
+) -> list[str]:
+    """Write the metrics of 3D people against the truth.
+
+    Args:
+        predictions: files of 3D people.
+        truths: files of the ground truth.
+        scenes: folders, to measure by the views that see a person.
+        labels: folder of their 2D people.
+        align: measure as well with joint definitions aligned.
+        out: ``metrics.json``.
+
+    Returns:
+        the headline in a line, that of the truth's own protocol, and lines on what was compared.
+    """
+    from selfpose3d.evaluation import evaluate_files
+    from selfpose3d.evaluation.measures import PROTOCOLS
+
+    if bool(scenes) != bool(labels):
+        raise InputError("--scene and --labels: one is of no use without the other; give both")
+    read = [read_scene(path) for path in scenes]
+    takes = [(scene, read_labels(labels, scene)) for scene in read] if labels else []
+    metrics, lines = evaluate_files(predictions, truths, takes, align)
+    write_metrics(out, metrics)
+    own = [each.name for each in PROTOCOLS.values() if each.name in metrics]
+    headlines = [
+        _figures({key: metrics[key] for key in sorted(HEADLINE, key=is_length)}),
+        *(f"{name}: {_figures(metrics[name])}" for name in own),
+    ]
+    return [*headlines, *lines]
+
+
+def _figures(values: Mapping[str, Any]) -> str:
+    """Numbers by their names, in a line."""
+    plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    return "  ".join(
+        f"{name} {'–' if value is None else f'{value:.1f}'}" for name, value in plain.items()
+    )
+
+
 def measure_agreement(
     scenes: Sequence[Path], labels: Path, predictions: Path, out: Path
 ) -> list[str]:
@@ -342,9 +389,8 @@ def measure_agreement(
     takes = [(scene, read_labels(labels, scene)) for scene in read]
     metrics = agreement(takes, read_poses3d(predictions))
     write_metrics(out, metrics)
-    values = {name: metrics[name] for name in AGREEMENT}
-    told = [f"{name} {'–' if value is None else f'{value:.1f}'}" for name, value in values.items()]
-    return ["  ".join(told), *(f"Warning: {sentence}" for sentence in metrics["warnings"])]
+    headline = _figures({name: metrics[name] for name in AGREEMENT})
+    return [headline, *(f"Warning: {sentence}" for sentence in metrics["warnings"])]
 
 
 def train_stage(

@@ -391,9 +391,7 @@ class TestPartial:
         asked = ["--sequence", "a", "--scene", str(tmp_path / "s"), "--parameters", "{}"]
         done = CliRunner().invoke(app, ["prepare", "coco", *asked])
         assert done.exit_code == 1
-        assert (
-            "'coco' is unknown; known: ['campus', 'keypoints', 'mvor', 'panoptic'," in done.output
-        )
+        assert "'coco' is unknown; known: ['campus', 'keypoints', 'keypoints_with" in done.output
 
     def test_a_path_is_read_as_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "params.yaml"

@@ -7,8 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.evaluation.metrics import Metrics, evaluate
+from selfpose3d.evaluation.alignment import AXES
+from selfpose3d.evaluation.measures import measure
+from selfpose3d.evaluation.metrics import Metrics
+from selfpose3d.evaluation.seen import views_that_see
+from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d, skeleton_of
+from selfpose3d.files.scenes import Scene
 
 UNITS = {1000: "metres", 100: "decimetres", 10: "centimetres"}
 """The unit of the smaller people if the larger ones are in mm, by the ratio of their sizes."""
@@ -22,24 +27,34 @@ _ONE_PLACE = 0.03
 
 
 def evaluate_files(
-    predictions: Sequence[Path], truths: Sequence[Path]
+    predictions: Sequence[Path],
+    truths: Sequence[Path],
+    takes: Sequence[tuple[Scene, Views]] = (),
+    align: bool = False,
 ) -> tuple[Metrics, list[str]]:
     """Evaluate files of predictions against files of truth (Parquet or JSON).
 
+    Args:
+        predictions: files of 3D people.
+        truths: files of the ground truth.
+        takes: scenes with their 2D people, to tell by how many views somebody is seen.
+        align: measure as well with joint definitions aligned.
+
     Returns:
-        the metrics, and the lines of ``remarks``.
+        the metrics (``measures.measure``), and lines of text on them.
 
     Raises:
         InputError: a file can't be read, two files hold the same frame, or the predictions are
             of another data set than the truth.
     """
     try:
-        predicted, true = _read_all(predictions), _read_all(truths)
-        metrics = evaluate(predicted, true)
+        predicted, true = _named_alike(_read_all(predictions), _read_all(truths))
+        seen = views_that_see(true, takes) if takes else None
+        metrics = measure(predicted, true, seen, align)
     except InputError as error:
         where = f"{_names(predictions)} against {_names(truths)}"
         raise InputError(f"{where}: {error}") from error
-    return metrics, remarks(predicted, true, metrics)
+    return metrics, [*remarks(predicted, true, metrics), *offset_lines(metrics)]
 
 
 def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
@@ -76,6 +91,26 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
         *_doubled(predictions, "predictions"),
         *_doubled(truth, "truth"),
     ]
+
+
+def offset_lines(metrics: Metrics) -> list[str]:
+    """The table of the joints' offsets as lines of text; none where nothing was aligned."""
+    found = metrics.get("aligned")
+    if not found:
+        return []
+    columns = (*AXES, "offset", "before", "after")
+    heading = "".join(f"{name:>9}" for name in columns)
+    rows = [
+        f"{joint:<18}" + "".join(f"{_mm(row[name]):>9}" for name in columns)
+        for joint, row in found["offsets"].items()
+    ]
+    means = f"{'MPJPE':<18}{'':>36}{_mm(metrics['MPJPE']):>9}{_mm(found['MPJPE']):>9}"
+    title = "offsets of joints in the body's frame, and mean errors, mm"
+    return [title, f"{'':<18}{heading}", *rows, means]
+
+
+def _mm(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
 
 
 def _left_out_joints(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
@@ -171,6 +206,19 @@ def _size(frames: Frames) -> float:
         if valid.any()
     ]
     return float(np.median(extents)) if extents else 0.0
+
+
+def _named_alike(predictions: Frames, truth: Frames) -> tuple[Frames, Frames]:
+    """Both sides, the one that names no sequence with the other's name where that has one only."""
+    sides = (predictions, truth)
+    names = [{sequence for sequence, _ in side} for side in sides]
+    (own, other) = (list(each) for each in names)
+    if len(own) == len(other) == 1 and own != other and "" in (*own, *other):
+        name = max(own[0], other[0])
+        predictions, truth = (
+            {(name, frame): people for (_, frame), people in side.items()} for side in sides
+        )
+    return predictions, truth
 
 
 def _read_all(paths: Iterable[Path]) -> Frames:

@@ -53,6 +53,7 @@ class PredictionInputs:
         labels: folder of the 2D people of the scenes.
         reconstructions: folder of the training-free 3D people of the scenes.
         parts: predictions of other experiments.
+        people: files of 3D people made elsewhere, one of each scene.
     """
 
     parameters: "Parameters"
@@ -61,6 +62,7 @@ class PredictionInputs:
     labels: Path | None = None
     reconstructions: Path | None = None
     parts: Sequence[Path] = ()
+    people: Sequence[Path] = ()
 
 
 def nothing(parameters: "Parameters") -> Sequence[str]:

@@ -136,9 +136,23 @@ def _keypoint_reads(parameters: "Parameters", sequence: str, split: Split) -> Se
     return ("data.source", "keypoints.calibration", *kept, *told)
 
 
+def _annotated_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    return (*_keypoint_reads(parameters, sequence, split), "keypoints.truth")
+
+
 def _keypoint_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     """The calibration and the 2D people, file by file."""
-    paths = (parameters.keypoints.calibration, parameters.estimator.files)
+    own = (parameters.keypoints.calibration, parameters.estimator.files)
+    return _named_files(own, sequence)
+
+
+def _annotated_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    """The same, and the truth."""
+    truth = _named_files((parameters.keypoints.truth,), sequence)
+    return [*_keypoint_files(parameters, sequence), *truth]
+
+
+def _named_files(paths: Sequence[str | None], sequence: str) -> list[str]:
     named = [path.replace("{sequence}", sequence) for path in paths if path]
     return [each for path in named for each in files_in(path)]
 
@@ -199,6 +213,15 @@ SOURCES: Table[Source] = extensible(
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=False,
             files=_keypoint_files,
+        ),
+        "keypoints_with_truth": Source(
+            title="Own 2D people with their 3D truth",
+            sequences=_sequences_of("keypoints"),
+            reads=_annotated_reads,
+            prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
+            has_truth=True,
+            files=_annotated_files,
+            by_sequence=True,
         ),
         "pose2sim_demo": Source(
             title="Real footage",

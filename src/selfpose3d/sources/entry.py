@@ -66,6 +66,7 @@ class Source:
         downloads: it fetches from the network.
         frames: how many frames the longest sequence of a split has before every n-th is taken, as
             far as that is known without the data.
+        by_sequence: tables name its sequences, as its own name says little.
         note: what must be said wherever its pictures are shown.
     """
 
@@ -78,6 +79,7 @@ class Source:
     renders: "Callable[[Parameters, str, Split], Sequence[str]] | None" = None
     downloads: bool = False
     frames: "Callable[[Parameters, Split], int] | None" = None
+    by_sequence: bool = False
     note: str = ""
 
 

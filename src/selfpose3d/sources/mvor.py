@@ -36,6 +36,7 @@ from selfpose3d.sources.preparation import SceneInProgress, chosen_cameras, down
 IMAGES = Archive("camma_mvor_dataset.zip", "camma_mvor_dataset", wanted="/color/[^/]*$")
 ANNOTATIONS = "camma_mvor_2018.json"
 JOINTS_10 = SKELETONS["mvor10"]
+DAYS = (1, 2, 3, 4)
 ANNOTATED = 12
 """Rows of an annotation, of which the first ten are joints."""
 
