@@ -11,8 +11,9 @@ class TrainingFree(Section):
     """Training-free reconstruction: association across views and robust triangulation."""
 
     max_ray_distance: Positive = Field(
-        140.0,
-        description="largest mean distance between the rays of two detections of one person, mm",
+        200.0,
+        description="largest mean distance between the rays of two detections of one person, with "
+        "300 mm for bones that are wrong by a factor of e, mm",
     )
     inlier_distance: Positive = Field(
         100.0,

@@ -9,7 +9,7 @@
 Letters: P people, V views, J joints, N detections of all views.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,6 @@ from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.files.poses3d import Frames, People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, ray_directions
-from selfpose3d.geometry.people import distinct_people
 from selfpose3d.geometry.triangulation import intersect_rays
 from selfpose3d.parameters import TrainingFree
 from selfpose3d.progress import track
@@ -32,13 +31,19 @@ from selfpose3d.reconstruction.association import (
     distances_to_people,
     group,
     joint_weights,
-    ray_distances,
+    pair_costs,
+    pairs_between,
+    pairs_within,
+    together,
     weighted_mean,
     with_sides_swapped,
 )
-from selfpose3d.reconstruction.body_prior import complete, is_known
+from selfpose3d.reconstruction.body_prior import Rays, complete, is_known
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import Skeleton
+
+TOGETHER = 16
+"""Number of frames that are reconstructed together, which spares most of the time."""
 
 ROUNDS = 2
 """Number of times that detections are reassigned."""
@@ -82,7 +87,7 @@ def reconstruct(
         raise InputError(f"there are people of cameras {strange}, which are not in the rig {names}")
     seen = [(index, views.get(camera.name)) for index, camera in enumerate(cameras)]
     rays = [
-        (index, ray_directions(cameras[index], people.points), people.scores)
+        (index, _rays(cameras[index], people.points, people.scores), people.scores)
         for index, people in seen
         if people is not None and len(people)
     ]
@@ -105,15 +110,22 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
         InputError: the people are not of human size, since the calibration is not in mm.
     """
     people: dict[tuple[str, int], People3D] = {}
-    lengths = []
+    lengths = [np.zeros(0)]
     frames = list(detections_by_frame(scene, labels).items())
-    for frame, detections in track(frames, f"reconstruct {scene.name}", unit="frames"):
-        found = associate(detections, parameters)
-        people[scene.name, frame] = _people(found, parameters)
+    parts = [frames[start : start + TOGETHER] for start in range(0, len(frames), TOGETHER)]
+    for part in track(parts, f"reconstruct {scene.name}", unit=f"{TOGETHER} frames"):
+        found = associate(together([detections for _, detections in part]), parameters)
+        everybody = _people(found, parameters)
+        for number, (frame, _) in enumerate(part):
+            people[scene.name, frame] = _numbered(everybody.where(found.frame == number))
         supported = _n_supporting(found) >= parameters.min_views
         lengths.append(necks_to_ankles(found.joints, supported, found.skeleton))
     check_stature(np.concatenate(lengths), scene.folder)
     return people
+
+
+def _numbered(people: People3D) -> People3D:
+    return replace(people, ids=np.arange(len(people)))
 
 
 def detections_by_frame(scene: Scene, labels: Views) -> dict[int, Detections]:
@@ -142,8 +154,8 @@ def detections_of(
     for index, camera in enumerate(cameras):
         there = (scores[index] > 0).any(-1)
         if there.any():
-            at = np.where(scores[index, there, :, None] > 0, points[index, there], 0.0)
-            rays.append((index, ray_directions(camera, at), scores[index, there]))
+            seen = scores[index, there]
+            rays.append((index, _rays(camera, points[index, there], seen), seen))
     return _gathered(rays, _centres(cameras), skeleton)
 
 
@@ -162,12 +174,20 @@ def _rays_by_frame(scene: Scene, labels: Views) -> dict[int, list[_Rays]]:
         ]
         if not seen:
             continue
-        directions = ray_directions(camera, np.concatenate([people.points for _, people in seen]))
+        points = np.concatenate([people.points for _, people in seen])
+        directions = _rays(camera, points, np.concatenate([people.scores for _, people in seen]))
         ends = np.cumsum([len(people) for _, people in seen])
         for (frame, people), end in zip(seen, ends, strict=True):
             of_frame = directions[end - len(people) : end]
             rays.setdefault(frame, []).append((index, of_frame, people.scores))
     return rays
+
+
+def _rays(
+    camera: Camera, points: NDArray[np.floating], scores: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """(P, J, 3) directions to joints; to the middle of the image where a joint is not there."""
+    return ray_directions(camera, np.where(scores[..., None] > 0, points, camera.K[:2, 2]))
 
 
 def _centres(cameras: Sequence[Camera]) -> NDArray[np.float64]:
@@ -180,11 +200,12 @@ def _gathered(
     if not rays:
         nothing = np.zeros((0, len(skeleton), 3))
         view = np.zeros(0, dtype=np.int64)
-        return Detections(view, nothing, nothing[..., 0], centres, skeleton)
+        return Detections(view, view, nothing, nothing[..., 0], centres, skeleton)
     directions = np.concatenate([directions for _, directions, _ in rays])
     confidences = np.clip(np.concatenate([scores for _, _, scores in rays]), 0.0, 1.0)
     has_ray = np.isfinite(directions).all(-1)
     return Detections(
+        frame=np.zeros(len(directions), dtype=np.int64),
         view=np.repeat([index for index, _, _ in rays], [len(scores) for _, _, scores in rays]),
         directions=np.where(has_ray[..., None], directions, 0.0),
         confidences=np.where(has_ray, confidences, 0.0),
@@ -195,7 +216,7 @@ def _gathered(
 
 @dataclass(frozen=True)
 class Association:
-    """People of one frame with the detections they are made of.
+    """People of one frame or several, with the detections they are made of.
 
     Args:
         joints: (P, J, 3) mm.
@@ -208,6 +229,11 @@ class Association:
     support: NDArray[np.float64]
     assignment: NDArray[np.int64]
     detections: Detections
+
+    @property
+    def frame(self) -> NDArray[np.int64]:
+        """(P,) number of each one's frame."""
+        return self.detections.frame[self.assignment.max(axis=1)]
 
     @property
     def skeleton(self) -> Skeleton:
@@ -243,17 +269,44 @@ class Association:
 
 
 def associate(detections: Detections, parameters: TrainingFree) -> Association:
-    """Group a frame's detections into people and triangulate them (steps 1 to 3)."""
-    n_views = len(detections.centres)
-    groups = group(ray_distances(detections), detections.view, parameters.max_ray_distance)
-    assignment = assignment_of_groups(groups, detections.view, n_views, parameters.min_views)
+    """Group the detections of each frame into people and triangulate them (steps 1 to 3).
+
+    Returns:
+        the people by frame, those of a frame by falling score.
+    """
+    assignment = _grouped(detections, parameters)
     solution = _triangulate(detections, assignment, parameters)
     for _ in range(ROUNDS):
         solution = _distinct(solution, parameters.merge_distance)
-        detections, assignment = _reassign(detections, solution.joints, parameters)
+        detections, assignment = _reassign(solution, parameters)
         seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
         solution = _triangulate(detections, assignment[seen], parameters, solution.joints[seen])
     return _distinct(solution, parameters.merge_distance)
+
+
+def _grouped(detections: Detections, parameters: TrainingFree) -> NDArray[np.int64]:
+    """(P, V) detections of the people of all frames, by linkage."""
+    (first, second), costs = pair_costs(detections)
+    n_views, limit = len(detections.centres), parameters.max_ray_distance
+    found = [np.zeros((0, n_views), dtype=np.int64)]
+    for here, pairs in _by_frame(detections.frame, detections.frame[first]):
+        matrix = np.full((here.stop - here.start,) * 2, np.inf)
+        a, b = first[pairs] - here.start, second[pairs] - here.start
+        matrix[a, b] = matrix[b, a] = costs[pairs]
+        view = detections.view[here]
+        groups = group(matrix, view, limit)
+        people = assignment_of_groups(groups, view, n_views, parameters.min_views)
+        found.append(np.where(people == ABSENT, ABSENT, people + here.start))
+    return np.concatenate(found)
+
+
+def _by_frame(*frames: NDArray[np.int64]) -> Iterator[tuple[slice, ...]]:
+    """Where the things of each frame lie, for things of several kinds whose frames ascend."""
+    numbers = np.arange(1 + max((int(kind[-1]) for kind in frames if len(kind)), default=-1))
+    starts = [np.searchsorted(kind, numbers).tolist() for kind in frames]
+    ends = [np.searchsorted(kind, numbers, side="right").tolist() for kind in frames]
+    for number in numbers.tolist():
+        yield tuple(slice(s[number], e[number]) for s, e in zip(starts, ends, strict=True))
 
 
 def completed(found: Association, joints: NDArray[np.float64], min_views: int) -> People3D:
@@ -264,9 +317,17 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     """
     seen = _n_supporting(found) >= min_views
     people = People3D.predicted(
-        complete(joints, seen, found.skeleton), found.scores, found.skeleton
+        complete(joints, seen, found.skeleton, _single_rays(found)), found.scores, found.skeleton
     )
     return replace(people, valid=seen | is_known(found.skeleton))
+
+
+def _single_rays(found: Association) -> Rays:
+    """The ray of the view that is surest of each joint."""
+    best = found.confidences.argmax(axis=1)[:, None]
+    directions = np.take_along_axis(found.directions, best[..., None], axis=1)[:, 0]
+    there = np.take_along_axis(found.confidences, best, axis=1)[:, 0] > 0
+    return Rays(found.detections.centres[best[:, 0]], directions, there)
 
 
 def _people(found: Association, parameters: TrainingFree) -> People3D:
@@ -297,45 +358,69 @@ def _triangulate(
 
 
 def _reassign(
-    detections: Detections, joints: NDArray[np.float64], parameters: TrainingFree
+    solution: Association, parameters: TrainingFree
 ) -> tuple[Detections, NDArray[np.int64]]:
     """Assign detections to 3D people again, with limbs whose sides were exchanged corrected."""
+    detections = solution.detections
     swapped = with_sides_swapped(detections)
-    weights_SNJ = np.stack([joint_weights(detections), joint_weights(swapped)])
-    distances_SPNJ = distances_to_people(
-        joints,
-        detections.centres[detections.view],
-        np.stack([detections.directions, swapped.directions]),
+    people, seen = pairs_between(solution.frame, detections.frame)
+    sides = (detections, swapped)
+    weights_SMJ = np.stack([joint_weights(side) for side in sides])[:, seen]
+    distances_SMJ = distances_to_people(
+        solution.joints[people],
+        detections.origins[seen],
+        np.stack([side.directions for side in sides])[:, seen],
     )
-    turned_PNJ = _turned_limbs(distances_SPNJ, weights_SNJ, detections.skeleton.limbs)
+    turned_MJ = _turned_limbs(distances_SMJ, weights_SMJ, detections.skeleton.limbs)
     costs = weighted_mean(
-        np.where(turned_PNJ, distances_SPNJ[1], distances_SPNJ[0]),
-        np.where(turned_PNJ, weights_SNJ[1], weights_SNJ[0]),
+        np.where(turned_MJ, distances_SMJ[1], distances_SMJ[0]),
+        np.where(turned_MJ, weights_SMJ[1], weights_SMJ[0]),
     )
-    n_views = len(detections.centres)
-    assignment = assign(costs, detections.view, n_views, parameters.reassign_distance)
-    people, views = np.nonzero(assignment != ABSENT)
-    chosen = assignment[people, views]
+    assignment, pairs = _assigned(solution, people, costs, parameters.reassign_distance)
     turned = np.zeros(detections.confidences.shape, dtype=bool)
-    turned[chosen] = turned_PNJ[people, chosen]
+    turned[seen[pairs]] = turned_MJ[pairs]
     return _chosen_sides(turned, swapped, detections), assignment
 
 
-def _turned_limbs(
-    distances_SPNJ: NDArray[np.float64],
-    weights_SNJ: NDArray[np.float64],
-    limbs: Sequence[list[int]],
-) -> NDArray[np.bool_]:
-    """(P, N, J) whether joints fit a person clearly better with left and right exchanged.
+def _assigned(
+    solution: Association, people: NDArray[np.int64], costs: NDArray[np.float64], limit: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The detections of every person (P, V), and which pairs of person and detection these are.
 
     Args:
-        distances_SPNJ: distances with the sides as they are and exchanged, mm.
-        weights_SNJ: weights of the joints, likewise.
+        solution: the people.
+        people: (M,) person of each pair, all of a frame's with all detections of it.
+        costs: (M,) mm.
+        limit: see ``assign``.
+    """
+    detections, frame = solution.detections, solution.frame
+    assignment = np.full(solution.assignment.shape, ABSENT)
+    for here, seen, pairs in _by_frame(frame, detections.frame, frame[people]):
+        if pairs.stop > pairs.start:
+            matrix = costs[pairs].reshape(-1, seen.stop - seen.start)
+            found = assign(matrix, detections.view[seen], len(detections.centres), limit)
+            assignment[here] = np.where(found == ABSENT, ABSENT, found + seen.start)
+    start, _ = (np.searchsorted(detections.frame, frame), None)
+    per_person = np.searchsorted(people, np.arange(len(frame)))
+    pairs_PV = per_person[:, None] + assignment - start[:, None]
+    return assignment, pairs_PV[assignment != ABSENT]
+
+
+def _turned_limbs(
+    distances_SMJ: NDArray[np.float64],
+    weights_SMJ: NDArray[np.float64],
+    limbs: Sequence[list[int]],
+) -> NDArray[np.bool_]:
+    """(M, J) whether joints fit a person clearly better with left and right exchanged.
+
+    Args:
+        distances_SMJ: distances with the sides as they are and exchanged, mm.
+        weights_SMJ: weights of the joints, likewise.
         limbs: joints of the arms and of the legs.
     """
-    result = np.zeros(distances_SPNJ.shape[1:], dtype=bool)
+    result = np.zeros(distances_SMJ.shape[1:], dtype=bool)
     for limb in limbs:
-        before, after = weighted_mean(distances_SPNJ[..., limb], weights_SNJ[:, None, :, limb])
+        before, after = weighted_mean(distances_SMJ[..., limb], weights_SMJ[..., limb])
         result[..., limb] = (after < SWAP_GAIN * before)[..., None]
     return result
 
@@ -349,9 +434,16 @@ def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detecti
 
 
 def _distinct(solution: Association, distance: float) -> Association:
-    """Without doubled people; joints of which a view may tell nothing do not count."""
-    joints = solution.joints[:, is_known(solution.skeleton)]
-    return solution.where(distinct_people(joints, solution.scores, distance))
+    """Without doubled people, those of each frame by falling score; joints of which a view may
+    tell nothing do not count."""
+    ordered = solution.where(np.lexsort((-solution.scores, solution.frame)))
+    first, second = pairs_within(ordered.frame)
+    joints = ordered.joints[:, is_known(ordered.skeleton)]
+    gaps = np.linalg.norm(joints[first] - joints[second], axis=-1).mean(axis=-1)
+    doubled = np.zeros(len(joints), dtype=bool)
+    for pair in np.flatnonzero(gaps < distance):
+        doubled[second[pair]] |= not doubled[first[pair]]
+    return ordered if not doubled.any() else ordered.where(np.flatnonzero(~doubled))
 
 
 def _n_supporting(solution: Association) -> NDArray[np.int64]:
