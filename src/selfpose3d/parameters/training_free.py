@@ -36,3 +36,8 @@ class TrainingFree(Section):
         description="weight of a joint's previous position when it is triangulated again after "
         "the detections have been reassigned",
     )
+    single_view: bool = Field(
+        False,
+        description="whether people whom one camera alone sees are placed, by their size and "
+        "height, at the end of the list; published protocols leave them out",
+    )

@@ -116,10 +116,12 @@ def with_sides_swapped(detections: Detections) -> Detections:
     )
 
 
-def pair_costs(detections: Detections) -> tuple[Pairs, NDArray[np.float64]]:
+def pair_costs(
+    detections: Detections, bones_mm: float = BONES_MM
+) -> tuple[Pairs, NDArray[np.float64]]:
     """What it costs that two detections of one frame and two views are one person, for all pairs.
 
-    The cost is the mean distance between their rays, and ``BONES_MM`` times the misfit of the
+    The cost is the mean distance between their rays, and ``bones_mm`` times the misfit of the
     bones of the body that the two would make. The mean over joints is weighted by the lower of
     the two confidences and by how well the rays cross; rays that come nearest behind a camera are
     ``FARTHEST_MM`` apart.
@@ -135,7 +137,7 @@ def pair_costs(detections: Detections) -> tuple[Pairs, NDArray[np.float64]]:
     weight = (confidence + _BASE_WEIGHT) * (confidence > 0) * crossing.weight
     bones = long_bones(detections.skeleton)
     misfit = bone_misfit(crossing.bodies, confidence * crossing.weight, bones)
-    return (first, second), weighted_mean(crossing.distance, weight) + BONES_MM * misfit
+    return (first, second), weighted_mean(crossing.distance, weight) + bones_mm * misfit
 
 
 @dataclass(frozen=True)

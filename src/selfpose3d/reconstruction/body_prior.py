@@ -86,7 +86,7 @@ _LONG = np.array(WHOLE.long_bones)
 _LONG_MM = np.linalg.norm(_STANDING[_LONG[:, 1]] - _STANDING[_LONG[:, 0]], axis=-1)
 _FEWEST = 3
 """Fewest bones that tell a person's size."""
-_SIZES = (0.5, 1.3)
+SIZES = (0.5, 1.3)
 """Smallest and largest size of a person, over 1.7 m."""
 _REACH = 1.5
 """A ray that passes a joint's parent farther than so many bones shows something else."""
@@ -195,7 +195,7 @@ def statures(joints: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[n
     shares = bone_shares(joints, known)
     few = np.isfinite(shares).sum(axis=1) < _FEWEST
     shares[few] = 1.0
-    size: NDArray[np.float64] = np.clip(np.nanmedian(shares, axis=1), *_SIZES)
+    size: NDArray[np.float64] = np.clip(np.nanmedian(shares, axis=1), *SIZES)
     return size
 
 

@@ -11,21 +11,24 @@ Letters: P people, V views, J joints, N detections of all views.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views, skeleton_of
-from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.poses3d import Frames, People3D, people_together
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, ray_directions
+from selfpose3d.geometry.people import distinct_people
 from selfpose3d.geometry.triangulation import intersect_rays
 from selfpose3d.parameters import TrainingFree
 from selfpose3d.progress import track
 from selfpose3d.reconstruction.association import (
     ABSENT,
     Detections,
+    Pairs,
     assign,
     assignment_of_groups,
     distances_to_people,
@@ -38,12 +41,17 @@ from selfpose3d.reconstruction.association import (
     weighted_mean,
     with_sides_swapped,
 )
+from selfpose3d.reconstruction.bones import is_possible, long_bones, possible_joints
 from selfpose3d.reconstruction.body_prior import Rays, complete, is_known
+from selfpose3d.reconstruction.single_view import Samples, Usual, joined, placed, sampled, usual
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import Skeleton
 
 TOGETHER = 16
 """Number of frames that are reconstructed together, which spares most of the time."""
+
+SIZED = 16
+"""Number of frames whose people tell whether the calibration is in mm."""
 
 ROUNDS = 2
 """Number of times that detections are reassigned."""
@@ -56,6 +64,60 @@ CERTAINTY = 2.0
 
 LEAST_SUPPORT = 0.05
 """Lowest support of a view that counts for a joint."""
+
+
+@dataclass(frozen=True)
+class Association:
+    """People of one frame or several, with the detections they are made of.
+
+    Args:
+        joints: (P, J, 3) mm.
+        support: (V, P, J) support of each view for each joint, in [0, 1].
+        assignment: (P, V) indices of detections, or ``ABSENT``.
+        detections: detections of the frame, sides exchanged where that fits better.
+    """
+
+    joints: NDArray[np.float64]
+    support: NDArray[np.float64]
+    assignment: NDArray[np.int64]
+    detections: Detections
+
+    @property
+    def frame(self) -> NDArray[np.int64]:
+        """(P,) number of each one's frame."""
+        return self.detections.frame[self.assignment.max(axis=1)]
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The J joints."""
+        return self.detections.skeleton
+
+    @property
+    def directions(self) -> NDArray[np.float64]:
+        """(P, V, J, 3) of each person's rays; meaningless where there is none."""
+        found: NDArray[np.float64] = self.detections.directions[np.maximum(self.assignment, 0)]
+        return found
+
+    @property
+    def confidences(self) -> NDArray[np.float64]:
+        """(P, V, J) of each person's rays, 0 where there is none."""
+        there = self.assignment != ABSENT
+        found: NDArray[np.float64] = self.detections.confidences[np.maximum(self.assignment, 0)]
+        return found * there[..., None]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """(P,) see ``reconstruct``."""
+        return self.support.sum(axis=0).mean(axis=-1)
+
+    def where(self, chosen: NDArray[np.int64]) -> "Association":
+        """Only the chosen people, in that order."""
+        return replace(
+            self,
+            joints=self.joints[chosen],
+            support=self.support[:, chosen],
+            assignment=self.assignment[chosen],
+        )
 
 
 def reconstruct(
@@ -91,8 +153,8 @@ def reconstruct(
         for index, people in seen
         if people is not None and len(people)
     ]
-    detections = _gathered(rays, _centres(cameras), skeleton)
-    return _people(associate(detections, parameters), parameters)
+    found = associate(_gathered(rays, _centres(cameras), skeleton), parameters)
+    return _frames(found, usual(_sampled(found)), parameters, 1)[0]
 
 
 def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> Frames:
@@ -109,23 +171,73 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
     Raises:
         InputError: the people are not of human size, since the calibration is not in mm.
     """
-    people: dict[tuple[str, int], People3D] = {}
-    lengths = [np.zeros(0)]
-    frames = list(detections_by_frame(scene, labels).items())
-    parts = [frames[start : start + TOGETHER] for start in range(0, len(frames), TOGETHER)]
-    for part in track(parts, f"reconstruct {scene.name}", unit=f"{TOGETHER} frames"):
-        found = associate(together([detections for _, detections in part]), parameters)
-        everybody = _people(found, parameters)
-        for number, (frame, _) in enumerate(part):
-            people[scene.name, frame] = _numbered(everybody.where(found.frame == number))
-        supported = _n_supporting(found) >= parameters.min_views
-        lengths.append(necks_to_ankles(found.joints, supported, found.skeleton))
-    check_stature(np.concatenate(lengths), scene.folder)
-    return people
+    frames = detections_by_frame(scene, labels)
+    _check_size(list(frames.values()), parameters, scene.folder)
+    numbers = list(frames)
+    parts = [numbers[start : start + TOGETHER] for start in range(0, len(numbers), TOGETHER)]
+    found = [
+        associate(together([frames[number] for number in part]), parameters)
+        for part in track(parts, f"reconstruct {scene.name}", unit=f"{TOGETHER} frames")
+    ]
+    others = usual(joined([_sampled(each) for each in found]))
+    return {
+        (scene.name, number): people
+        for part, each in zip(parts, found, strict=True)
+        for number, people in zip(part, _frames(each, others, parameters, len(part)), strict=True)
+    }
 
 
-def _numbered(people: People3D) -> People3D:
-    return replace(people, ids=np.arange(len(people)))
+def _check_size(frames: Sequence[Detections], parameters: TrainingFree, scene: Path) -> None:
+    """Refuse a calibration that is not in mm, by people of some frames."""
+    step = max(len(frames) // SIZED, 1)
+    some = together(frames[::step])
+    found = associate(some, parameters, of_any_size=True)
+    supported = _n_supporting(found) >= parameters.min_views
+    check_stature(necks_to_ankles(found.joints, supported, found.skeleton), scene)
+
+
+def _frames(
+    found: Association, others: Usual, parameters: TrainingFree, count: int
+) -> list[People3D]:
+    """The people of each of some frames, those of one view among them where they are wanted."""
+    people = completed(found, found.joints, parameters.min_views)
+    frames = [people.where(found.frame == number) for number in range(count)]
+    if parameters.single_view:
+        left = _left_over(found, parameters.reassign_distance)
+        alone, frame = placed(left, others)
+        kept = zip(frames, (alone.where(frame == number) for number in range(count)), strict=True)
+        frames = [_with_further(*both, parameters.merge_distance) for both in kept]
+    return [replace(people, ids=np.arange(len(people))) for people in frames]
+
+
+def _with_further(people: People3D, further: People3D, distance: float) -> People3D:
+    """People, and those of further people who stand where nobody else does."""
+    everybody = people_together([people, further])
+    joints = everybody.joints[:, is_known(people.skeleton)]
+    kept = np.zeros(len(everybody), dtype=bool)
+    kept[distinct_people(joints, everybody.scores, distance)] = True
+    return everybody.where(kept)
+
+
+def _sampled(found: Association) -> Samples:
+    """How each view of each person would place that person alone."""
+    people, view = np.nonzero(found.assignment != ABSENT)
+    seen = found.detections.where(found.assignment[people, view])
+    return sampled(seen, found.joints[people], found.support[view, people])
+
+
+def _left_over(found: Association, distance: float) -> Detections:
+    """The detections that nobody has, farther than ``distance`` mm from everybody."""
+    detections = found.detections
+    free = np.ones(len(detections), dtype=bool)
+    free[found.assignment[found.assignment != ABSENT]] = False
+    people, seen = pairs_between(found.frame, detections.frame)
+    gaps = distances_to_people(
+        found.joints[people], detections.origins[seen], detections.directions[None, seen]
+    )
+    near = weighted_mean(gaps[0], joint_weights(detections)[seen]) < distance
+    free[seen[near]] = False
+    return detections.where(np.flatnonzero(free))
 
 
 def detections_by_frame(scene: Scene, labels: Views) -> dict[int, Detections]:
@@ -214,79 +326,57 @@ def _gathered(
     )
 
 
-@dataclass(frozen=True)
-class Association:
-    """People of one frame or several, with the detections they are made of.
+def associate(
+    detections: Detections, parameters: TrainingFree, of_any_size: bool = False
+) -> Association:
+    """Group the detections of each frame into people and triangulate them (steps 1 to 3).
 
     Args:
-        joints: (P, J, 3) mm.
-        support: (V, P, J) support of each view for each joint, in [0, 1].
-        assignment: (P, V) indices of detections, or ``ABSENT``.
-        detections: detections of the frame, sides exchanged where that fits better.
-    """
-
-    joints: NDArray[np.float64]
-    support: NDArray[np.float64]
-    assignment: NDArray[np.int64]
-    detections: Detections
-
-    @property
-    def frame(self) -> NDArray[np.int64]:
-        """(P,) number of each one's frame."""
-        return self.detections.frame[self.assignment.max(axis=1)]
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """The J joints."""
-        return self.detections.skeleton
-
-    @property
-    def directions(self) -> NDArray[np.float64]:
-        """(P, V, J, 3) of each person's rays; meaningless where there is none."""
-        found: NDArray[np.float64] = self.detections.directions[np.maximum(self.assignment, 0)]
-        return found
-
-    @property
-    def confidences(self) -> NDArray[np.float64]:
-        """(P, V, J) of each person's rays, 0 where there is none."""
-        there = self.assignment != ABSENT
-        found: NDArray[np.float64] = self.detections.confidences[np.maximum(self.assignment, 0)]
-        return found * there[..., None]
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """(P,) see ``reconstruct``."""
-        return self.support.sum(axis=0).mean(axis=-1)
-
-    def where(self, chosen: NDArray[np.int64]) -> "Association":
-        """Only the chosen people, in that order."""
-        return replace(
-            self,
-            joints=self.joints[chosen],
-            support=self.support[:, chosen],
-            assignment=self.assignment[chosen],
-        )
-
-
-def associate(detections: Detections, parameters: TrainingFree) -> Association:
-    """Group the detections of each frame into people and triangulate them (steps 1 to 3).
+        detections: of all frames.
+        parameters: parameters of the method.
+        of_any_size: whether bones may have any length, as where the unit may be wrong.
 
     Returns:
         the people by frame, those of a frame by falling score.
     """
-    assignment = _grouped(detections, parameters)
+    costs = pair_costs(detections, 0.0) if of_any_size else pair_costs(detections)
+    assignment = _grouped(detections, costs, parameters)
     solution = _triangulate(detections, assignment, parameters)
     for _ in range(ROUNDS):
         solution = _distinct(solution, parameters.merge_distance)
         detections, assignment = _reassign(solution, parameters)
         seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
         solution = _triangulate(detections, assignment[seen], parameters, solution.joints[seen])
+    if not of_any_size:
+        solution = _taken_apart(solution, parameters)
     return _distinct(solution, parameters.merge_distance)
 
 
-def _grouped(detections: Detections, parameters: TrainingFree) -> NDArray[np.int64]:
+def _taken_apart(solution: Association, parameters: TrainingFree) -> Association:
+    """Without impossible people: from each the view that supports it least is taken, until it is
+    possible, or too few views are left."""
+    while (wrong := _impossible(solution, parameters.min_views)).any():
+        support = np.where(solution.assignment == ABSENT, np.inf, solution.support.sum(-1).T)
+        assignment = solution.assignment.copy()
+        assignment[wrong, support[wrong].argmin(axis=1)] = ABSENT
+        seen = (assignment != ABSENT).sum(axis=1) >= parameters.min_views
+        solution = _triangulate(solution.detections, assignment[seen], parameters)
+    return solution
+
+
+def _impossible(solution: Association, min_views: int) -> NDArray[np.bool_]:
+    """(P,) who can't be a person."""
+    known = _n_supporting(solution) >= min_views
+    return ~is_possible(solution.joints, known, long_bones(solution.skeleton))
+
+
+def _grouped(
+    detections: Detections,
+    pairs_and_costs: tuple[Pairs, NDArray[np.float64]],
+    parameters: TrainingFree,
+) -> NDArray[np.int64]:
     """(P, V) detections of the people of all frames, by linkage."""
-    (first, second), costs = pair_costs(detections)
+    (first, second), costs = pairs_and_costs
     n_views, limit = len(detections.centres), parameters.max_ray_distance
     found = [np.zeros((0, n_views), dtype=np.int64)]
     for here, pairs in _by_frame(detections.frame, detections.frame[first]):
@@ -316,6 +406,7 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     (step 4); those of hands and feet can't be, and are not valid.
     """
     seen = _n_supporting(found) >= min_views
+    seen = possible_joints(joints, seen, long_bones(found.skeleton))
     people = People3D.predicted(
         complete(joints, seen, found.skeleton, _single_rays(found)), found.scores, found.skeleton
     )
@@ -328,10 +419,6 @@ def _single_rays(found: Association) -> Rays:
     directions = np.take_along_axis(found.directions, best[..., None], axis=1)[:, 0]
     there = np.take_along_axis(found.confidences, best, axis=1)[:, 0] > 0
     return Rays(found.detections.centres[best[:, 0]], directions, there)
-
-
-def _people(found: Association, parameters: TrainingFree) -> People3D:
-    return completed(found, found.joints, parameters.min_views)
 
 
 def _triangulate(
