@@ -75,7 +75,9 @@ def _solved(matrices: NDArray[np.float64], right: NDArray[np.float64]) -> NDArra
     aa, bb, cc = d * f - e * e, c * e - b * f, b * e - c * d
     dd, ee, ff = a * f - c * c, b * c - a * e, a * d - b * b
     x, y, z = right
-    solution = np.stack([aa * x + bb * y + cc * z, bb * x + dd * y + ee * z, cc * x + ee * y + ff * z])
+    solution = np.stack(
+        [aa * x + bb * y + cc * z, bb * x + dd * y + ee * z, cc * x + ee * y + ff * z]
+    )
     return solution / (a * aa + b * bb + c * cc)
 
 

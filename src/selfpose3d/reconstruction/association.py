@@ -97,9 +97,7 @@ def pairs_between(first: NDArray[np.int64], second: NDArray[np.int64]) -> Pairs:
     return _with_all(np.arange(len(first)), start, end)
 
 
-def _with_all(
-    first: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]
-) -> Pairs:
+def _with_all(first: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]) -> Pairs:
     """Each of the first with all from its start up to its end."""
     counts = end - start
     place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,114 +1,33 @@
 """Joints that were not seen, inferred from the rest of the body.
 
 A missing joint hangs on its parent by the bone of the other side, mirrored at the body's median
-plane; where that is missing as well, by the bone of a person standing upright. A skeleton without
-neck or mid-hip is completed with them, and they are left out again.
+plane; where that is missing as well, by the bone of a person standing upright, of the body's size.
+Where one view shows it, it lies on that view's ray instead, as far from its parent as the bone is
+long. A skeleton without neck or mid-hip is completed with them, and they are left out again.
 
 Letters: P people, J joints of the people's skeleton, K joints of ``WHOLE``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selfpose3d.skeletons import SKELETONS, Skeleton, converted
+from selfpose3d.reconstruction.bones import bone_shares, long_bones, statures
+from selfpose3d.reconstruction.standing import (
+    BONES,
+    NECK,
+    ORDER,
+    PAIRS,
+    PARENTS,
+    ROOT,
+    STANDING,
+    WHOLE,
+)
+from selfpose3d.skeletons import Skeleton, converted
 
-WHOLE = SKELETONS["panoptic19"]
-"""The joints of which something is known about a standing person."""
-
-_UPRIGHT: Mapping[str, tuple[str, tuple[float, float, float]]] = {
-    "neck": ("mid_hip", (0, 0, 520)),
-    "mid_hip": ("neck", (0, 0, -520)),
-    "shoulder": ("neck", (170, 0, -20)),
-    "hip": ("mid_hip", (100, 0, -30)),
-    "elbow": ("shoulder", (40, 0, -280)),
-    "knee": ("hip", (0, 20, -400)),
-    "wrist": ("elbow", (0, 60, -240)),
-    "ankle": ("knee", (0, -20, -400)),
-    "nose": ("neck", (0, 120, 160)),
-    "eye": ("nose", (30, -20, 40)),
-    "ear": ("eye", (40, -80, -10)),
-}
-"""Parent of each joint, and the bone from there in a person standing upright, mm: to the left (of
-the left side's joint), forwards, up. Neck and mid-hip are each other's parent."""
-
-
-def _kind(joint: str) -> tuple[str, str]:
-    """A joint's side (``left_``, ``right_`` or nothing), and what it is."""
-    side = next((side for side in ("left_", "right_") if joint.startswith(side)), "")
-    return side, joint.removeprefix(side)
-
-
-def standing_bone(joint: str) -> NDArray[np.float64]:
-    """(3,) bone from its parent to a joint of a standing person, mm: to the left, forwards, up."""
-    side, kind = _kind(joint)
-    bone = np.array(_UPRIGHT[kind][1], dtype=float)
-    return bone * [-1.0, 1.0, 1.0] if side == "right_" else bone
-
-
-def _parent(joint: str) -> int:
-    side, kind = _kind(joint)
-    parent = _UPRIGHT[kind][0]
-    return WHOLE.index(parent if parent in WHOLE.joints else side + parent)
-
-
-_PARENTS = tuple(map(_parent, WHOLE.joints))
-_BONES = np.stack([standing_bone(joint) for joint in WHOLE.joints])
-_ROOT, _NECK = WHOLE.index("mid_hip"), WHOLE.index("neck")
-_PAIRS = [
-    tuple(WHOLE.index(f"{side}_{part}") for side in ("left", "right"))
-    for part in ("shoulder", "hip")
-]
-
-
-def _ordered() -> tuple[int, ...]:
-    """Joints such that parents come before their children, the mid-hip first."""
-    kinds = ("mid_hip", *(kind for kind in _UPRIGHT if kind != "mid_hip"))
-    order = {kind: number for number, kind in enumerate(kinds)}
-    return tuple(sorted(range(len(WHOLE)), key=lambda j: order[_kind(WHOLE.joints[j])[1]]))
-
-
-_ORDER = _ordered()
-
-
-def _positions() -> NDArray[np.float64]:
-    positions = np.zeros((len(WHOLE), 3))
-    for joint in _ORDER[1:]:
-        positions[joint] = positions[_PARENTS[joint]] + _BONES[joint]
-    return positions
-
-
-_STANDING = _positions()
-_LONG = np.array(WHOLE.long_bones)
-_LONG_MM = np.linalg.norm(_STANDING[_LONG[:, 1]] - _STANDING[_LONG[:, 0]], axis=-1)
-_FEWEST = 3
-"""Fewest bones that tell a person's size."""
-SIZES = (0.5, 1.3)
-"""Smallest and largest size of a person, over 1.7 m."""
 _REACH = 1.5
 """A ray that passes a joint's parent farther than so many bones shows something else."""
-
-
-def standing(skeleton: Skeleton) -> NDArray[np.float64]:
-    """(J, 3) joints of a person of about 1.7 m standing upright, from the mid-hip, mm: to the
-    left, forwards, up."""
-    joints, _ = converted(_STANDING, np.ones(len(WHOLE)), WHOLE, skeleton)
-    return joints
-
-
-@cache
-def standing_joints(skeleton: Skeleton) -> NDArray[np.float64]:
-    """(J, 3) as ``standing``, of any skeleton; what is not known lies at the root."""
-    joints, _ = converted(_STANDING, np.ones(len(WHOLE)), WHOLE, skeleton, partly=True)
-    return joints
-
-
-def is_known(skeleton: Skeleton) -> NDArray[np.bool_]:
-    """(J,) whether something is known of where a joint is in a person: not of hands and feet."""
-    return np.array([WHOLE.has(name) for name in skeleton.joints])
 
 
 @dataclass(frozen=True)
@@ -127,8 +46,9 @@ class Rays:
 
     def of(self, people: NDArray[np.int64], joints: list[int]) -> "Rays":
         """Those of some people and joints; a joint -1 has none."""
-        at = np.ix_(people, joints)
-        there = self.there[at] & (np.array(joints) >= 0)
+        columns = np.array(joints)
+        at = np.ix_(people, columns)
+        there = self.there[at] & (columns >= 0)
         return Rays(self.origins[at], self.directions[at], there)
 
 
@@ -157,7 +77,7 @@ def complete(
         known, there = _in_whole(joints[partly], seen[partly], skeleton)
         places = [skeleton.index(j) if skeleton.has(j) else -1 for j in WHOLE.joints]
         whole = _completed(known, there, None if rays is None else rays.of(partly, places))
-        own = whole[:, [WHOLE.index(j) if WHOLE.has(j) else _ROOT for j in skeleton.joints]]
+        own = whole[:, [WHOLE.index(j) if WHOLE.has(j) else ROOT for j in skeleton.joints]]
         completed[partly] = np.where(seen[partly, :, None], joints[partly], own)
     return completed
 
@@ -180,45 +100,26 @@ def body_axes(joints: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[
         known: (P, K); from shoulders and hips that are known, else from the world's axes.
     """
     upright = np.broadcast_to([0.0, 0.0, 1.0], (len(joints), 3))
-    trunk = (known[:, _NECK] & known[:, _ROOT])[:, None]
-    up = _unit((joints[:, _NECK] - joints[:, _ROOT]) * trunk, upright)
+    trunk = (known[:, NECK] & known[:, ROOT])[:, None]
+    up = _unit(np.where(trunk, joints[:, NECK] - joints[:, ROOT], 0.0), upright)
     left = np.zeros((len(joints), 3))
-    for a, b in _PAIRS:
-        left += (joints[:, a] - joints[:, b]) * (known[:, a] & known[:, b])[:, None]
+    for a, b in PAIRS:
+        both = (known[:, a] & known[:, b])[:, None]
+        left += np.where(both, joints[:, a] - joints[:, b], 0.0)
     left = _unit(_across(left, up), _any_across(up))
     return np.stack([left, np.cross(left, up), up], axis=1)
-
-
-def statures(joints: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(P,) size of people over that of a person of 1.7 m: the median of their long bones', 1 where
-    fewer than ``_FEWEST`` are known."""
-    shares = bone_shares(joints, known)
-    few = np.isfinite(shares).sum(axis=1) < _FEWEST
-    shares[few] = 1.0
-    size: NDArray[np.float64] = np.clip(np.nanmedian(shares, axis=1), *SIZES)
-    return size
-
-
-def bone_shares(joints: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(P, B) lengths of long bones over those of a standing person; NaN where they aren't known."""
-    starts, ends = _LONG.T
-    lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=-1)
-    shares: NDArray[np.float64] = np.where(
-        known[:, starts] & known[:, ends], lengths / _LONG_MM, np.nan
-    )
-    return shares
 
 
 def _completed(
     joints: NDArray[np.float64], seen: NDArray[np.bool_], rays: Rays | None
 ) -> NDArray[np.float64]:
     joints, axes = joints.copy(), body_axes(joints, seen)
-    size = statures(joints, seen)[:, None]
+    size = statures(bone_shares(joints, seen, long_bones(WHOLE)))[:, None]
     _place_trunk(joints, seen, axes, size)
-    for joint in _ORDER[1:]:
+    for joint in ORDER[1:]:
         rows = np.flatnonzero(~seen[:, joint])
         if len(rows):
-            parent = joints[rows, _PARENTS[joint]]
+            parent = joints[rows, PARENTS[joint]]
             bones = _mirrored_bones(joints[rows], seen[rows], joint, axes[rows], size[rows])
             places = parent + bones
             if rays is not None:
@@ -234,10 +135,10 @@ def _place_trunk(
     size: NDArray[np.float64],
 ) -> None:
     """Give bodies without mid-hip the mean of the mid-hips that their seen joints imply."""
-    rows = np.flatnonzero(~seen[:, _ROOT])
-    implied = joints[rows] - size[rows, :, None] * (_STANDING @ axes[rows])
-    weight = seen[rows, :, None] / seen[rows].sum(axis=1)[:, None, None]
-    joints[rows, _ROOT] = (implied * weight).sum(axis=1)
+    rows = np.flatnonzero(~seen[:, ROOT])
+    implied = joints[rows] - size[rows, :, None] * (STANDING @ axes[rows])
+    known = np.where(seen[rows, :, None], implied, 0.0)
+    joints[rows, ROOT] = known.sum(axis=1) / seen[rows].sum(axis=1)[:, None]
 
 
 def _mirrored_bones(
@@ -248,8 +149,8 @@ def _mirrored_bones(
     size: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """(P, 3) bones from a joint's parent to it."""
-    bones: NDArray[np.float64] = size * (_BONES[joint] @ axes)
-    other, parent = WHOLE.swapped[joint], WHOLE.swapped[_PARENTS[joint]]
+    bones: NDArray[np.float64] = size * (BONES[joint] @ axes)
+    other, parent = WHOLE.swapped[joint], WHOLE.swapped[PARENTS[joint]]
     if other == joint:
         return bones
     mirrored = joints[:, other] - joints[:, parent]

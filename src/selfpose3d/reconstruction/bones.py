@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from selfpose3d.reconstruction.body_prior import SIZES, WHOLE, standing_joints
+from selfpose3d.reconstruction.standing import WHOLE, standing_joints
 from selfpose3d.skeletons import Skeleton
 
 LARGEST_MISFIT = 1.0
@@ -18,10 +18,12 @@ POSSIBLE = (0.6, 1.4)
 """Shortest and longest bone over that of a standing person of the person's size."""
 TOLERANCE_MM = 100.0
 """A bone whose length is wrong by less is possible."""
-MOST_MISFIT = 0.4
+MOST_MISFIT = 0.5
 """Largest misfit of the bones of a person (``bone_misfit``)."""
 LARGEST_MM = 2200.0
 """Farthest that joints of a person lie apart, with an arm stretched up."""
+SIZES = (0.5, 1.3)
+"""Smallest and largest size of a person, over 1.7 m."""
 FEWEST = 3
 """Fewest bones that tell a person's size."""
 
@@ -107,10 +109,9 @@ def bone_shares(
 def statures(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """(P,) size of people over that of a person of 1.7 m, by the shares (P, B) of their bones; 1
     where fewer than ``FEWEST`` are known."""
-    few = np.isfinite(shares).sum(axis=1) < FEWEST
-    size: NDArray[np.float64] = np.clip(
-        np.nanmedian(np.where(few[:, None], 1.0, shares), axis=1), *SIZES
-    ) if shares.size else np.ones(len(shares))
+    few = np.isfinite(shares).sum(axis=1, keepdims=True) < FEWEST
+    known = np.column_stack([np.where(few, np.nan, shares), np.where(few, 1.0, np.nan)])
+    size: NDArray[np.float64] = np.clip(np.nanmedian(known, axis=1), *SIZES)
     return size
 
 

@@ -2,9 +2,9 @@
 
 The rays of one camera tell a person's shape and not the distance. A body is taken to stand in an
 upright plane across the camera's view, and its distance follows from two things: how long its
-bones are, and how high above the floor its joints lie. What both are worth is measured on the people
-of the same scene whom several views see, as each of their views alone would place them; from there
-come the usual size and height, and the errors that are to be expected.
+bones are, and how high above the floor its joints lie. What both are worth is measured on the
+people of the same scene whom several views see, as each of their views alone would place them; from
+there come the usual size and height, and the errors that are to be expected.
 
 Letters: N detections, J joints, S samples.
 """
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.reconstruction.association import Detections
-from selfpose3d.reconstruction.body_prior import complete, standing_joints
+from selfpose3d.reconstruction.body_prior import complete
 from selfpose3d.reconstruction.bones import LongBones, long_bones
+from selfpose3d.reconstruction.standing import standing_joints
 
 ENOUGH = 20
 """Fewest samples of other people that tell what size and height are worth."""
@@ -32,8 +33,8 @@ FEWEST_BONES = 3
 """Fewest long bones of a person who is placed."""
 SURE = 0.3
 """Lowest confidence of the joints of these bones."""
-_SMALLEST = (0.03, 30.0)
-"""Least errors of distances by size, as a share, and of heights, mm."""
+_SMALLEST = (0.05, 50.0)
+"""Least errors of distances by size, as a share, and of heights, mm: what people differ by."""
 _UPRIGHT = 0.5
 """Horizontal part of the viewing direction from which a body's plane is upright."""
 _LOW_QUANTILE = 0.4
@@ -168,13 +169,25 @@ def _spread(values: NDArray[np.float64], smallest: float) -> tuple[float, float]
     return float(middle), max(float(high - low) / 2, smallest)
 
 
-def placed(detections: Detections, others: Usual) -> tuple[People3D, NDArray[np.int64]]:
+@dataclass(frozen=True)
+class Placed:
+    """People whom one view sees.
+
+    Args:
+        people: they, with scores below those of whom several views see.
+        frame: (P,) number of each one's frame.
+        errors: (P, J) mm, within which two thirds of the joints lie.
+    """
+
+    people: People3D
+    frame: NDArray[np.int64]
+    errors: NDArray[np.float64]
+
+
+def placed(detections: Detections, others: Usual) -> Placed:
     """The detections that may be people, placed.
 
     A person has ``FEWEST_BONES`` bones or more, and the distances by size and by height agree.
-
-    Returns:
-        the people, with scores below those of whom several views see, and (P,) their frames.
     """
     bodies = flat(detections)
     distance, error, agreeing = _distances(bodies, detections.origins[:, 2], others)
@@ -182,8 +195,13 @@ def placed(detections: Detections, others: Usual) -> tuple[People3D, NDArray[np.
     chosen = detections.where(rows)
     joints = chosen.origins[:, None] + distance[rows, None, None] * bodies.shapes[rows]
     whole = complete(joints, chosen.confidences > 0, detections.skeleton)
+    lengths = np.linalg.norm(bodies.shapes[rows], axis=-1)
     scores = SHARE * chosen.confidences.mean(axis=1)
-    return People3D.predicted(whole, scores, detections.skeleton), chosen.frame
+    return Placed(
+        People3D.predicted(whole, scores, detections.skeleton),
+        chosen.frame,
+        np.hypot(error[rows, None] * lengths, BODY_MM),
+    )
 
 
 def _distances(

@@ -41,9 +41,10 @@ from selfpose3d.reconstruction.association import (
     weighted_mean,
     with_sides_swapped,
 )
+from selfpose3d.reconstruction.body_prior import Rays, complete
 from selfpose3d.reconstruction.bones import is_possible, long_bones, possible_joints
-from selfpose3d.reconstruction.body_prior import Rays, complete, is_known
 from selfpose3d.reconstruction.single_view import Samples, Usual, joined, placed, sampled, usual
+from selfpose3d.reconstruction.standing import is_known
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import Skeleton
 
@@ -52,6 +53,9 @@ TOGETHER = 16
 
 SIZED = 16
 """Number of frames whose people tell whether the calibration is in mm."""
+
+SURE_VIEWS = 3
+"""Number of views that are believed about a joint, at whatever distance from its parent."""
 
 ROUNDS = 2
 """Number of times that detections are reassigned."""
@@ -204,8 +208,9 @@ def _frames(
     frames = [people.where(found.frame == number) for number in range(count)]
     if parameters.single_view:
         left = _left_over(found, parameters.reassign_distance)
-        alone, frame = placed(left, others)
-        kept = zip(frames, (alone.where(frame == number) for number in range(count)), strict=True)
+        alone = placed(left, others)
+        further = (alone.people.where(alone.frame == number) for number in range(count))
+        kept = zip(frames, further, strict=True)
         frames = [_with_further(*both, parameters.merge_distance) for both in kept]
     return [replace(people, ids=np.arange(len(people))) for people in frames]
 
@@ -405,8 +410,10 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     Joints with fewer than ``min_views`` supporting views are inferred from the rest of the body
     (step 4); those of hands and feet can't be, and are not valid.
     """
-    seen = _n_supporting(found) >= min_views
-    seen = possible_joints(joints, seen, long_bones(found.skeleton))
+    supporting = _n_supporting(found)
+    seen = supporting >= min_views
+    possible = possible_joints(joints, seen, long_bones(found.skeleton))
+    seen &= possible | (supporting >= SURE_VIEWS)
     people = People3D.predicted(
         complete(joints, seen, found.skeleton, _single_rays(found)), found.scores, found.skeleton
     )
