@@ -12,8 +12,14 @@ from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, project
 from selfpose3d.parameters import TrainingFree
+from selfpose3d.reconstruction.association import Detections, together
 from selfpose3d.reconstruction.bones import bone_misfit, is_possible, long_bones, possible_joints
-from selfpose3d.reconstruction.training_free import reconstruct, reconstruct_scene
+from selfpose3d.reconstruction.single_view import placed, sampled, usual
+from selfpose3d.reconstruction.training_free import (
+    detections_by_frame,
+    reconstruct,
+    reconstruct_scene,
+)
 from selfpose3d.synthetic.scenes import BODY, ring
 from selfpose3d.synthetic.walkers import Walkers
 
@@ -131,6 +137,17 @@ class TestSingleView:
         for present in reconstruct_scene(scene, labels, ALONE).values():
             assert present.scores[3] < present.scores[:3].min() / 2
 
+    def test_about_two_thirds_of_the_joints_lie_within_the_errors(self) -> None:
+        scene, labels, truth = one_alone(0.0)
+        frames = detections_by_frame(scene, labels)
+        alone = [last_detection(frames[frame]) for frame in scene.frames]
+        bodies = np.stack([truth["walk", frame] for frame in scene.frames])
+        others = usual(sampled(together(alone), bodies[:, 3], np.ones((30, len(BODY)))))
+        found = placed(together(alone), others)
+        gaps = np.linalg.norm(found.people.joints - bodies[found.frame, 3], axis=-1)
+        assert len(found.frame) == 30
+        assert 0.6 < (gaps < found.errors).mean() < 0.95
+
     def test_a_second_detection_of_somebody_is_not_a_second_person(self) -> None:
         bodies = walkers(2).at(0.0)
         views = views_of(bodies)
@@ -161,6 +178,12 @@ def one_alone(
     times = [frame / 10 for frame in range(30)]
     scene = Scene.calibrated(Path("walk"), "walk", "test", cameras, range(30), times, (960, 576))
     return scene, labels, truth
+
+
+def last_detection(detections: Detections) -> Detections:
+    """Of the camera that sees four people, the last."""
+    camera = np.bincount(detections.view).argmax()
+    return detections.where(np.flatnonzero(detections.view == camera)[-1:])
 
 
 def nearest(people: People3D, bodies: NDArray[np.float64]) -> NDArray[np.float64]:

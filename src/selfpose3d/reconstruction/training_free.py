@@ -1,10 +1,16 @@
 """3D people without training: association across views and robust triangulation of labels.
 
-1. Detections of all views are grouped by the distances between their rays (``association``).
+1. Detections of all views are grouped by the distances between their rays, and by the bones of the
+   body that they would make (``association``).
 2. Each group is triangulated: rays are intersected by iteratively reweighted least squares.
 3. The 3D people are given the detections again, by Hungarian matching in each view, left and
    right exchanged where that fits clearly better, and triangulated again. Doubled people merge.
-4. A joint that too few views support is completed from the rest of the body (``body_prior``).
+   From impossible people views are taken until they are possible (``bones``).
+4. A joint that too few views support is completed from the rest of the body, on the ray of the
+   view that sees it (``body_prior``).
+5. Whom one view alone sees is placed, where that is wanted (``single_view``).
+
+Many frames are looked at together.
 
 Letters: P people, V views, J joints, N detections of all views.
 """
@@ -158,7 +164,7 @@ def reconstruct(
         if people is not None and len(people)
     ]
     found = associate(_gathered(rays, _centres(cameras), skeleton), parameters)
-    return _frames(found, usual(_sampled(found)), parameters, 1)[0]
+    return _frames(found, _others([found], parameters), parameters, 1)[0]
 
 
 def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> Frames:
@@ -183,7 +189,7 @@ def reconstruct_scene(scene: Scene, labels: Views, parameters: TrainingFree) -> 
         associate(together([frames[number] for number in part]), parameters)
         for part in track(parts, f"reconstruct {scene.name}", unit=f"{TOGETHER} frames")
     ]
-    others = usual(joined([_sampled(each) for each in found]))
+    others = _others(found, parameters)
     return {
         (scene.name, number): people
         for part, each in zip(parts, found, strict=True)
@@ -200,13 +206,20 @@ def _check_size(frames: Sequence[Detections], parameters: TrainingFree, scene: P
     check_stature(necks_to_ankles(found.joints, supported, found.skeleton), scene)
 
 
+def _others(found: Sequence[Association], parameters: TrainingFree) -> Usual | None:
+    """What people tell of those whom one view sees, where these are wanted."""
+    if not parameters.single_view:
+        return None
+    return usual(joined([_sampled(each) for each in found]))
+
+
 def _frames(
-    found: Association, others: Usual, parameters: TrainingFree, count: int
+    found: Association, others: Usual | None, parameters: TrainingFree, count: int
 ) -> list[People3D]:
-    """The people of each of some frames, those of one view among them where they are wanted."""
+    """The people of each of some frames, those of one view among them where others tell of them."""
     people = completed(found, found.joints, parameters.min_views)
     frames = [people.where(found.frame == number) for number in range(count)]
-    if parameters.single_view:
+    if others is not None:
         left = _left_over(found, parameters.reassign_distance)
         alone = placed(left, others)
         further = (alone.people.where(alone.frame == number) for number in range(count))
