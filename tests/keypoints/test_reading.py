@@ -22,7 +22,7 @@ from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.keypoints.mvor import image_name
 from selfpose3d.keypoints.reading import Told, read_people
 from selfpose3d.keypoints.stream import pieces, pieces_of
-from selfpose3d.reconstruction.body_prior import standing
+from selfpose3d.reconstruction.standing import standing
 from selfpose3d.skeletons import (
     BODY_25,
     BODY_25B,

@@ -19,7 +19,7 @@ that are supervised by design are ever given its path.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -108,6 +108,17 @@ class People3D:
         valid = np.ones(joints.shape[:2], dtype=bool)
         ids = np.arange(len(joints))
         return People3D(joints, np.asarray(scores, dtype=float), valid, ids, skeleton)
+
+
+def people_together(parts: Sequence[People3D]) -> People3D:
+    """The people of several parts, one part or more, of one skeleton; identities as they are."""
+    return replace(
+        parts[0],
+        joints=np.concatenate([part.joints for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        valid=np.concatenate([part.valid for part in parts]),
+        ids=np.concatenate([part.ids for part in parts]),
+    )
 
 
 Frames = Mapping[tuple[str, int], People3D]
