@@ -86,6 +86,20 @@ def test_extrinsics_in_another_direction_are_found(size: int) -> None:
         np.testing.assert_allclose(corrected.centre, right.centre, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [0.5, 2 / 3, 1.5, 2.0])
+def test_people_in_pixels_of_another_size_are_one_fault(factor: float) -> None:
+    recording = short()
+    views = {
+        image: replace(people, points=people.points * factor)
+        for image, people in recording.views.items()
+    }
+    found = examine(recording.cameras, views, recording.times)
+    assert [one.kind for one in found.findings] == ["people's image size"]
+    assert found.findings[0].amount["factor"] == pytest.approx(factor)
+    assert f"{960 * factor:.0f}x{576 * factor:.0f}" in sentences(found)[1]
+    assert found.explained < 0.5 < 0.9 < found.explained_after
+
+
 def test_two_faults_are_both_found() -> None:
     found = examined(short(Planted("pose", 1, 0), Planted("time offset", 1, 2), cameras=5))
     assert {(one.kind, one.cameras) for one in found.findings} == {

@@ -367,7 +367,7 @@ def _amounts(fault: Fault, before: View, after: View, take: Take) -> dict[str, f
         amounts[name] = float(take.frame_at(fault.first if late else fault.end - 1))
     if fault.kind == "principal point":
         amounts |= {"x_px": float(new.K[0, 2]), "y_px": float(new.K[1, 2])}
-    if fault.kind in ("focal length", "another image size"):
+    if fault.kind in ("focal length", "another image size", "people's image size"):
         amounts["factor"] = focal(new) / focal(old)
     return amounts
 

@@ -12,6 +12,7 @@ KINDS: Mapping[str, str] = {
     "principal point": "has a wrong principal point",
     "focal length": "has a wrong focal length",
     "another image size": "has intrinsics of another image size",
+    "people's image size": "have people in pixels of another image size",
     "undistorted twice": "shows frames without distortion, but its calibration has some",
     "mirrored image": "shows mirrored images",
     "image upside down": "shows images upside down",

@@ -132,6 +132,13 @@ def undistorted(camera: Camera) -> Camera:
     return replace(camera, distortion=np.zeros_like(camera.distortion))
 
 
+def scaled(camera: Camera, factor: float) -> Camera:
+    """The camera of images that are so much larger; pixels are counted from the same corner."""
+    K = np.diag([factor, factor, 1.0]) @ camera.K
+    width, height = round(camera.width * factor), round(camera.height * factor)
+    return replace(camera, K=K, width=width, height=height)
+
+
 def _cameras(camera: Camera) -> Iterator[tuple[str, dict[str, float], Camera]]:
     for what, changed in inverted(camera):
         yield f"inverted: {what}", {}, changed
@@ -141,11 +148,11 @@ def _cameras(camera: Camera) -> Iterator[tuple[str, dict[str, float], Camera]]:
     if np.linalg.norm(camera.K[:2, 2] - middle) > 0.15 * camera.width:
         yield "principal point", {}, replace(camera, K=K)
     for factor in FACTORS:
-        scaled = np.diag([factor, factor, 1.0]) @ camera.K
-        yield "another image size", {"factor": factor}, replace(camera, K=scaled)
+        K = scaled(camera, factor).K
+        yield "another image size", {"factor": factor}, replace(camera, K=K)
     for factor in FOCALS:
-        scaled = camera.K * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
-        yield "focal length", {}, replace(camera, K=scaled)
+        K = camera.K * np.array([[factor, 1, 1], [1, factor, 1], [1, 1, 1]])
+        yield "focal length", {}, replace(camera, K=K)
 
 
 def _upside_down(tracks: Tracks, camera: Camera) -> Tracks:

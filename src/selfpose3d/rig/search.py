@@ -1,6 +1,6 @@
 """The search for what is wrong with a rig.
 
-1. What moves all cameras: extrinsics in another direction.
+1. What moves all cameras: extrinsics in another direction, people of another image size.
 2. What moves one camera, or exchanges two, so far that its people are not matched: each camera is
    left out, the people are reconstructed from the others, and its own 2D people are compared with
    the projections under every reading of the camera (``readings``).
@@ -11,13 +11,14 @@
 Letters: V views, K knots, N points.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from selfpose3d.geometry.cameras import Camera
 from selfpose3d.rig.bundle import (
     CENTRE,
     ENOUGH_GAIN,
@@ -36,6 +37,7 @@ from selfpose3d.rig.bundle import (
 )
 from selfpose3d.rig.matching import Group, match, support
 from selfpose3d.rig.readings import (
+    FACTORS,
     Body,
     Reading,
     agreements,
@@ -46,6 +48,7 @@ from selfpose3d.rig.readings import (
     fit,
     inverted,
     of_part,
+    scaled,
     spread,
     undistorted,
 )
@@ -173,20 +176,43 @@ def search(views: Sequence[View], knots: NDArray[np.float64]) -> Searched:
 
 
 def _of_all(views: tuple[View, ...], n_knots: int) -> tuple[tuple[View, ...], list[Fault]]:
-    """The rig in the direction of extrinsics that its people support."""
-    best, chosen, found = support(match(views, n_knots), views, n_knots), views, []
+    """The rig with one change to all its cameras, if its people clearly support that."""
+    as_given = support(match(views, n_knots), views, n_knots)
+    score, changed, fault = _best_of_all(views, n_knots)
+    if score > CLEARLY * as_given + LEAST_SUPPORT_GAIN:
+        return changed, [fault]
+    return views, []
+
+
+def _best_of_all(views: tuple[View, ...], n_knots: int) -> tuple[float, tuple[View, ...], Fault]:
+    """The one change to all cameras that the people support most, with this support."""
+    options = [
+        (support(match(changed, n_knots), changed, n_knots), changed, fault)
+        for changed, fault in _changes_of_all(views, n_knots)
+    ]
+    return max(options, key=lambda option: option[0])
+
+
+def _changes_of_all(
+    views: tuple[View, ...], n_knots: int
+) -> Iterator[tuple[tuple[View, ...], Fault]]:
+    """The rig with extrinsics of another direction, and with images of another size."""
+    everyone = tuple(view.index for view in views)
     variants = [list(inverted(view.camera)) for view in views]
     for place, (what, _) in enumerate(variants[0]):
-        turned = tuple(
-            replace(view, camera=options[place][1])
-            for view, options in zip(views, variants, strict=True)
-        )
-        tried = support(match(turned, n_knots), turned, n_knots)
-        if tried > CLEARLY * best + LEAST_SUPPORT_GAIN:
-            everyone = tuple(view.index for view in views)
-            best, chosen = tried, turned
-            found = [Fault("inverted", everyone, 0, n_knots, what)]
-    return chosen, found
+        turned = (options[place][1] for options in variants)
+        yield _taken_by(views, turned), Fault("inverted", everyone, 0, n_knots, what)
+    for factor in FACTORS:
+        resized = tuple(scaled(view.camera, factor) for view in views)
+        sizes = {f"{camera.width}x{camera.height}" for camera in resized}
+        what = sizes.pop() if len(sizes) == 1 else ""
+        fault = Fault("people's image size", everyone, 0, n_knots, what, {"factor": factor})
+        yield _taken_by(views, resized), fault
+
+
+def _taken_by(views: Sequence[View], cameras: Iterable[Camera]) -> tuple[View, ...]:
+    """The views with other calibrations."""
+    return tuple(replace(v, camera=camera) for v, camera in zip(views, cameras, strict=True))
 
 
 def _large_faults(

@@ -169,6 +169,15 @@ def _image_size(one: Finding) -> str:
     )
 
 
+def _peoples_size(one: Finding) -> str:
+    size = f", as if they had been found in images of {one.what}" if one.what else ""
+    return (
+        f"The 2D people of all cameras are in pixels of another image size: theirs is about "
+        f"{one.amount['factor']:.2f} times the calibration's{size}. Give the size of the images in "
+        "which they were found: --image-size (estimator.image_size)."
+    )
+
+
 def _undistorted(one: Finding) -> str:
     return (
         f"The images of {_who(one)} have no distortion, but the calibration says they have, "
@@ -251,6 +260,7 @@ TELL: Mapping[str, Tell] = {
     "principal point": _principal_point,
     "focal length": _focal_length,
     "another image size": _image_size,
+    "people's image size": _peoples_size,
     "undistorted twice": _undistorted,
     "mirrored image": _mirrored,
     "image upside down": _upside_down,
