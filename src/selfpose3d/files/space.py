@@ -10,6 +10,15 @@ from selfpose3d.files.poses3d import Frames
 
 MARGIN_MM = 500.0
 """What is added to the people's volume on each side for a proposed space."""
+BELOW_GROUND_MM = 200.0
+"""How far a proposed space may reach below the ground."""
+ROUND_MM = 100.0
+"""The faces of a proposed space lie at multiples of this."""
+ANKLE_MM = 80.0
+"""Height of a standing person's ankle."""
+LEAST_UPRIGHT = 0.9
+"""Mean cosine between z and people, from their ankles to their shoulders, from which z is up."""
+_STANDING = ("left_shoulder", "right_shoulder", "left_ankle", "right_ankle")
 
 
 def in_space(
@@ -22,16 +31,38 @@ def in_space(
 
 
 def proposed_space(
-    points_N3: NDArray[np.float64],
+    bodies_BJ3: NDArray[np.float64], joints: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centre (3,) and side lengths (3,), mm, of a space that holds people.
 
+    It ends at most ``BELOW_GROUND_MM`` below the ground, where people tell where that is.
+
     Args:
-        points_N3: their joints, mm, one or more; NaN for those that are not there.
+        bodies_BJ3: their joints, mm, one or more; NaN for those that are not there.
+        joints: names of the J joints.
     """
-    low, high = np.nanpercentile(points_N3, [1, 99], axis=0)
-    size = np.ceil((high - low + 2 * MARGIN_MM) / 100) * 100
-    return np.round((low + high) / 2, -1), size
+    low, high = np.nanpercentile(bodies_BJ3.reshape(-1, 3), [1, 99], axis=0)
+    low = np.floor((low - MARGIN_MM) / ROUND_MM) * ROUND_MM
+    high = np.ceil((high + MARGIN_MM) / ROUND_MM) * ROUND_MM
+    lowest = (ground(bodies_BJ3, joints) - BELOW_GROUND_MM) / ROUND_MM
+    low[2] = np.fmax(low[2], np.ceil(lowest) * ROUND_MM)
+    return (low + high) / 2, high - low
+
+
+def ground(bodies_BJ3: NDArray[np.float64], joints: Sequence[str]) -> float:
+    """Height z of the ground on which people stand, mm; NaN if they do not tell it.
+
+    They tell it where shoulders and ankles are seen and z is up.
+    """
+    if not set(_STANDING) <= set(joints):
+        return float("nan")
+    corners = bodies_BJ3[:, [joints.index(name) for name in _STANDING]]
+    corners = corners[np.isfinite(corners).all((1, 2))]
+    up = corners[:, :2].mean(1) - corners[:, 2:].mean(1)
+    steep = up[:, 2] / np.maximum(np.linalg.norm(up, axis=-1), 1e-9)
+    if not len(up) or steep.mean() < LEAST_UPRIGHT:
+        return float("nan")
+    return float(np.percentile(corners[:, 2:, 2], 5) - ANKLE_MM)
 
 
 def space_text(
@@ -64,11 +95,12 @@ def check_space(
     inside = in_space(centre, size, roots_N3)
     if not inside.any():
         low, middle, high = np.percentile(roots_N3, [5, 50, 95], axis=0).round()
-        joints_N3 = np.concatenate([p.joints[p.valid] for p in people.values()])
+        bodies = [np.where(p.valid[..., None], p.joints, np.nan) for p in people.values()]
+        joints = next(iter(people.values())).skeleton.joints
         raise InputError(
             f"{where}: none of {len(roots_N3)} people is in the space (centre {tuple(centre)}, "
             f"size {tuple(size)} mm). Hips are at {middle.tolist()} mm, 90 % of them between "
             f"{low.tolist()} and {high.tolist()}. A space that holds all people, to paste into the "
-            f"parameters: {space_text(*proposed_space(joints_N3))}"
+            f"parameters: {space_text(*proposed_space(np.concatenate(bodies), joints))}"
         )
     return float(inside.mean())

@@ -62,7 +62,7 @@ def world_of(points: NDArray[np.float64], sightings: Sightings, joints: Sequence
     ups = _unit(_middle(named, "shoulder") - _feet(named))
     mean = np.nanmean(ups, axis=0) if np.isfinite(ups).any() else np.full(3, np.nan)
     length = float(np.linalg.norm(mean))
-    centre, size = proposed_space(bodies.reshape(-1, 3))
+    centre, size = proposed_space(bodies, joints)
     return World(
         stature=_stature(named),
         up=mean / max(length, 1e-9),
