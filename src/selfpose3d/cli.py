@@ -346,8 +346,12 @@ def check_rig(
         Path | None, typer.Option("--out", "-o", help="folder for rig.json and rig.png")
     ] = None,
     rate: Annotated[
-        float, typer.Option(help="frames per second, where the folder is not a scene")
-    ] = 30.0,
+        float | None,
+        typer.Option(
+            help="frames per second, where the folder is not a scene; without it, the default of "
+            "data.frame_rate"
+        ),
+    ] = None,
     refine: Annotated[
         Path | None,
         typer.Option(

@@ -277,7 +277,7 @@ def refine_scene(scene: Path, labels: Path, people: Path, out: Path) -> None:
 def check_rig_folder(
     folder: Path,
     people: Path | None,
-    rate: float,
+    rate: float | None,
     told: "Told",
     world: "World",
     out: Path | None,
@@ -290,7 +290,8 @@ def check_rig_folder(
     Args:
         folder: a scene, or a folder with a calibration and 2D people.
         people: the 2D people, if they lie elsewhere.
-        rate: frames per second, where the folder is not a scene.
+        rate: frames per second, where the folder is not a scene; None for the default of
+            ``data.frame_rate``, which the reconstruction of files takes as well.
         told: what the user says of the 2D people.
         world: what the user says of the calibration.
         out: folder for ``rig.json`` and ``rig.png``.
@@ -307,7 +308,7 @@ def check_rig_folder(
     from selfpose3d.rig.refinement import refine
     from selfpose3d.rig.report import refinement_sentence, write_examination
 
-    seen = read_seen(folder, people, rate, told, world)
+    seen = read_seen(folder, people, rate or Data().frame_rate, told, world)
     looked_in = (space.centre, space.size) if space else None
     found, said = check(seen.cameras, seen.views, seen.times, looked_in)
     if out is not None:

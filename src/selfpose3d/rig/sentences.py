@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from selfpose3d.files.space import in_space, space_text
-from selfpose3d.rig.examination import Examination
+from selfpose3d.rig.examination import EXPLAINED, Examination
 from selfpose3d.rig.findings import Finding
 
 Tell = Callable[[Finding], str]
@@ -14,6 +14,8 @@ Space = tuple[Sequence[float], Sequence[float]]
 MOST_OUTSIDE = 0.05
 """Share of the people's joints that may lie outside the space: an estimator's mistakes lie
 anywhere."""
+_CLOSELY = f"to {EXPLAINED:.0%} of their height"
+"""Which share is told: that of a finished reconstruction lets errors be larger."""
 
 
 def sentences(found: Examination, space: Space | None = None) -> list[str]:
@@ -28,7 +30,7 @@ def sentences(found: Examination, space: Space | None = None) -> list[str]:
 
 
 def _verdict(found: Examination) -> str:
-    share = f"3D people explain {found.explained:.0%} of the 2D people"
+    share = f"3D people explain {found.explained:.0%} of the 2D people {_CLOSELY}"
     if not found.figures:
         return "Warning: the rig could not be checked."
     if not found.findings:
@@ -48,9 +50,9 @@ def _cameras(found: Examination) -> list[str]:
             told.append(f"Camera {name}: none of its {one.people} 2D people fits the others.")
         else:
             told.append(
-                f"Camera {name}: {one.explained:.0%} of its {one.people} 2D people are explained; "
-                f"their joints lie {one.px:.1f} px ({one.mm:.0f} mm at the people) beside the "
-                "projections (median)."
+                f"Camera {name}: {one.explained:.0%} of its {one.people} 2D people are explained "
+                f"{_CLOSELY}; their joints lie {one.px:.1f} px ({one.mm:.0f} mm at the people) "
+                "beside the projections (median)."
             )
     return told
 
