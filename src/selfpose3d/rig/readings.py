@@ -95,12 +95,22 @@ def gaps(view: View, body: Body) -> NDArray[np.float64]:
     """(T,) distances of a view's people from a body's projection, in body heights; infinite where
     they are never seen together."""
     part = slice(body.first, body.first + len(body.points))
-    px = view.samples.px[:, part]
+    px, height = view.samples.px[:, part], view.samples.height[:, part]
+    there = np.isfinite(px[..., 0]).any((1, 2))
+    distances = np.full(len(px), np.inf)
+    distances[there] = _gaps(view, body, px[there], height[there])
+    return distances
+
+
+def _gaps(
+    view: View, body: Body, px: NDArray[np.float64], height: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The same of people (T, K, J, 2) px at the body's knots, heights (T, K) px."""
     projected, _ = project(view.camera, np.nan_to_num(body.points))
     projected = np.where(np.isfinite(body.points), 0.0, np.nan)[..., :2] + projected
-    inside = np.arange(part.start, part.stop)
+    inside = np.arange(body.first, body.first + len(body.points))
     inside_K = (inside >= view.first) & (inside < view.end)
-    gap = np.linalg.norm(px - projected, axis=-1) / view.samples.height[:, part, None]
+    gap = np.linalg.norm(px - projected, axis=-1) / height[..., None]
     seen = np.isfinite(px[..., 0]) & np.isfinite(body.points[..., 0]) & inside_K[:, None]
     bounded = np.where(seen, np.minimum(np.nan_to_num(gap, nan=0.5), 0.5), 0.0)
     count = seen.sum((1, 2))

@@ -57,6 +57,8 @@ from selfpose3d.rig.views import View, of_camera
 CLEARLY = 1.25
 """Ratio of supports from which one reading of the whole rig is better than another."""
 LEAST_SUPPORT_GAIN = 0.02
+AS_WELL = 0.8
+"""Share of the support with cameras exchanged from which one change to all cameras goes before."""
 FEWEST_CAMERAS = 3
 """Fewest cameras of which one can be said to be off: of two that disagree, either may be."""
 SUSPECT = 0.85
@@ -167,6 +169,9 @@ def search(views: Sequence[View], knots: NDArray[np.float64]) -> Searched:
         fitted = adjust(given, sightings, {}, _FIRST_NOISE)
         return Searched(tuple(whole), given, given, groups, sightings, fitted, _FIRST_NOISE)
     coarse, large = _large_faults(given, knots)
+    if not whole and (one_change := _instead_of_exchange(given, coarse, large)):
+        given, whole = one_change[0], [one_change[1]]
+        coarse, large = _large_faults(given, knots)
     kept = [fault for fault in large if fault.kind not in CONTINUOUS]
     groups = match(coarse, len(knots))
     start = _without_continuous(given, coarse, large)
@@ -191,6 +196,19 @@ def _best_of_all(views: tuple[View, ...], n_knots: int) -> tuple[float, tuple[Vi
         for changed, fault in _changes_of_all(views, n_knots)
     ]
     return max(options, key=lambda option: option[0])
+
+
+def _instead_of_exchange(
+    views: tuple[View, ...], coarse: tuple[View, ...], large: Sequence[Fault]
+) -> tuple[tuple[View, ...], Fault] | None:
+    """One change to all cameras, where cameras seem exchanged and it explains about as much."""
+    if not any(fault.kind == "exchanged" for fault in large):
+        return None
+    n_knots = views[0].end
+    score, changed, fault = _best_of_all(views, n_knots)
+    least = support(match(views, n_knots), views, n_knots) + LEAST_SUPPORT_GAIN
+    enough = AS_WELL * support(match(coarse, n_knots), coarse, n_knots)
+    return (changed, fault) if score > max(least, enough) else None
 
 
 def _changes_of_all(

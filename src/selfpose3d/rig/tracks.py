@@ -204,10 +204,11 @@ def sample(tracks: Tracks, moments: NDArray[np.float64]) -> Samples:
     step = float(np.median(np.diff(tracks.times))) if len(tracks.times) > 1 else 1.0
     for k, moment in enumerate(moments):
         near = np.flatnonzero(np.abs(tracks.times - moment) <= max(HALF_WINDOW_S, 0.6 * step))
-        if len(near) and len(tracks.points):
-            px[:, k], velocity[:, k] = _parabola(
-                tracks.points[:, near], (tracks.times[near] - moment) / step
-            )
+        seen = tracks.points[:, near]
+        there = np.isfinite(seen[..., 0]).any((1, 2))
+        if there.any():
+            offsets = (tracks.times[near] - moment) / step
+            px[there, k], velocity[there, k] = _parabola(seen[there], offsets)
     return Samples(px, velocity / step, heights(px))
 
 
