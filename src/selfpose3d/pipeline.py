@@ -47,7 +47,7 @@ from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, TrainingFree
 from selfpose3d.progress import track
-from selfpose3d.skeletons import ESTIMATORS_OWN, named_or
+from selfpose3d.skeletons import ESTIMATORS_OWN, named_or, of_labels
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs, files_in
 from selfpose3d.tables import known
@@ -120,7 +120,7 @@ def label_sequences(
     with whole_folder(out) as folder:
         for path in detections:
             found: Views = read_poses2d(path)
-            skeleton = named_or(labels.skeleton, skeleton_of(found, str(path)))
+            skeleton = of_labels(labels.skeleton, skeleton_of(found, str(path)))
             views: Views = in_skeleton(found, skeleton)
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)
