@@ -16,8 +16,9 @@ from torch import Tensor
 
 import reference_operations as plain
 from selfpose3d.evaluation import evaluate
-from selfpose3d.files.poses2d import People2D
+from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames, People3D
+from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.affines import random_affine
 from selfpose3d.geometry.heatmaps import render_heatmaps
 from selfpose3d.geometry.rigs import Rig
@@ -27,7 +28,7 @@ from selfpose3d.methods.voxels.frames import warp_image
 from selfpose3d.methods.voxels.losses import pose_joint_loss
 from selfpose3d.methods.voxels.pose_net import PoseNet
 from selfpose3d.parameters import TrainingFree
-from selfpose3d.reconstruction.training_free import reconstruct
+from selfpose3d.reconstruction.training_free import reconstruct_scene
 from selfpose3d.skeletons import PANOPTIC_15
 from selfpose3d.synthetic.scenes import random_people, ring, seen_people
 from timing import Work, interleaved
@@ -36,6 +37,8 @@ VIEWS, STRIDE, SIGMA = 5, 4, 3.0
 SIZE = (960, 512)
 HEATMAP = (SIZE[1] // STRIDE, SIZE[0] // STRIDE)
 PEOPLE = 4
+FRAMES = 64
+"""Frames of a scene that is reconstructed."""
 
 
 @dataclass(frozen=True)
@@ -223,13 +226,16 @@ def evaluation(n_frames: int) -> Iterator[Timed]:
 
 
 def training_free() -> Iterator[Timed]:
-    """One frame from labels to people, on one thread; and its inner loop against the plain one."""
+    """Frames from labels to people, on one thread; and the inner loop against the plain one."""
     rng = np.random.default_rng(0)
     cameras = ring(VIEWS, *SIZE)
-    frames = []
-    for _ in range(8):
+    labels = {}
+    for frame in range(FRAMES):
         people = random_people(rng, PEOPLE)
-        frames.append({c.name: seen_people(c, people, rng, 0.01, 0.05) for c in cameras})
+        for camera in cameras:
+            labels[frame, camera.name] = seen_people(camera, people, rng, 0.01, 0.05)
+    times = [frame / 30 for frame in range(FRAMES)]
+    scene = Scene.calibrated(Path("s"), "s", "synthetic", cameras, range(FRAMES), times, SIZE)
     directions = rng.normal(0, 1, (VIEWS, PEOPLE, len(PANOPTIC_15), 3))
     directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
     centres = np.stack([camera.centre for camera in cameras])
@@ -240,23 +246,22 @@ def training_free() -> Iterator[Timed]:
         lambda: intersect_rays(*rays),
         lambda: plain.intersect_rays(*rays),
     )
-    yield _reconstruction(frames, cameras, rays)
+    yield _reconstruction(scene, labels, rays)
 
 
-def _reconstruction(frames: list[dict[str, People2D]], cameras: list, rays: tuple) -> Timed:
+def _reconstruction(scene: Scene, labels: Views, rays: tuple) -> Timed:
     def every_frame() -> None:
-        for views in frames:
-            reconstruct(views, cameras, TrainingFree(), PANOPTIC_15)
+        reconstruct_scene(scene, labels, TrainingFree())
 
     def inner() -> None:
-        for _ in frames:
+        for _ in scene.frames:
             intersect_rays(*rays)
 
     timed = _compared("training-free, a frame", every_frame, inner, against="one triangulation")
     return Timed(
         timed.name,
-        timed.seconds / len(frames),
+        timed.seconds / FRAMES,
         timed.against,
-        timed.against_seconds / len(frames),
+        timed.against_seconds / FRAMES,
         limit_seconds=0.002,
     )

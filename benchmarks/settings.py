@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from selfpose3d import methods as table
 from selfpose3d.files.checkpoints import write_checkpoint
 from selfpose3d.methods.voxels.backbone import build_backbone
 from selfpose3d.methods.voxels.lifting import build_lifting
@@ -15,7 +16,8 @@ from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ("backbone", "root", "bodies", "pose_l2", "pose_l1")
-ALL_STAGES = (*STAGES, "finetune", "supervised_root", "supervised_pose", "trust")
+"""Those whose cost an iteration is held against bare passes of their networks."""
+ALL_STAGES = tuple(table.STAGES)
 OF_THE_PAPER = tuple(stage for stage in ALL_STAGES if stage not in ("bodies", "trust"))
 """What ``config/paper.yaml`` trains: the project's own stages are off there."""
 FRAMES = 4

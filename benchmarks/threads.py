@@ -24,6 +24,7 @@ import torch
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
+from selfpose3d import methods as table  # noqa: E402
 from selfpose3d.methods.voxels.predict import ready_predictor  # noqa: E402
 from selfpose3d.training import loop  # noqa: E402
 from settings import ALL_STAGES, FRAMES, SETTINGS, Setting, write_fresh_networks  # noqa: E402
@@ -32,8 +33,13 @@ from stage_costs import train_on_a_scene  # noqa: E402
 from stage_runs import of_prediction  # noqa: E402
 from timing import machine  # noqa: E402
 
-STAGES = ("backbone", "root", "bodies", "pose_l2", "pose_l1", "trust")
-"""Of the demo."""
+_TRAIN = SETTINGS["demo"].as_written().train
+STAGES = tuple(
+    name
+    for name, stage in table.STAGES.items()
+    if getattr(_TRAIN, name).enabled and not stage.supervised
+)
+"""Those that the demo trains."""
 PREDICTION = "prediction"
 HEADER = (
     "| | 1 thread, ms | {0} threads, ms | as quick | 1 thread, processor ms "

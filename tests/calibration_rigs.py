@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from selfpose3d.calibrations import CALIBRATIONS
+from selfpose3d.calibrations.storage import yaml_text
+from selfpose3d.files.atomic import write_json, write_text
 from selfpose3d.geometry.cameras import Camera, project
 
 LENSES: dict[str, tuple[str, list[float]]] = {
@@ -89,8 +92,49 @@ def people(rng: np.random.Generator, count: int = 60) -> np.ndarray:
     return rng.uniform([-1200, -1200, 0], [1200, 1200, 1900], (count, 3))
 
 
+def as_stereo_calib(folder: Path, cameras: Sequence[Camera], together: bool = False) -> Path:
+    """The first two cameras in metres, as OpenCV's sample writes them; or all in one file."""
+    pair = cameras[:2]
+    turn = pair[1].R @ pair[0].R.T
+    shift = (pair[1].t - turn @ pair[0].t) / 1000
+    inner = {f"M{n}": camera.K for n, camera in enumerate(pair, 1)}
+    inner |= {f"D{n}": camera.distortion[None] for n, camera in enumerate(pair, 1)}
+    outer = {"R": turn, "T": shift.reshape(3, 1), "R1": np.eye(3), "Q": np.eye(4)}
+    if together:
+        named = {key.replace("M", "K"): value for key, value in inner.items()}
+        write_text(folder / "stereo.yml", yaml_text(named | outer))
+        return folder / "stereo.yml"
+    write_text(folder / "intrinsics.yml", yaml_text(inner))
+    write_text(folder / "extrinsics.yml", yaml_text(outer))
+    return folder
+
+
+def as_mv3dpose(folder: Path, cameras: Sequence[Camera], frames: int = 2) -> Path:
+    """A data set in metres."""
+    write_json(folder / "dataset.json", {"n_cameras": len(cameras), "scale_to_mm": 1000})
+    for number, camera in enumerate(cameras):
+        row = {
+            "K": camera.K.tolist(),
+            "rvec": cv2.Rodrigues(camera.R)[0].ravel().tolist(),
+            "tvec": (camera.t / 1000).tolist(),
+            "distCoef": camera.distortion.tolist(),
+            "w": camera.width,
+            "h": camera.height,
+        }
+        for frame in range(frames):
+            name = f"frame{frame:09d}.json"
+            write_json(folder / "cameras" / f"camera{number:02d}" / name, row)
+    return folder
+
+
+READ_ALONE = {"stereo": as_stereo_calib, "mv3dpose": as_mv3dpose}
+"""Formats that are not written, and their files as their programs write them."""
+
+
 def write(name: str, folder: Path, cameras: Sequence[Camera]) -> Path:
     """A calibration of a format, and where it is."""
+    if name in READ_ALONE:
+        return READ_ALONE[name](folder, cameras)
     path = folder / FILES[name]
     step = CALIBRATIONS[name].write
     assert step is not None

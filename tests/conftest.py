@@ -1,8 +1,10 @@
 """What several test files share."""
 
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 LONGEST = (
     *("test_pipeline.py", "test_slurm.py", "test_examination.py", "test_own_files.py"),
-    *("test_dvc.py", "test_check_rig.py", "test_stages.py", "test_graph.py"),
+    *("test_stages.py", "test_dvc.py", "test_graph.py", "test_check_rig.py"),
+    *("test_recording.py", "test_toy_parts.py", "test_joint_sets.py", "test_conda.py"),
+    "test_leaf_table.py",
 )
 """Files of tests that take longest. They begin first where files run side by side."""
 
@@ -52,3 +56,16 @@ def run_snakemake(
         check=False,
     )
     return done.returncode, done.stdout
+
+
+def planned(workdir: Path, *arguments: str) -> Counter[str]:
+    """How many jobs of each rule a dry run counts."""
+    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
+    assert status == 0, output
+    return counted(output)
+
+
+def counted(output: str) -> Counter[str]:
+    """How many jobs of each rule stand in the table that a dry run prints."""
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})

@@ -20,7 +20,7 @@ from selfpose3d.files.results import (
 )
 from selfpose3d.files.scenes import Scene, write_image, write_scene
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.reconstruction.body_prior import standing
+from selfpose3d.reconstruction.standing import standing
 from selfpose3d.skeletons import PANOPTIC_15
 
 LOW_MPJPE, HIGH_MPJPE = 44.8, 62.1

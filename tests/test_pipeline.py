@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from browser import console_errors, open_browser
-from conftest import REPOSITORY, SNAKEFILE, run_snakemake, tool_path
+from conftest import REPOSITORY, SNAKEFILE, planned, run_snakemake, tool_path
 
 SMOKE = ("--configfile", str(REPOSITORY / "config" / "smoke.yaml"))
 NOTHING = "Nothing to be done"
@@ -23,7 +23,11 @@ WITHOUT_TRUTH = ("backbone", "root", "bodies", "pose_l2", "pose_l1", "trust")
 """Kinds of the stages of the chosen experiments; none is given the truth."""
 TRAINING = tuple(f"train_{stage}" for stage in WITHOUT_TRUTH[:-1])
 CHOSEN = ("images", "ours")
-AGAIN = (*SMOKE, "--config", f"run={{tables: [], experiments: [{', '.join(CHOSEN)}]}}")
+AGAIN = (
+    *(*SMOKE, "--config", "footage={name: none}"),
+    f"run={{tables: [], experiments: [{', '.join(CHOSEN)}]}}",
+)
+"""Two experiments on the studio alone: the footage has no truth to leave out."""
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +37,6 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     status, output = run_snakemake(*SMOKE, workdir=workdir)
     assert status == 0, output[-4000:]
     return workdir
-
-
-def rules_to_run(workdir: Path, *arguments: str) -> set[str]:
-    """The rules that Snakemake would run."""
-    known = subprocess.run(
-        ["snakemake", "--list-rules", "--snakefile", str(SNAKEFILE)],
-        cwd=REPOSITORY,
-        env={**os.environ, "PATH": tool_path()},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    status, output = run_snakemake(*SMOKE, "--dry-run", *arguments, workdir=workdir)
-    assert status == 0, output[-4000:]
-    table = output.split("Job stats:")[-1].splitlines()
-    return {line.split()[0] for line in table if line.strip() and line.split()[0] in known}
 
 
 def weights_of(workdir: Path) -> dict[str, dict[str, torch.Tensor]]:
@@ -84,16 +72,16 @@ def test_a_second_run_does_nothing(smoke: Path) -> None:
 
 
 def test_a_changed_parameter_runs_what_depends_on_it_and_nothing_else(smoke: Path) -> None:
-    changed = rules_to_run(smoke, "--config", "train={pose_l1: {learning_rate: 0.0003}}")
-    assert {"train_pose_l1", "train_finetune", "predict", "evaluate", "report"} <= changed
+    changed = planned(smoke, *SMOKE, "--config", "train={pose_l1: {learning_rate: 0.0003}}")
+    assert {"train_pose_l1", "train_finetune", "predict", "evaluate", "report"} <= changed.keys()
     untouched = {"studio_render", "prepare", "detect", "label", "reconstruct", "train_backbone"}
-    assert not changed & (untouched | {"train_root", "train_bodies", "train_pose_l2"})
+    assert not changed.keys() & (untouched | {"train_root", "train_bodies", "train_pose_l2"})
 
 
 def test_a_changed_refinement_only_predicts_again(smoke: Path) -> None:
-    changed = rules_to_run(smoke, "--config", "inference={refine_radius: 5.0}")
+    changed = planned(smoke, *SMOKE, "--config", "inference={refine_radius: 5.0}")
     assert "predict" in changed
-    assert not changed & {*TRAINING, "detect", "label", "prepare"}
+    assert not changed.keys() & {*TRAINING, "detect", "label", "prepare"}
 
 
 def test_a_wrong_value_is_refused_before_any_job_starts(tmp_path: Path) -> None:
@@ -111,7 +99,7 @@ def test_killed_and_without_truth_it_ends_with_the_same_weights_and_metrics(
     """Two experiments all over again from the same images: the truth is noise all along, the
     host's too, and a training stage is killed."""
     workdir = tmp_path / "again"
-    made = shutil.ignore_patterns("detections", "labels", "reconstructions")
+    made = shutil.ignore_patterns("detections", "labels", "reconstructions", "pose2sim_demo*")
     shutil.copytree(smoke / "data", workdir / "data", ignore=made)
     truths = sorted((workdir / "data" / "truth").rglob("*.parquet"))
     hosts = sorted((workdir / "data" / "host").rglob("hdPose3d_stage1_coco19.tar"))

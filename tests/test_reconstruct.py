@@ -127,7 +127,9 @@ def test_what_a_calibration_does_not_tell_is_told_in_the_words_of_convert(
     given = ("--keypoints", made.scene.folder / PEOPLE, "--out", tmp_path / "p.parquet")
     calibration = ("--calibration", write(tmp_path, made.scene.cameras))
     status, said = run("reconstruct", *given, *calibration)
-    assert status == 1 and asked in said and "selfpose3d reconstruct takes the option, too" in said
+    assert (
+        status == 1 and asked in said and "reconstruct and check-rig take the option, too" in said
+    )
     status, said = run("reconstruct", *given, *calibration, *options)
     assert status == 0, said
     found = {
@@ -143,8 +145,8 @@ def test_a_threshold_that_drops_everybody_is_named_with_what_keeps_them(
 ) -> None:
     status, said = reconstruct(made.scene.folder, tmp_path / "p.parquet", "--person-score", 0.95)
     assert status == 1
-    assert "nobody is left; dropped 32 of 32 people: 32 with a score below" in said
-    assert "(up to 0.9; labels.person_score: 0.9 keeps them)" in said
+    assert "nobody is left; dropped 32 of 32 people: 32 with a score below 0.95" in said
+    assert "(up to 0.9; --person-score 0.9 keeps them)" in said and "labels." not in said
 
 
 def test_people_of_one_camera_or_of_another_rig_are_refused(
@@ -163,7 +165,52 @@ def test_people_of_one_camera_or_of_another_rig_are_refused(
     (tmp_path / PEOPLE).write_bytes((folder / PEOPLE).read_bytes())
     status, said = reconstruct(tmp_path, tmp_path / "p.parquet")
     assert status == 1 and "32 2D people, and nobody in 3D" in said
-    assert "max_ray_distance" in said and not (tmp_path / "p.parquet").exists()
+    assert "--max-ray-distance" in said and not (tmp_path / "p.parquet").exists()
+    assert "training_free" not in said
+
+
+def test_people_of_few_joints_are_told_in_words_of_their_files(
+    made: Synthetic, tmp_path: Path
+) -> None:
+    rows = json.loads((made.scene.folder / PEOPLE).read_text())
+    for row in rows:
+        row["keypoints"][9:] = [0.0] * (len(row["keypoints"]) - 9)
+    (made.scene.folder / "heads.json").write_text(json.dumps(rows))
+    status, said = reconstruct(made.scene.folder, tmp_path / "p.parquet", people="heads.json")
+    assert status == 1 and "32 with fewer than 4 joints" in said
+    assert "let the estimator write joints of low scores, too" in said and "labels." not in said
+
+
+def test_a_larger_distance_between_rays_is_an_option(made: Synthetic, tmp_path: Path) -> None:
+    out = tmp_path / "p.parquet"
+    status, said = reconstruct(made.scene.folder, out, "--max-ray-distance", 1)
+    assert status == 1 and "farther than 1 mm from those of the others: --max-ray-distance" in said
+    status, said = reconstruct(made.scene.folder, out, "--max-ray-distance", 200)
+    assert status == 0 and "farther than 200 mm" in said
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_matrix_that_is_not_finite_is_refused_with_what_to_do(
+    made: Synthetic, tmp_path: Path, value: float
+) -> None:
+    content = json.loads((made.scene.folder / CALIBRATION).read_text())
+    content["cameras"][1]["K"][0][0] = value
+    (tmp_path / CALIBRATION).write_text(json.dumps(content))
+    (tmp_path / PEOPLE).write_bytes((made.scene.folder / PEOPLE).read_bytes())
+    status, said = reconstruct(tmp_path, tmp_path / "p.parquet")
+    assert status == 1 and "camera cam1: K holds" in said and "not finite numbers" in said
+    assert "calibrate this camera again" in said
+
+
+def test_the_rig_is_checked_in_the_words_of_reconstruct(made: Synthetic, tmp_path: Path) -> None:
+    calibration, people = in_cm_with_y_up(tmp_path, made.scene.cameras), made.scene.folder / PEOPLE
+    status, said = run("check-rig", calibration, "--people", people)
+    assert status == 1 and "--up=y" in said
+    told = ("--units", "cm", "--up", "y", "--image-size", "224x160", "--joints", "coco17")
+    status, said = run("check-rig", calibration, "--people", people, *told)
+    assert status == 0 and "No fault was found" in said
+    status, said = run("check-rig", calibration, "--people", people, *told[:4], "--joints", "none")
+    assert status == 1 and "none" in said
 
 
 def test_pixels_of_another_size_are_scaled_by_the_named_one(

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "geometry": {"errors"},
     "files": FOUNDATION,
     "fetch": LOWEST | {"files", "progress"},
-    "keypoints": FOUNDATION | {"files", "tables"},
+    "keypoints": FOUNDATION | {"files", "progress", "tables"},
     "parameters": LOWEST | {"files", "skeletons"},
     "studio": FOUNDATION | {"files", "parameters", "progress"},
     "synthetic": {"files", "geometry", "skeletons"},
@@ -310,3 +311,12 @@ def test_the_linters_have_nothing_to_say(command: list[str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_job_that_runs_no_network_starts_without_torch() -> None:
+    """``import torch`` takes longer than most of these jobs."""
+    steps = ("pipeline", "detection.filters", "reconstruction.training_free", "evaluation.metrics")
+    names = ", ".join(f"selfpose3d.{name}" for name in (*steps, "rig.checking", "reporting.report"))
+    code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "src", check=False)
+    assert done.returncode == 0

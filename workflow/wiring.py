@@ -18,6 +18,7 @@ from snakemake.io import ancient
 from jobs import jobs_of
 from selfpose3d.chains import jobs_text
 from selfpose3d.errors import InputError
+from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.files.results import (
     AGREEMENT,
     CURVES,
@@ -30,7 +31,15 @@ from selfpose3d.files.results import (
     training_benchmark,
 )
 from selfpose3d.methods import METHODS, STAGES
-from selfpose3d.parameters import ALSO_VARIABLE, Parameters, parse_parameters, unkeyed
+from selfpose3d.parameters import (
+    ALSO_VARIABLE,
+    Parameters,
+    leaves,
+    load_parameters,
+    parse_parameters,
+    unkeyed,
+)
+from selfpose3d.parameters.partial import to_plain
 from selfpose3d.plan.nodes import (
     DetectionsNode,
     ExperimentNode,
@@ -47,7 +56,7 @@ from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import files_in
+from selfpose3d.sources.entry import files_in, stamps_of
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -226,11 +235,30 @@ def rendered_sequence(scene: SceneNode) -> list[str]:
     return [f"data/host/{scene.host.id}/{scene.sequence}"] if scene.host else []
 
 
+def own_files(name: str, paths: Iterable[str]) -> list[str]:
+    """A list of the user's own files in the place of them, with size and time of change of each.
+
+    Snakemake names all inputs of a job on the console, and of key points there are thousands. The
+    list is written where it differs from what the files are. What isn't there is named itself, so
+    that Snakemake says so.
+
+    Args:
+        name: of the list.
+        paths: of the files.
+    """
+    paths = list(paths)
+    stamps, listed = stamps_of(paths), Path(f"data/own_files/{name}.json")
+    if stamps and not (listed.is_file() and read_json(listed) == stamps):
+        write_json(listed, stamps)
+    return [str(listed)] * bool(stamps) + [path for path in paths if path not in stamps]
+
+
 def prepare_inputs(scene: SceneNode, parameters: Parameters) -> Given:
-    """What was rendered for a sequence, and the user's own files that it is made of."""
+    """What was rendered for a sequence, and the list of the user's own files that it is made of."""
+    files = SOURCES[scene.source].files(parameters, scene.sequence)
     return {
         "host": rendered_sequence(scene),
-        "files": list(SOURCES[scene.source].files(parameters, scene.sequence)),
+        "files": own_files(f"{scene.id}/{scene.sequence}", files),
     }
 
 
@@ -266,13 +294,14 @@ def weights_files(weights: WeightsNode) -> list[str]:
 
 
 def detect_inputs(detections: DetectionsNode) -> Given:
-    """The scene, the estimator's weights, and the file of an estimator that reads one."""
-    files = detections.parameters["estimator"].get("files")
+    """The scene, the estimator's weights, and the list of files of an estimator that reads some."""
+    named = detections.parameters["estimator"].get("files")
     sequence = detections.scene.sequence
+    files = files_in(named.replace("{sequence}", sequence)) if named else []
     return {
         "scene": scene_folder(detections.scene),
         "weights": [weights_folder(detections.weights)] if detections.weights else [],
-        "files": files_in(files.replace("{sequence}", sequence)) if files else [],
+        "files": own_files(f"{detections.id}/{sequence}", files),
     }
 
 
@@ -436,8 +465,15 @@ def prediction_inputs(experiment: ExperimentNode) -> Given:
         "labels": labels_folder(experiment.labels),
         "reconstructions": people_folder(experiment.reconstructions),
         "parts": experiment_files(experiment.parts, "predictions.parquet"),
+        "people": people_files(experiment),
     }
     return {kind: kinds[kind] for kind in METHODS[experiment.method].given}
+
+
+def people_files(experiment: ExperimentNode) -> list[str]:
+    """The user's own files of 3D people, one of each scene, where the experiment reads such."""
+    named = experiment.parameters.get("inference", {}).get("people")
+    return [named.replace("{sequence}", s.sequence) for s in experiment.scenes] if named else []
 
 
 def prediction_command(experiment: ExperimentNode, given: Any) -> str:
@@ -447,7 +483,7 @@ def prediction_command(experiment: ExperimentNode, given: Any) -> str:
         experiment: the experiment.
         given: Snakemake's ``input`` of the job.
     """
-    named = {"checkpoints": "checkpoint", "scenes": "scene", "parts": "part"}
+    named = {"checkpoints": "checkpoint", "scenes": "scene", "parts": "part", "people": "people"}
     kinds = METHODS[experiment.method].given
     options = [
         repeated(f"--{named.get(kind, kind)}", [given[kind]] if kind not in named else given[kind])
@@ -463,14 +499,13 @@ def prediction_command(experiment: ExperimentNode, given: Any) -> str:
 
 
 def evaluation_inputs(experiment: ExperimentNode) -> Given:
-    """The predictions and the truth; without truth, the scenes and their labels."""
-    given: Given = {
+    """The predictions, the scenes with their labels, and the truth where there is any."""
+    return {
         "predictions": f"results/experiments/{experiment.id}/predictions.parquet",
+        "scenes": scene_folders(experiment.scenes),
+        "labels": labels_folder(experiment.labels),
+        "truth": truth_files(experiment.scenes) if experiment.has_truth else [],
     }
-    if experiment.has_truth:
-        return {**given, "truth": truth_files(experiment.scenes)}
-    scenes, labels = scene_folders(experiment.scenes), labels_folder(experiment.labels)
-    return {**given, "scenes": scenes, "labels": labels}
 
 
 def evaluation_command(experiment: ExperimentNode, given: Any) -> str:
@@ -480,9 +515,10 @@ def evaluation_command(experiment: ExperimentNode, given: Any) -> str:
         experiment: the experiment.
         given: Snakemake's ``input`` of the job.
     """
+    seen = f"{repeated('--scene', given.scenes)} {repeated('--labels', [given.labels])}"
     if experiment.has_truth:
-        return f"evaluate {repeated('--ground-truth', given.truth)}"
-    return f"agreement {repeated('--scene', given.scenes)} {repeated('--labels', [given.labels])}"
+        return f"evaluate {repeated('--ground-truth', given.truth)} {seen} --align-joints"
+    return f"agreement {seen}"
 
 
 def describe_experiment(experiment: ExperimentNode) -> str:
@@ -510,7 +546,10 @@ def describe_experiment(experiment: ExperimentNode) -> str:
 
 
 def _data(labels: LabelsNode) -> Data:
-    return Data(labels.data_title, tuple(map(Path, scene_folders(labels.scenes))))
+    scenes = labels.scenes
+    told = SOURCES[scenes[0].source].by_sequence
+    title = ", ".join(each.sequence for each in scenes) if told else labels.data_title
+    return Data(title, tuple(map(Path, scene_folders(scenes))))
 
 
 def known_benchmarks(experiment: ExperimentNode) -> list[str]:
@@ -611,8 +650,15 @@ def study_tables(parameters: Parameters) -> list[str]:
     return [name for name in parameters.tables if name not in parameters.run.tables]
 
 
+def brings_data(parameters: Parameters, plan: Plan, table: str) -> bool:
+    """Whether rows of a table are tested on data of another source than the chosen one."""
+    runs = table_experiments(plan, table)
+    return any(scene.source != parameters.data.source for run in runs for scene in run.scenes)
+
+
 def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
-    """All tables of the study that show something with these parameters, and their runs.
+    """All tables of the study that show something on these data, and their runs; tables that bring
+    data of their own are made by their names.
 
     Raises:
         WorkflowError: there is none.
@@ -623,6 +669,7 @@ def ablation_files(parameters: Parameters, plan: Plan) -> list[str]:
         if not alike_rows(plan, name)
         and not refused_rows(parameters, plan, name)
         and not unmeasured(parameters, plan, name)
+        and not brings_data(parameters, plan, name)
     ]
     if not shown:
         raise WorkflowError(
@@ -705,6 +752,19 @@ def report_inputs(parameters: Parameters, plan: Plan) -> Given:
     return given
 
 
+def changed_settings(parameters: Parameters) -> dict[str, Any]:
+    """The parameters that differ from those of params.yaml and can change a result, by dotted name;
+    but for experiments and tables, which the report shows."""
+    shown = ("experiments", "tables", "run", "mlflow")
+    plain = load_parameters([Path(__file__).parents[1] / "params.yaml"])
+    defaults = {path: value for path, value, _ in leaves(plain)}
+    return {
+        ".".join(path): to_plain(value)
+        for path, value, marks in leaves(parameters)
+        if not marks and path[0] not in shown and value != defaults[path]
+    }
+
+
 def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
     """The report's options.
 
@@ -723,6 +783,7 @@ def report_options(parameters: Parameters, plan: Plan, given: Any) -> str:
         repeated("--truth", given.truth),
         repeated("--rig", rig_check_folders(plan)),
         repeated("--jobs", [jobs_text(jobs_of(plan))]),
+        repeated("--settings", [json.dumps(changed_settings(parameters))]),
     ]
     if plan.footage:
         (footage,) = plan.footage.labels.scenes

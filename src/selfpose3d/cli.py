@@ -4,17 +4,22 @@ The workflow's rules call these commands, and people can call them too. ``--para
 YAML file (``params.yaml``) or JSON with only the parts that a stage reads, as the rules pass it.
 """
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import ALSO_VARIABLE, Parameters, parse_selected
+from selfpose3d.parameters import ALSO_VARIABLE, Parameters, TrainingFree, parse_selected
 from selfpose3d.progress import announce, open_console
+
+if TYPE_CHECKING:
+    from selfpose3d.calibrations import World
+    from selfpose3d.keypoints.reading import Told
 
 app = typer.Typer(
     help="Multi-view, multi-person 3D human pose without ground truth, stage by stage.",
@@ -50,6 +55,21 @@ UpOption = Annotated[
 SizeOption = Annotated[
     str | None,
     typer.Option(help="WIDTHxHEIGHT of the images, for formats of calibrations that lack it"),
+]
+ImageSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="WIDTHxHEIGHT of the images that the 2D people are given in, if other than the "
+        "calibration's"
+    ),
+]
+JointsOption = Annotated[
+    str | None,
+    typer.Option(help="joint set of the 2D people where files do not tell: body25b, ..."),
+]
+FirstOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=1, help="number of the first image where files do not tell: 0, 1"),
 ]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -178,6 +198,8 @@ def label(
 
     for line in label_sequences(parse_selected(parameters).labels, kind, detections, out):
         typer.echo(line)
+        if line.startswith("Warning: "):
+            announce(line)
 
 
 @command("label-quality")
@@ -222,24 +244,20 @@ def reconstruct(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Parquet file of 3D people to write")],
-    image_size: Annotated[
-        str | None,
-        typer.Option(
-            help="WIDTHxHEIGHT of the images that the 2D people are given in, if other than the "
-            "calibration's"
-        ),
-    ] = None,
-    joints: Annotated[
-        str | None,
-        typer.Option(help="joint set of the 2D people where files do not tell: body25b, ..."),
-    ] = None,
-    first: Annotated[
-        int | None,
-        typer.Option(min=0, max=1, help="number of the first image where files do not tell: 0, 1"),
-    ] = None,
+    image_size: ImageSizeOption = None,
+    joints: JointsOption = None,
+    first: FirstOption = None,
     person_score: Annotated[
         float, typer.Option(min=0, max=1, help="lowest score of a 2D person who is used")
     ] = 0.0,
+    max_ray_distance: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            help="largest mean distance, mm, between the rays of two 2D people who are one person; "
+            "raise it for a rough calibration",
+        ),
+    ] = TrainingFree().max_ray_distance,
     units: UnitsOption = None,
     up: UpOption = None,
     size: SizeOption = None,
@@ -250,21 +268,36 @@ def reconstruct(
     training, parameters or pictures. The file has a row a joint: sequence, frame (as
     the input numbers it), person, joint, x, y, z in mm, score (views' worth of 2D people behind
     the person) and valid. The joints are those of the 2D people; the file's metadata name them.
+    person counts the people of one frame and is no track: 0 may be somebody else a frame later.
 
     selfpose3d reconstruct --calibration Calib.toml --keypoints pose/ --out people.parquet
     """
-    from selfpose3d.calibrations import World
-    from selfpose3d.calibrations.conversion import parse_size
-    from selfpose3d.keypoints.reading import Told
     from selfpose3d.pipeline import reconstruct_files
 
     if out.suffix != ".parquet" or out.is_dir():
         raise InputError(f"--out {out}: the people become a Parquet file; name it people.parquet")
-    told = Told(joints, parse_size(image_size, "--image-size"), first)
-    world = World(units=units, up=up, size=parse_size(size, "--size"))
-    for line in reconstruct_files(calibration, keypoints, out, told, world, person_score):
+    told, world = _told(joints, image_size, first), _world(units, up, size)
+    for line in reconstruct_files(
+        calibration, keypoints, out, told, world, person_score, max_ray_distance
+    ):
         typer.echo(line)
     typer.echo(f"written: {out}")
+
+
+def _told(joints: str | None, image_size: str | None, first: int | None) -> "Told":
+    """What the options say of 2D people."""
+    from selfpose3d.calibrations.conversion import parse_size
+    from selfpose3d.keypoints.reading import Told
+
+    return Told(joints, parse_size(image_size, "--image-size"), first)
+
+
+def _world(units: str | None, up: str | None, size: str | None) -> "World":
+    """What the options say of a calibration."""
+    from selfpose3d.calibrations import World
+    from selfpose3d.calibrations.conversion import parse_size
+
+    return World(units=units, up=up, size=parse_size(size, "--size"))
 
 
 @command("reconstruct-scenes")
@@ -333,6 +366,12 @@ def check_rig(
             help="YAML file or JSON of the parameters, to say whether people are in their space",
         ),
     ] = None,
+    image_size: ImageSizeOption = None,
+    joints: JointsOption = None,
+    first: FirstOption = None,
+    units: UnitsOption = None,
+    up: UpOption = None,
+    size: SizeOption = None,
 ) -> None:
     """Examine calibrated cameras by the 2D people that they see, and say what is wrong.
 
@@ -344,7 +383,10 @@ def check_rig(
     from selfpose3d.pipeline import check_rig_folder
 
     space = parse_selected(parameters).space if parameters else None
-    for sentence in check_rig_folder(folder, people, rate, out, refine, focal_lengths, space):
+    told, world = _told(joints, image_size, first), _world(units, up, size)
+    for sentence in check_rig_folder(
+        folder, people, rate, told, world, out, refine, focal_lengths, space
+    ):
         typer.echo(sentence)
         announce(f"{folder.name}: {sentence}")
 
@@ -414,6 +456,10 @@ def predict(
     part: Annotated[
         list[Path] | None, typer.Option(help="predictions of another experiment; repeat for more")
     ] = None,
+    people: Annotated[
+        list[Path] | None,
+        typer.Option(help="3D people made elsewhere, a file of each scene; repeat for more"),
+    ] = None,
 ) -> None:
     """Predict the 3D people of scenes with a method, from what that method asks for."""
     from selfpose3d.methods.entry import PredictionInputs
@@ -421,7 +467,7 @@ def predict(
 
     given = parse_selected(parameters)
     inputs = PredictionInputs(
-        given, scene or [], checkpoint or [], labels, reconstructions, part or []
+        given, scene or [], checkpoint or [], labels, reconstructions, part or [], people or []
     )
     predict_people(method, inputs, out)
 
@@ -459,17 +505,26 @@ def evaluate(
         list[Path], typer.Option(help="Parquet or JSON file of the truth; repeat for more")
     ],
     out: OutOption,
+    scene: Annotated[
+        list[Path] | None,
+        typer.Option(help="scene folder, to measure by the views that see a person; repeat"),
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
+    align_joints: Annotated[
+        bool,
+        typer.Option(
+            "--align-joints",
+            help="measure as well without the joints' constant offsets, each part of the frames by "
+            "what the other part teaches, and print the offsets",
+        ),
+    ] = False,
 ) -> None:
-    """Evaluate 3D people by the published protocol (AP, Recall@500, MPJPE)."""
-    from selfpose3d.evaluation import evaluate_files
-    from selfpose3d.files.results import write_metrics
-    from selfpose3d.reporting.tables import METRICS
+    """Evaluate 3D people by the published protocols: AP, Recall@500 and MPJPE; against a truth in
+    Shelf's or MVOR's joints also by theirs (PCP, upper bodies)."""
+    from selfpose3d.pipeline import evaluate_people
 
-    metrics, remarks = evaluate_files(predictions, ground_truth)
-    write_metrics(out, metrics)
-    values = {key: metrics[key] for key in METRICS}
-    told = [f"{key} {'–' if value is None else f'{value:.1f}'}" for key, value in values.items()]
-    typer.echo("\n".join(["  ".join(told), *remarks]))
+    lines = evaluate_people(predictions, ground_truth, scene or [], labels, align_joints, out)
+    typer.echo("\n".join(lines))
 
 
 @command("agreement")
@@ -570,6 +625,9 @@ def report(
     jobs: Annotated[
         str, typer.Option(help="JSON of the jobs and which they wait for (chains.jobs_text)")
     ] = "[]",
+    settings: Annotated[
+        str, typer.Option(help="JSON of the parameters that differ from params.yaml, by name")
+    ] = "{}",
 ) -> None:
     """Write the report, one HTML file that opens offline."""
     from selfpose3d.chains import parse_jobs
@@ -591,6 +649,7 @@ def report(
         rigs=rig or [],
         benchmarks=benchmarks,
         jobs=parse_jobs(jobs),
+        settings=json.loads(settings),
     )
     write_report(inputs, out)
 
@@ -683,16 +742,9 @@ def calibration_convert(
     size: SizeOption = None,
 ) -> None:
     """Convert a calibration; its unit and axes are asked for where the file doesn't tell them."""
-    from selfpose3d.calibrations import World
-    from selfpose3d.calibrations.conversion import (
-        parse_size,
-        read_calibration,
-        summary,
-        write_calibration,
-    )
+    from selfpose3d.calibrations.conversion import read_calibration, summary, write_calibration
 
-    world = World(units=units, up=up, size=parse_size(size, "--size"))
-    found, cameras = read_calibration(given, source, world)
+    found, cameras = read_calibration(given, source, _world(units, up, size))
     written = write_calibration(out, target, cameras)
     typer.echo(f"{given} ({found}) -> {out} ({written}): {summary(cameras)}")
 

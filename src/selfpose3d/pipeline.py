@@ -14,7 +14,6 @@ from selfpose3d.detection.scene_people import read_labels
 from selfpose3d.errors import InputError
 from selfpose3d.fetch import WEIGHTS
 from selfpose3d.files.atomic import whole_folder, write_json
-from selfpose3d.files.checkpoints import read_checkpoint
 from selfpose3d.files.poses2d import (
     People2D,
     Views,
@@ -35,6 +34,7 @@ from selfpose3d.files.results import (
     AGREEMENT,
     HEADLINE,
     curve_terms,
+    is_length,
     read_curves,
     read_metrics,
     read_recorded,
@@ -49,7 +49,7 @@ from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, Traini
 from selfpose3d.progress import track
 from selfpose3d.skeletons import ESTIMATORS_OWN, named_or, of_labels
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import PrepareInputs, files_in
+from selfpose3d.sources.entry import PrepareInputs, files_in, stamps_of
 from selfpose3d.tables import known
 
 if TYPE_CHECKING:
@@ -76,17 +76,13 @@ def list_own_files(parameters: Parameters, out: Path) -> None:
     if estimator.files and ESTIMATORS[estimator.name].reads_files:
         named = (estimator.files.replace("{sequence}", name) for name in names)
         paths |= {path for each in named for path in files_in(each)}
-    found = {path: Path(path).stat() for path in sorted(paths) if Path(path).is_file()}
-    write_json(out, {path: [each.st_size, each.st_mtime_ns] for path, each in found.items()})
+    write_json(out, stamps_of(paths))
 
 
 def fetch_named_weights(name: str, parameters: Parameters, cache: Path, out: Path) -> None:
     """Fetch weights by their name into a folder."""
     entry = known(WEIGHTS, name, "the weights")
-    if entry.reads:
-        entry.fetch.load()(out, parameters, cache)
-    else:
-        entry.fetch.load()(out)
+    entry.fetch.load()(out, parameters, cache)
 
 
 def detect_people(
@@ -107,11 +103,13 @@ def label_sequences(
     where ``labels.noise`` asks for it.
 
     Returns:
-        for each sequence a line that says who was dropped, and by which threshold.
+        for each sequence warnings of people who are there twice, and a line that says who was
+        dropped, and by which threshold.
 
     Raises:
         InputError: of a sequence with people nobody is left.
     """
+    from selfpose3d.detection.doubles import doubled_people
     from selfpose3d.detection.filters import in_skeleton, losses, make_labels, with_noise
 
     if kind not in ("soft", "hard"):
@@ -120,6 +118,7 @@ def label_sequences(
     with whole_folder(out) as folder:
         for path in detections:
             found: Views = read_poses2d(path)
+            said += [f"Warning: {path.stem}: {each}." for each in doubled_people(found)]
             skeleton = of_labels(labels.skeleton, skeleton_of(found, str(path)))
             views: Views = in_skeleton(found, skeleton)
             if labels.noise:
@@ -136,7 +135,8 @@ def reconstruct_files(
     out: Path,
     told: "Told",
     world: "World",
-    person_score: float = 0.0,
+    person_score: float,
+    max_ray_distance: float,
 ) -> Iterator[str]:
     """Reconstruct 3D people from a calibration and 2D people, without parameters or pictures.
 
@@ -149,6 +149,7 @@ def reconstruct_files(
         told: what the user says of the 2D people.
         world: what the user says of the calibration.
         person_score: lowest score of a 2D person who is used.
+        max_ray_distance: as ``training_free.max_ray_distance``, mm.
 
     Yields:
         what the check found, then what the reconstruction found, in sentences and lines.
@@ -156,7 +157,8 @@ def reconstruct_files(
     Raises:
         InputError: a file can't be used, or nobody is left.
     """
-    from selfpose3d.detection.filters import losses, make_labels
+    from selfpose3d.detection.doubles import doubled_people
+    from selfpose3d.detection.filters import Remedies, losses, make_labels
     from selfpose3d.evaluation.findings import findings
     from selfpose3d.evaluation.reprojection import reprojection_report
     from selfpose3d.reconstruction.training_free import reconstruct_scene
@@ -168,32 +170,36 @@ def reconstruct_files(
     rate = Data().frame_rate  # which no frame's reconstruction depends on
     scene, found = scene_without_images(calibration, name, cameras, keypoints, told, size, rate)
     yield from check(cameras, found, dict(zip(scene.frames, scene.times, strict=True)))[1]
-    settings, free = LabelSettings(person_score=person_score), TrainingFree()
+    yield from (f"Warning: {sentence}." for sentence in doubled_people(found))
+    settings = LabelSettings(person_score=person_score)
+    free = TrainingFree(max_ray_distance=max_ray_distance)
     skeleton = named_or(ESTIMATORS_OWN, found.skeleton)
-    lost = losses(found, settings, "soft", f"{keypoints}: --person-score {person_score:g}")
+    remedies = Remedies(
+        "--person-score {} keeps them", "let the estimator write joints of low scores, too"
+    )
+    lost = losses(found, settings, "soft", str(keypoints), remedies)
     labels = make_labels(found, settings, "soft", skeleton)
     people = reconstruct_scene(scene, labels, free)
-    _check_anybody(people, labels, free, str(keypoints))
+    limit = _limit(free, "--max-ray-distance")
+    _check_anybody(people, labels, limit, str(keypoints))
     write_poses3d(out, people)
     report = reprojection_report(scene, labels, people)
-    dropped = lost.said(settings).replace("labels.person_score", "--person-score")
-    yield from findings(report, dropped, _limit(free))
+    yield from findings(report, lost.said(settings), limit)
 
 
-def _limit(settings: TrainingFree) -> str:
+def _limit(settings: TrainingFree, raised_by: str) -> str:
     return (
         f"seen by fewer than {settings.min_views} views, or their rays pass farther than "
-        f"{settings.max_ray_distance:g} mm from those of the others: training_free.min_views, "
-        ".max_ray_distance"
+        f"{settings.max_ray_distance:g} mm from those of the others: {raised_by}"
     )
 
 
-def _check_anybody(people: Frames, labels: Views, settings: TrainingFree, where: str) -> None:
+def _check_anybody(people: Frames, labels: Views, limit: str, where: str) -> None:
     """Refuse a reconstruction without anybody where there are 2D people."""
     count = sum(len(seen) for seen in labels.values())
     if count and not any(len(present) for present in people.values()):
         raise InputError(
-            f"{where}: {count} 2D people, and nobody in 3D ({_limit(settings)}); look at the "
+            f"{where}: {count} 2D people, and nobody in 3D ({limit}); look at the "
             "calibration (direction of R and t, units, names of the cameras, principal points), at "
             "the size of the images that the people are given in, and whether the frames' numbers "
             "are those of one instant in all cameras"
@@ -210,11 +216,12 @@ def reconstruct_sequences(
     """
     from selfpose3d.reconstruction.training_free import reconstruct_scene
 
+    limit = _limit(parameters, "training_free.min_views, .max_ray_distance")
     with whole_folder(out) as folder:
         for scene in track([read_scene(path) for path in scenes], "scenes", unit="scenes"):
             views = read_labels(labels, scene)
             people = reconstruct_scene(scene, views, parameters)
-            _check_anybody(people, views, parameters, str(scene.folder))
+            _check_anybody(people, views, limit, str(scene.folder))
             write_poses3d(people_file(folder, scene.name), people)
 
 
@@ -239,6 +246,7 @@ def measure_heatmaps(
     """Write how good a trained backbone's heatmaps are against exact projections."""
     from selfpose3d.detection.scene_people import scene_people
     from selfpose3d.evaluation.heatmap_quality import HeatmapTally
+    from selfpose3d.files.checkpoints import read_checkpoint
     from selfpose3d.methods.voxels.predict import scene_heatmaps
 
     skeleton = read_checkpoint(checkpoint).skeleton
@@ -270,6 +278,8 @@ def check_rig_folder(
     folder: Path,
     people: Path | None,
     rate: float,
+    told: "Told",
+    world: "World",
     out: Path | None,
     refined: Path | None,
     focal_lengths: bool,
@@ -281,6 +291,8 @@ def check_rig_folder(
         folder: a scene, or a folder with a calibration and 2D people.
         people: the 2D people, if they lie elsewhere.
         rate: frames per second, where the folder is not a scene.
+        told: what the user says of the 2D people.
+        world: what the user says of the calibration.
         out: folder for ``rig.json`` and ``rig.png``.
         refined: the cameras.json to write with refined poses.
         focal_lengths: whether focal lengths are refined as well.
@@ -295,12 +307,12 @@ def check_rig_folder(
     from selfpose3d.rig.refinement import refine
     from selfpose3d.rig.report import refinement_sentence, write_examination
 
-    seen = read_seen(folder, people, rate)
+    seen = read_seen(folder, people, rate, told, world)
     looked_in = (space.centre, space.size) if space else None
-    found, told = check(seen.cameras, seen.views, seen.times, looked_in)
+    found, said = check(seen.cameras, seen.views, seen.times, looked_in)
     if out is not None:
-        write_examination(out, found, told)
-    yield from told
+        write_examination(out, found, said)
+    yield from said
     if refined is not None:
         better = refine(seen.cameras, seen.views, seen.times, focal_lengths)
         if not better.kept_given:
@@ -317,6 +329,52 @@ def report_reprojection(scene: Path, labels: Path, predictions: Path, out: Path)
     write_json(out, reprojection_report(read, views, read_poses3d(predictions)))
 
 
+def evaluate_people(
+    predictions: Sequence[Path],
+    truths: Sequence[Path],
+    scenes: Sequence[Path],
+    labels: Path | None,
+    align: bool,
+    out: Path,
+) -> list[str]:
+    """Write the metrics of 3D people against the truth.
+
+    Args:
+        predictions: files of 3D people.
+        truths: files of the ground truth.
+        scenes: folders, to measure by the views that see a person.
+        labels: folder of their 2D people.
+        align: measure as well with joint definitions aligned.
+        out: ``metrics.json``.
+
+    Returns:
+        the headline in a line, that of the truth's own protocol, and lines on what was compared.
+    """
+    from selfpose3d.evaluation import evaluate_files
+    from selfpose3d.evaluation.measures import PROTOCOLS
+
+    if bool(scenes) != bool(labels):
+        raise InputError("--scene and --labels: one is of no use without the other; give both")
+    read = [read_scene(path) for path in scenes]
+    takes = [(scene, read_labels(labels, scene)) for scene in read] if labels else []
+    metrics, lines = evaluate_files(predictions, truths, takes, align)
+    write_metrics(out, metrics)
+    own = [each.name for each in PROTOCOLS.values() if each.name in metrics]
+    headlines = [
+        _figures({key: metrics[key] for key in sorted(HEADLINE, key=is_length)}),
+        *(f"{name}: {_figures(metrics[name])}" for name in own),
+    ]
+    return [*headlines, *lines]
+
+
+def _figures(values: Mapping[str, Any]) -> str:
+    """Numbers by their names, in a line."""
+    plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    return "  ".join(
+        f"{name} {'–' if value is None else f'{value:.1f}'}" for name, value in plain.items()
+    )
+
+
 def measure_agreement(
     scenes: Sequence[Path], labels: Path, predictions: Path, out: Path
 ) -> list[str]:
@@ -331,9 +389,8 @@ def measure_agreement(
     takes = [(scene, read_labels(labels, scene)) for scene in read]
     metrics = agreement(takes, read_poses3d(predictions))
     write_metrics(out, metrics)
-    values = {name: metrics[name] for name in AGREEMENT}
-    told = [f"{name} {'–' if value is None else f'{value:.1f}'}" for name, value in values.items()]
-    return ["  ".join(told), *(f"Warning: {sentence}" for sentence in metrics["warnings"])]
+    headline = _figures({name: metrics[name] for name in AGREEMENT})
+    return [headline, *(f"Warning: {sentence}" for sentence in metrics["warnings"])]
 
 
 def train_stage(

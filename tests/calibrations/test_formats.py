@@ -17,16 +17,26 @@ from calibration_rigs import (
     FILES,
     HOLDS,
     LENSES,
+    READ_ALONE,
+    as_mv3dpose,
+    as_stereo_calib,
     assert_same_projections,
     in_world,
     people,
     ring,
     write,
 )
-from selfpose3d.calibrations import CALIBRATIONS, World, read_as, read_calibration_of
+from selfpose3d.calibrations import (
+    CALIBRATIONS,
+    World,
+    calibration_files,
+    read_as,
+    read_calibration_of,
+)
 from selfpose3d.calibrations.conversion import read_calibration
+from selfpose3d.calibrations.stereo import NAMES
 from selfpose3d.calibrations.vicon import read_vicon
-from selfpose3d.calibrations.world import TURNS
+from selfpose3d.calibrations.world import TURNS, turned
 from selfpose3d.cli import main
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import Camera, project
@@ -41,7 +51,7 @@ def run(*arguments: object) -> int:
 
 
 def test_every_format_is_tried() -> None:
-    assert set(HOLDS) == set(FILES) == set(CALIBRATIONS)
+    assert set(HOLDS) == set(FILES) == set(CALIBRATIONS) - set(READ_ALONE)
 
 
 @given(
@@ -448,3 +458,55 @@ def test_the_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     listed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in listed[1:]] == list(CALIBRATIONS)
     assert "units" not in listed[0] and "lenses" in listed[0]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_pair_as_stereo_calib_writes_it(tmp_path: Path, together: bool) -> None:
+    path = as_stereo_calib(tmp_path, ring(), together)
+    with pytest.raises(InputError, match=r"camera left: the size .*Add a node size.*--size"):
+        read_calibration(path, None, World())
+    with pytest.raises(InputError, match=r"the world is that of camera left.*--up level"):
+        read_calibration(path, None, World(size=(640, 384)))
+    name, pair = read_calibration(path, None, World(size=(640, 384), up="-y"))
+    first, second = ring()[:2]
+    moved = [replace(camera, R=camera.R @ first.R.T) for camera in (first, second)]
+    moved = [replace(each, t=each.t - each.R @ first.t) for each in moved]
+    moved = [turned(camera, 1, TURNS["-y"]) for camera in moved]
+    named = [replace(camera, name=called) for camera, called in zip(moved, NAMES, strict=True)]
+    points = np.random.default_rng(0).uniform([-900, 2500, -900], [900, 5000, 900], (40, 3))
+    assert name == "stereo" and [camera.name for camera in pair] == ["left", "right"]
+    for one, other in zip(pair, named, strict=True):
+        np.testing.assert_allclose(project(one, points)[0], project(other, points)[0], atol=1e-6)
+
+
+def test_half_a_pair_and_two_pairs_are_refused(tmp_path: Path) -> None:
+    as_stereo_calib(tmp_path, ring())
+    asked = World(size=(640, 384), up="-y")
+    for half in ("intrinsics.yml", "extrinsics.yml"):
+        assert len(read_calibration(tmp_path / half, None, asked)[1]) == 2
+    as_stereo_calib(tmp_path, ring(), together=True)
+    with pytest.raises(InputError, match=r"'stereo.yml'\] are of several pairs of cameras"):
+        read_calibration(tmp_path, None, asked)
+    (tmp_path / "stereo.yml").unlink()
+    (tmp_path / "extrinsics.yml").unlink()
+    with pytest.raises(InputError, match=r"no R and T .*put the extrinsics.yml"):
+        read_calibration(tmp_path, None, asked)
+
+
+def test_mv3dpose_as_it_is_laid_out(tmp_path: Path) -> None:
+    cameras = [replace(camera, name=f"camera{n:02d}") for n, camera in enumerate(ring("brown 8"))]
+    as_mv3dpose(tmp_path, cameras)
+    assert_same_projections(read_calibration_of(tmp_path), cameras, 1e-6)
+    settings = tmp_path / "dataset.json"
+    assert_same_projections(read_calibration(settings, None, World())[1], cameras, 1e-6)
+    assert len(calibration_files(tmp_path)) == 1 + 2 * len(cameras)
+    moving = tmp_path / "cameras" / "camera01" / "frame000000001.json"
+    row = json.loads(moving.read_text())
+    moving.write_text(json.dumps(row | {"tvec": [0, 0, 1]}))
+    with pytest.raises(InputError, match=r"camera01/frame000000001.json: .* cameras that move"):
+        read_calibration_of(tmp_path)
+    moving.unlink()
+    first = moving.with_name("frame000000000.json")
+    first.write_text(json.dumps({"P": [[1, 0, 0, 0]] * 3, "w": 640, "h": 384, "cid": 1}))
+    with pytest.raises(InputError, match=r"projection matrix P; its K, rvec and tvec are needed"):
+        read_calibration_of(tmp_path)

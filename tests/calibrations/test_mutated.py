@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from calibration_rigs import HOLDS, ring, write
+from calibration_rigs import HOLDS, READ_ALONE, ring, write
 from mutations import mutated, with_a_wrong_value
 from selfpose3d.calibrations import World
 from selfpose3d.calibrations.conversion import read_calibration
@@ -16,10 +16,12 @@ from selfpose3d.geometry.cameras import project
 EACH = 84
 
 
-@pytest.mark.parametrize("name", HOLDS)
+@pytest.mark.parametrize("name", [*HOLDS, *READ_ALONE])
 def test_a_broken_calibration_is_read_or_refused(tmp_path: Path, name: str) -> None:
     path = write(name, tmp_path, ring("none" if name == "Vicon" else "brown 5"))
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    inside = sorted(file for file in path.rglob("*") if file.is_file())
+    files = inside if path.is_dir() else [path]
+    up = "-y" if name == "stereo" else None
     encoding = "utf-16" if name == "OptiTrack" else "utf-8"
     sound = {file: file.read_text(encoding) for file in files}
     rng = random.Random(name)
@@ -33,7 +35,7 @@ def test_a_broken_calibration_is_read_or_refused(tmp_path: Path, name: str) -> N
             text = mutated(text, rng)
         broken.write_text(text, encoding, "replace")
         try:
-            _, cameras = read_calibration(path, None, World(size=(640, 384)))
+            _, cameras = read_calibration(path, None, World(size=(640, 384), up=up))
         except InputError as error:
             refused += 1
             assert 20 < len(str(error)) < 5000

@@ -18,6 +18,7 @@ from selfpose3d.evaluation import evaluate, evaluate_files
 from selfpose3d.evaluation.metrics import THRESHOLDS_MM
 from selfpose3d.files.poses3d import Frames, People3D, write_poses3d
 from selfpose3d.skeletons import PANOPTIC_15
+from selfpose3d.synthetic.scenes import random_people
 
 KEY = ("studio", 0)
 
@@ -314,3 +315,42 @@ class TestCommand:
         told = self.told(tmp_path, {KEY: elsewhere}, {KEY: people_of_size(1)})
         assert "MPJPE –" in told
         assert "warning" not in told
+
+
+class TestFilesThatArePutTogetherWrongly:
+    @staticmethod
+    def told(tmp_path: Path, predictions: Frames, truth: Frames) -> str:
+        paths = [tmp_path / "predictions.parquet", tmp_path / "truth.parquet"]
+        for path, frames in zip(paths, (predictions, truth), strict=True):
+            write_poses3d(path, frames)
+        return "\n".join(evaluate_files([paths[0]], [paths[1]])[1])
+
+    @staticmethod
+    def people(seed: int = 3) -> Frames:
+        joints = random_people(np.random.default_rng(seed), 3)
+        return {KEY: People3D.predicted(joints, np.ones(3), PANOPTIC_15)}
+
+    @pytest.mark.parametrize(
+        ("order", "signs", "axis"), [((0, 2, 1), (1, 1, 1), "y"), ((0, 2, 1), (1, -1, 1), "-y")]
+    )
+    def test_exchanged_axes_are_told(
+        self, tmp_path: Path, order: tuple, signs: tuple, axis: str
+    ) -> None:
+        truth = self.people()
+        turned = truth[KEY].joints[..., list(order)] * signs
+        said = self.told(tmp_path, {KEY: replace(truth[KEY], joints=turned)}, truth)
+        assert (
+            f"people of the predictions stand along {axis}, and those of the truth along z" in said
+        )
+        assert "warning" not in self.told(tmp_path, truth, truth)
+
+    def test_people_who_are_there_twice_are_told(self, tmp_path: Path) -> None:
+        truth = self.people()
+        near = truth[KEY].joints[:2] + 10.0
+        joints = np.concatenate([truth[KEY].joints, near])
+        doubled = {KEY: People3D.predicted(joints, np.ones(5), PANOPTIC_15)}
+        said = self.told(tmp_path, doubled, truth)
+        assert "2 of 5 people of the predictions lie within" in said
+        assert str(KEY) in said and "is somebody in the file twice?" in said
+        said = self.told(tmp_path, truth, doubled)
+        assert "2 of 5 people of the truth lie" in said

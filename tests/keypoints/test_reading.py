@@ -22,7 +22,7 @@ from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.keypoints.mvor import image_name
 from selfpose3d.keypoints.reading import Told, read_people
 from selfpose3d.keypoints.stream import pieces, pieces_of
-from selfpose3d.reconstruction.body_prior import standing
+from selfpose3d.reconstruction.standing import standing
 from selfpose3d.skeletons import (
     BODY_25,
     BODY_25B,
@@ -236,7 +236,7 @@ def test_people_come_back_in_their_own_joints(
 
 
 def test_very_many_files_are_read_by_several_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Parts end within a camera; what they hold comes together, and so does what is wrong."""
     views = people_of(BODY_25, range(7))
@@ -244,6 +244,7 @@ def test_very_many_files_are_read_by_several_processes(
     monkeypatch.setattr(reading, "TOGETHER", 3)
 
     assert_same(read(tmp_path, range(7)), views)
+    assert "files of 2D people, 3 at a time: 9/9 parts" in capfd.readouterr().err
 
     last = tmp_path / CAMERAS[-1] / f"take_{6:012d}_keypoints.json"
     last.write_text('{"people": [{"pose_keypoints_2d": [1, 2]}]}')

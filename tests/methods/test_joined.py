@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from selfpose3d.cli import app
 from selfpose3d.files.poses3d import People3D, read_poses3d, write_poses3d
 from selfpose3d.methods.joined.joining import join_people
-from selfpose3d.reconstruction.body_prior import standing
+from selfpose3d.reconstruction.standing import standing
 from selfpose3d.skeletons import PANOPTIC_15
 
 NOBODY = People3D.nobody(PANOPTIC_15)

@@ -204,6 +204,8 @@ def test_what_is_not_filled_in_is_told(section: str, key: str, path: str, known:
         ({"training_free": {"min_views": 1}}, r"training_free\.min_views: .*equal to 2"),
         ({"train": {"root": {"epochs": 2}}}, r"train\.root: .*exactly one of epochs"),
         ({"space": {"size": [1, 2]}}, r"space\.size"),
+        ({"space": {"size": [6, 6, 2]}}, r"space\.size: .*in metres; .*size: \[6000, 6000, 2000\]"),
+        ({"space": {"size": [600, 600, 200]}}, r"in centimetres; .*size: \[6000, 6000, 2000\]"),
     ],
 )
 def test_refusals_name_the_key_and_what_is_allowed(values: dict, message: str) -> None:
@@ -389,9 +391,7 @@ class TestPartial:
         asked = ["--sequence", "a", "--scene", str(tmp_path / "s"), "--parameters", "{}"]
         done = CliRunner().invoke(app, ["prepare", "coco", *asked])
         assert done.exit_code == 1
-        assert (
-            "'coco' is unknown; known: ['campus', 'keypoints', 'mvor', 'panoptic'," in done.output
-        )
+        assert "'coco' is unknown; known: ['campus', 'keypoints', 'keypoints_with" in done.output
 
     def test_a_path_is_read_as_a_file(self, tmp_path: Path) -> None:
         path = tmp_path / "params.yaml"

@@ -34,9 +34,13 @@ CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
     },
     "videos": {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}},
     "keypoints": {
-        "data": {"source": "keypoints"},
-        "keypoints": {"calibration": "x.toml", "train": ["a"], "test": ["b"]},
+        "data": {"source": "keypoints_with_truth"},
+        "keypoints": {"calibration": "x.toml", "truth": "x.json", "train": ["a"], "test": ["b"]},
         "estimator": {"name": "file"},
+    },
+    "inference": {
+        "inference": {"people": "people/{sequence}.json"},
+        "experiments": {"elsewhere": {"title": "Made elsewhere", "method": "file"}},
     },
     **{f"estimator.{name}": {"estimator": {"name": name}} for name in EXTRAS},
 }
@@ -65,9 +69,11 @@ OTHER: Mapping[str, Any] = {
     "videos.train": {"a": "elsewhere"},
     "videos.test": {"b": "elsewhere"},
     "keypoints.calibration": "y.toml",
+    "keypoints.truth": "y.json",
     "keypoints.train": ["c"],
     "keypoints.test": ["c"],
     "compute.accelerator": "cpu",
+    "inference.people": "elsewhere/{sequence}.json",
 }
 """Other values of leaves whose type does not say which are allowed."""
 COLUMNS = (

@@ -225,7 +225,8 @@ def test_what_the_data_do_not_allow_is_left_out_of_the_whole_and_told(
     own = {"data": {"source": "videos"}, "videos": {"test": {"b": "y"}}}
     plan = make_plan(parameters.model_validate(parameters.model_dump() | own))
     assert plan.refused.keys() | plan.by_name.keys() == parameters.experiments.keys()
-    assert not plan.stages and not any(run.stages for run in plan.experiments.values())
+    on_these = [run for run in plan.experiments.values() if run.scenes[0].source == "videos"]
+    assert on_these and not any(run.stages for run in on_these)
     assert "experiments.ours learns from them" in plan.refused["ours"]
     assert "experiments.voxelpose learns from" in plan.refused["voxelpose"]
     assert plan.refused["together"].startswith("experiments.together.of: ")
@@ -344,3 +345,24 @@ def test_crops_that_a_pose_resnet_can_t_halve_are_refused(parameters: Parameters
     settings = {"networks.backbone": "pose_resnet50", "train.backbone.crop": 144}
     with pytest.raises(InputError, match=r"train\.backbone\.crop: 144.*multiple of 32.*set 128"):
         make_plan(with_settings(parameters, settings, "test"))
+
+
+def test_a_stage_that_does_not_read_where_heatmaps_come_from_has_one_id(
+    parameters: Parameters,
+) -> None:
+    experiments = {
+        f"{method}_{source}": {
+            "title": method,
+            "method": method,
+            "set": {"heatmaps.source": source},
+        }
+        for method in ("selfpose3d", "voxelpose", "trust")
+        for source in ("backbone", "estimator")
+    }
+    given = parameters.model_dump() | {"experiments": experiments, "tables": {}}
+    plan = make_plan(Parameters.model_validate(given))
+    names: dict[tuple[str, str], set[str]] = {}
+    for stage in plan.stages.values():
+        names.setdefault((stage.stage, stage.key), set()).add(stage.id)
+    assert all(len(ids) == 1 for ids in names.values())
+    assert plan.by_name["trust_backbone"][0].stages == plan.by_name["trust_estimator"][0].stages

@@ -60,6 +60,9 @@ def test_a_scene_with_its_labels_elsewhere(tmp_path: Path) -> None:
     assert seen.times == RECORDED.times
     assert skeleton_of(seen.views, "people") == BODY
     assert set(seen.views) == set(RECORDED.views)
+    for option, said in ((("--up", "y"), "a scene tells all"), (("--first", 0), "detections tell")):
+        done = check(scene, "--people", labels, *option)
+        assert done.exit_code == 1 and said in done.output
 
 
 def test_frames_are_those_that_the_people_name(folder: Path) -> None:

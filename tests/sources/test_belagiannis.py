@@ -38,6 +38,7 @@ from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.geometry.cameras import Camera, project
 from selfpose3d.parameters import Campus, Data, Parameters, Shelf
+from selfpose3d.sources import belagiannis
 from selfpose3d.sources.belagiannis import (
     CAMPUS,
     SHELF,
@@ -345,10 +346,25 @@ def test_truth_that_is_cut_short_is_refused(tmp_path: Path, compressed: bool) ->
     write_truth(path)
     savemat(path, {"actor3D": loadmat(str(path))["actor3D"]}, do_compression=compressed)
     whole = path.read_bytes()
-    for length in np.random.default_rng(5).integers(1, len(whole), 100):
+    for length in np.random.default_rng(5).integers(1, len(whole), 6):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"actorsGT\.mat: not the truth of actors"):
             read_actors(path, range(N_FRAMES))
+
+
+@pytest.mark.parametrize("byte", [167, 280])
+def test_damaged_truth_that_breaks_its_reader_or_keeps_it_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, byte: int
+) -> None:
+    path = tmp_path / "actorsGT.mat"
+    write_truth(path, 6)
+    savemat(path, {"actor3D": loadmat(str(path))["actor3D"]})
+    damaged = bytearray(path.read_bytes())
+    damaged[byte] ^= 0x40
+    path.write_bytes(damaged)
+    monkeypatch.setattr(belagiannis, "LOADING_SECONDS", 10)
+    with pytest.raises(InputError, match=r"actorsGT\.mat: .*get it anew"):
+        read_actors(path, range(6))
 
 
 def test_truth_of_another_form_is_refused(tmp_path: Path) -> None:

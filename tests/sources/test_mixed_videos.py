@@ -112,3 +112,24 @@ def test_people_whose_pixels_are_not_told_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=said):
         detected(scene, take, image_size)
+
+
+def test_a_size_that_upright_videos_fill_is_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    upright = [replace(camera, width=180, height=320) for camera in ring(2)]
+    K = np.array([[250.0, 0, 90], [0, 250.0, 160], [0, 0, 1]])
+    write_cameras(tmp_path / "cameras.json", [replace(each, K=K) for each in upright])
+    for camera in upright:
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        video = cv2.VideoWriter(str(tmp_path / f"{camera.name}.mp4"), code, 10.0, (180, 320))
+        video.write(np.full((320, 180, 3), 90, np.uint8))
+        video.release()
+    sizes = {"stored_size": (960, 576), "network_size": (480, 288)}
+    prepare_videos(tmp_path, "take", None, 1, 25.0, **sizes, scene=tmp_path / "wide")
+    said = capfd.readouterr().err
+    assert "Images of 180x320 px fill 34% of the stored frames of 960x576 px" in said
+    assert "data: {stored_size: [544, 992], network_size: [288, 480]}" in said
+    sizes = {"stored_size": (544, 992), "network_size": (288, 480)}
+    prepare_videos(tmp_path, "take", None, 1, 25.0, **sizes, scene=tmp_path / "upright")
+    assert "fill" not in capfd.readouterr().err

@@ -1,5 +1,7 @@
 """What is asked of synchronised recordings: videos in any container, and folders of images."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +131,18 @@ def test_recordings_that_cannot_be_opened_are_named_and_kept(tmp_path: Path) -> 
     for name, reason in reasons.items():
         with pytest.raises(InputError, match=rf"{name}.mp4: .*{reason}"):
             Video(tmp_path / f"{name}.mp4")
+
+
+def test_of_a_video_that_cannot_be_decoded_only_our_message_is_printed(tmp_path: Path) -> None:
+    whole = write_as(tmp_path / "whole.mp4", "mp4v").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: whole.index(b"moov") - 4])
+    (tmp_path / "new.mp4").write_bytes(whole.replace(b"mp4v", b"av01").replace(b"esds", b"free"))
+    code = "import sys; from pathlib import Path; from selfpose3d.sources.recordings import Video\n"
+    code += "try: Video(Path(sys.argv[1]))\nexcept Exception as error: print(error)"
+    for name, reason in (("cut", "no video can be opened"), ("new", "codec AV01 can't be decoded")):
+        call = [sys.executable, "-c", code, str(tmp_path / f"{name}.mp4")]
+        done = subprocess.run(call, capture_output=True, text=True, check=True)
+        assert reason in done.stdout and done.stderr == ""
 
 
 def turned_by_180(path: Path) -> Path:

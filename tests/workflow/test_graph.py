@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conftest import REPOSITORY, run_snakemake
+from conftest import REPOSITORY, counted, planned, run_snakemake
 from selfpose3d.detection import ESTIMATORS
 from selfpose3d.files.results import parse_description
 from selfpose3d.methods import STAGES
@@ -26,14 +26,6 @@ import wiring
 FOOTAGE = ("prepare_pose2sim_demo", "reprojection", "check_rig")
 MEASURING = ("evaluate", "label_quality", "table", "record", "record_table")
 WITH_TRUTH = ("label_quality", "table", "record_table")
-
-
-def planned(workdir: Path, *arguments: str) -> Counter[str]:
-    """How many jobs of each rule a dry run counts."""
-    status, output = run_snakemake(*arguments, "--dry-run", "--quiet", "rules", workdir=workdir)
-    assert status == 0, output
-    table = output.partition("Job stats:")[2].partition("\n\n")[0]
-    return Counter({name: int(count) for name, count in re.findall(r"(?m)^(\w+) +(\d+)$", table)})
 
 
 def read_parameters(*overlays: dict[str, object]) -> Parameters:
@@ -63,8 +55,17 @@ def assert_a_job_for_each_node(counts: Counter[str], parameters: Parameters, pla
     assert counts["refine_cameras"] == len(plan.scenes) - len(given)
 
 
-def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], tmp_path: Path) -> None:
-    counts = planned(tmp_path)
+@pytest.fixture(scope="module")
+def dry_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a dry run of the demo on two cores prints."""
+    arguments = ("--dry-run", "--printshellcmds")
+    status, output = run_snakemake(*arguments, workdir=tmp_path_factory.mktemp("demo"))
+    assert status == 0, output
+    return output
+
+
+def test_the_demo_has_a_job_for_each_node(demo: tuple[Parameters, Plan], dry_run: str) -> None:
+    counts = counted(dry_run)
 
     assert_a_job_for_each_node(counts, *demo)
     assert all(counts[rule] for rule in (*FOOTAGE, *MEASURING))
@@ -93,8 +94,8 @@ def test_all_tables_of_the_study_are_made_together(tmp_path: Path) -> None:
 
     counts = planned(tmp_path, "ablations")
 
-    names = wiring.study_tables(parameters)
-    assert {f"table_{n}" for n in (1, *range(3, 17))} | {"beyond"} == set(names)
+    names = [f"table_{n}" for n in (1, *range(3, 17))] + ["beyond"]
+    assert {*names, "table_2", "table_mvor"} == set(wiring.study_tables(parameters))
     assert counts["table"] == len(names) and counts["ablations"] == 1
     runs = {run.id: run for name in names for run in wiring.table_experiments(plan, name)}
     assert counts["predict"] == counts["record"] == len(runs)
@@ -253,24 +254,19 @@ def test_refitted_cameras_are_not_downloaded() -> None:
     assert not [path for path in wiring.downloads(make_plan(refined)) if "refined" in path]
 
 
-@pytest.mark.parametrize(("cores", "processes"), [("2", 1), ("60", 3)])
-def test_detection_has_all_cores(cores: str, processes: int, tmp_path: Path) -> None:
-    arguments = ("--dry-run", "--printshellcmds", "--cores", cores)
-
-    status, output = run_snakemake(*arguments, workdir=tmp_path)
-
+def test_detection_has_all_cores(dry_run: str, tmp_path: Path) -> None:
+    status, output = run_snakemake(
+        *("--dry-run", "--printshellcmds", "--cores", "60"), workdir=tmp_path
+    )
     assert status == 0, output
-    assert set(re.findall(r"detect .* --workers (\d+) ", output)) == {str(processes)}
+    for printed, processes in ((dry_run, "1"), (output, "3")):
+        assert set(re.findall(r"detect .* --workers (\d+) ", printed)) == {processes}
 
 
-def test_a_dry_run_tells_in_a_line_what_a_run_takes(tmp_path: Path) -> None:
-    status, output = run_snakemake("--dry-run", "--quiet", "rules", workdir=tmp_path)
-    assert status == 0, output
-    (line,) = [line for line in output.splitlines() if "GB of disk" in line]
+def test_a_dry_run_tells_in_a_line_what_a_run_takes(dry_run: str) -> None:
+    """And a run does not: ``test_conda.py`` has one."""
+    (line,) = [line for line in dry_run.splitlines() if "GB of disk" in line]
     assert re.search(r"about 1\.\d GB of disk; 13 training stages of together \S+ hours", line)
-
-    status, output = run_snakemake("results/mlflow.ready", workdir=tmp_path)
-    assert status == 0 and "GB of disk" not in output
 
 
 def overlay_of_videos(folder: Path) -> str:
@@ -528,6 +524,16 @@ def test_a_given_file_of_2d_people_is_an_input() -> None:
 
     assert inputs["files"] == ["poses/studio_test_00.json"]
     assert not inputs["weights"]
+
+
+def test_a_report_is_told_what_differs_from_params_yaml() -> None:
+    assert wiring.changed_settings(read_parameters()) == {}
+    space = {"centre": [0, 0, 900], "size": [6000, 6000, 2000]}
+    mine = {"videos": {"test": {"a": "takes/a"}}, "space": space, "panoptic": {"retries": 9}}
+    assert wiring.changed_settings(read_parameters(mine)) == {
+        "videos.test": {"a": "takes/a"},
+        "space.size": [6000.0, 6000.0, 2000.0],
+    }
 
 
 def _listed(value: str | list[str]) -> list[str]:

@@ -2,6 +2,9 @@
 made again."""
 
 import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -21,10 +24,10 @@ from selfpose3d.synthetic.faulty_rigs import Planted, record
 from selfpose3d.synthetic.scenes import ring
 
 
-@pytest.fixture
-def take(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two videos of three frames and their calibration."""
-    folder = tmp_path / "take"
+    folder = tmp_path_factory.mktemp("own") / "take"
     folder.mkdir()
     cameras = ring(2, 224, 160)
     write_cameras(folder / "cameras.json", cameras)
@@ -48,10 +51,11 @@ def replace_video(take: Path) -> None:
     write_video(take / "cam1.mp4", 200)
 
 
-@pytest.mark.parametrize("replace", [replace_calibration, replace_video])
-def test_a_replaced_file_makes_its_scene_anew(take: Path, tmp_path: Path, replace) -> None:
-    overlay = tmp_path / "mine.yaml"
-    overlay.write_text(
+@pytest.fixture(scope="module")
+def work(take: Path) -> Path:
+    """A working directory in which the take was made a scene."""
+    folder = take.parent / "work"
+    (take.parent / "mine.yaml").write_text(
         yaml.safe_dump(
             {
                 "data": {"source": "videos"},
@@ -60,18 +64,95 @@ def test_a_replaced_file_makes_its_scene_anew(take: Path, tmp_path: Path, replac
             }
         )
     )
-    arguments, work = ("data", "--configfile", str(overlay)), tmp_path / "work"
-    status, output = run_snakemake(*arguments, workdir=work)
+    status, output = run_snakemake(*arguments_of(folder), workdir=folder)
     assert status == 0, output
-    status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
+    status, output = run_snakemake(*arguments_of(folder), "--dry-run", workdir=folder)
     assert status == 0 and "Nothing to be done" in output, output
+    return folder
 
+
+def arguments_of(work: Path) -> tuple[str, ...]:
+    return ("data", "--configfile", str(work.parent / "mine.yaml"))
+
+
+@pytest.fixture
+def restored(take: Path, tmp_path: Path) -> Iterator[None]:
+    """After the test the take's files are as they were, times included."""
+    shutil.copytree(take, tmp_path / "kept")
+    yield
+    shutil.copytree(tmp_path / "kept", take, dirs_exist_ok=True)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("replace", [replace_calibration, replace_video])
+def test_a_replaced_file_makes_its_scene_anew(
+    take: Path, work: Path, replace: Callable[[Path], None]
+) -> None:
     replace(take)
 
-    status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
+    status, output = run_snakemake(*arguments_of(work), "--dry-run", workdir=work)
+
     assert status == 0 and "prepare_videos" in output, output
 
 
+def write_openpose(folder: Path, cameras: Sequence[str], frames: int) -> list[Path]:
+    """A file of nobody for every image, and of one person in the first of each camera."""
+    person = {"pose_keypoints_2d": [100.0, 80.0, 0.9] * 17}
+    paths = []
+    for camera in cameras:
+        for frame in range(frames):
+            path = folder / camera / f"{camera}_{frame:012d}_keypoints.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"people": [person] if frame == 0 else []}))
+            paths.append(path)
+    return paths
+
+
+def test_of_very_many_files_a_replaced_one_is_seen_and_none_is_printed(tmp_path: Path) -> None:
+    cameras = ring(2, 224, 160)
+    write_cameras(tmp_path / "cameras.json", cameras)
+    paths = write_openpose(tmp_path / "pose", [camera.name for camera in cameras], 40)
+    overlay, work = tmp_path / "mine.yaml", tmp_path / "work"
+    given = {
+        "data": {"source": "keypoints"},
+        "keypoints": {"calibration": str(tmp_path / "cameras.json"), "test": ["take"]},
+        "estimator": {"name": "file", "files": str(tmp_path / "pose"), "joints": "coco17"},
+        "footage": {"name": "none"},
+    }
+    overlay.write_text(yaml.safe_dump(given))
+    arguments = ("data", "--configfile", str(overlay))
+    status, output = run_snakemake(*arguments, workdir=work)
+    assert status == 0 and "_keypoints.json" not in output, output
+    stamp = paths[7].stat().st_mtime_ns - 10**12
+    paths[7].write_text(json.dumps({"people": []}) + " ")
+    os.utime(paths[7], ns=(stamp, stamp))
+
+    status, output = run_snakemake(*arguments, "--dry-run", workdir=work)
+
+    assert status == 0 and "prepare_keypoints" in output, output
+    assert "_keypoints.json" not in output and max(map(len, output.splitlines())) < 400
+
+
+def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
+    copies = {
+        "shelf": ("shelf.url", "Shelf.tar.bz2"),
+        "campus": ("campus.url", "CampusSeq1/actorsGT.mat"),
+        "mvor": ("mvor.annotations", "camma_mvor_2018.json"),
+        "panoptic": ("panoptic.url", "171204_pose1_sample/hdVideos/hd_00_00.mp4"),
+    }
+    for source, (name, path) in copies.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("a copy")
+        settings = {"data.source": source, name: tmp_path.as_uri()}
+        if source == "panoptic":
+            settings |= {"panoptic.train": [], "panoptic.test": ["171204_pose1_sample"]}
+        list_own_files(with_settings(Parameters(), settings, "test"), tmp_path / "listed.json")
+        assert list(json.loads((tmp_path / "listed.json").read_text())) == [str(tmp_path / path)]
+    list_own_files(with_settings(Parameters(), {"data.source": "shelf"}, "test"), tmp_path / "none")
+    assert json.loads((tmp_path / "none").read_text()) == {}
+
+
+@pytest.mark.usefixtures("restored")
 def test_dvc_sees_a_replaced_file_in_the_list(take: Path, tmp_path: Path) -> None:
     settings = {"data.source": "videos", "videos.test": {"mine": str(take)}}
     parameters = with_settings(Parameters(), settings, "test")

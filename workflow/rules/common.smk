@@ -95,6 +95,12 @@ def detection_threads(wildcards):
     return wiring.processes_a_sequence(DEFAULT[1], cores or 1)
 
 
+@functools.cache
+def table_alone(table):
+    """A table's parameters and the plan of its rows alone; its report's job asks several times."""
+    return wiring.of_table(PARAMETERS, table)
+
+
 def of_table(get):
     """What ``get`` makes of the table that a job's wildcard names."""
     return lambda wildcards: get(PARAMETERS.tables[wildcards.table])

@@ -295,7 +295,7 @@ use rule report as table_report with:
     input:
         unpack(
             lambda wildcards: wiring.report_inputs(
-                *wiring.of_table(PARAMETERS, wildcards.table)
+                *table_alone(wildcards.table)
             )
         ),
     output:
@@ -306,6 +306,6 @@ use rule report as table_report with:
         "results/benchmarks/table_report/{table}.tsv"
     params:
         options=lambda wildcards, input: wiring.report_options(
-            *wiring.of_table(PARAMETERS, wildcards.table), input
+            *table_alone(wildcards.table), input
         ),
         dataset=SOURCES[PARAMETERS.data.source].title,

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from selfpose3d.geometry.cameras import Camera
 
 
-def _entry(module: str, pattern: str, writer: Step | None = None, **more: Any) -> Calibration:
+def _entry(
+    module: str, pattern: str, writer: Step | None = None, writes: bool = True, **more: Any
+) -> Calibration:
     """A format of one of our modules, ``read_<module>`` and ``write_<module>`` in it."""
     place = f"selfpose3d.calibrations.{module}"
-    read, write = Step(f"{place}:read_{module}"), writer or Step(f"{place}:write_{module}")
-    return Calibration(pattern, read, write, takes_world=True, **more)
+    own = Step(f"{place}:write_{module}") if writes else None
+    read = Step(f"{place}:read_{module}")
+    return Calibration(pattern, read, writer or own, takes_world=True, **more)
 
 
 _AGREEMENT = Step("selfpose3d.calibrations.agreement:check_agreement")
@@ -29,6 +32,7 @@ _BROWN = "Brown 5"
 _BROWN_8 = "Brown 5 and 8"
 _EVERY = "Brown 5 and 8, fisheye"
 _JSON = "calibration*.json"
+_STORAGE = "*.yml, *.yaml, *.xml"
 
 CALIBRATIONS: Table[Calibration] = extensible(
     "calibrations",
@@ -109,9 +113,27 @@ CALIBRATIONS: Table[Calibration] = extensible(
             lenses=_BROWN_8,
             folder=True,
         ),
+        "mv3dpose": _entry(
+            "mv3dpose",
+            "dataset.json, cameras/*/frame*.json",
+            writes=False,
+            program="mv3dpose",
+            world="scale_to_mm; axes as the pictures show them",
+            lenses=_BROWN_8,
+            folder=True,
+        ),
+        "stereo": _entry(
+            "stereo",
+            _STORAGE,
+            writes=False,
+            program="OpenCV's stereo_calib: intrinsics.yml and extrinsics.yml, or one file",
+            world="the first camera's; as the rig is plausible",
+            lenses=_BROWN_8,
+            folder=True,
+        ),
         "OpenCV": _entry(
             "opencv",
-            "*.yml, *.yaml, *.xml",
+            _STORAGE,
             program="OpenCV's FileStorage, one file a camera or one with all",
             world="told in words, or as the rig is plausible",
             lenses=_EVERY,
@@ -119,7 +141,7 @@ CALIBRATIONS: Table[Calibration] = extensible(
         ),
     },
 )
-"""In the order in which they are looked for beside videos."""
+"""The formats, in the order in which they are looked for beside videos."""
 
 
 def calibration_files(folder: Path) -> list[Path]:

@@ -81,7 +81,7 @@ def _format_of(path: Path) -> str:
     fitting = [
         name
         for name, entry in CALIBRATIONS.items()
-        if any(path.match(pattern) for pattern in entry.patterns)
+        if entry.write and any(path.match(pattern) for pattern in entry.patterns)
     ]
     if len(fitting) != 1:
         raise InputError(

@@ -35,7 +35,11 @@ def read_mvor(path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
     Raises:
         InputError: not such a file, or not a usable rig.
     """
-    content = read_json_text(path)
+    return mvor_cameras(read_json_text(path), path, asked)
+
+
+def mvor_cameras(content: Any, path: Path, asked: World = UNTOLD) -> tuple[Camera, ...]:
+    """The cameras of what MVOR's annotations hold; see ``read_mvor``."""
     if not isinstance(content, dict) or "cameras_info" not in content:
         raise OtherFormatError(f"{path}: there is no 'cameras_info', as in MVOR's annotations")
     with naming(path):

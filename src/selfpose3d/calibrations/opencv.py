@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from selfpose3d.calibrations.entry import UNTOLD, OtherFormatError, Size, World
-from selfpose3d.calibrations.storage import read_storage, xml_text, yaml_text
+from selfpose3d.calibrations.storage import SUFFIXES, first_node, read_storage, xml_text, yaml_text
 from selfpose3d.calibrations.values import camera_of, name, numbers, size, told_size
 from selfpose3d.calibrations.world import MM_PER, TURNS, in_our_world
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import write_text
 from selfpose3d.geometry.cameras import Camera
 
-SUFFIXES = (".yml", ".yaml", ".xml")
 _MATRIX = ("camera_matrix", "cameraMatrix", "Camera_Matrix", "K", "mtx", "intrinsic_matrix")
 _DISTORTION = (
     "distortion_coefficients",
@@ -67,7 +66,7 @@ def _files(path: Path) -> list[Path]:
 
 def _sets(content: Mapping[str, Any], stem: str) -> dict[str, Mapping[str, Any]]:
     """The nodes of every camera of a file, by name."""
-    if _first(content, _MATRIX) is not None:
+    if first_node(content, _MATRIX) is not None:
         return {stem: content}
     rows = content.get("cameras")
     if isinstance(rows, list):
@@ -76,23 +75,23 @@ def _sets(content: Mapping[str, Any], stem: str) -> dict[str, Mapping[str, Any]]
             raise InputError(f"{stem}: cameras appear more than once, {list(inner)}")
     else:
         inner = {key: row for key, row in content.items() if isinstance(row, Mapping)}
-    return {key: row for key, row in inner.items() if _first(row, _MATRIX) is not None}
+    return {key: row for key, row in inner.items() if first_node(row, _MATRIX) is not None}
 
 
 def _camera(called: str, nodes: Mapping[str, Any], asked: World) -> Camera:
     where = f"camera {called}"
-    rotation, translation = _first(nodes, _ROTATION), _first(nodes, _TRANSLATION)
+    rotation, translation = first_node(nodes, _ROTATION), first_node(nodes, _TRANSLATION)
     if rotation is None or translation is None:
         raise InputError(
             f"{where}: its place in the world isn't there; add nodes 'R' (or 'rvec') and 'T' (or "
             "'tvec'), x_cam = R x_world + T"
         )
-    distortion = _first(nodes, _DISTORTION)
+    distortion = first_node(nodes, _DISTORTION)
     fisheye = _text(nodes, "fisheye_model").strip() not in ("", "0")
     return camera_of(
         called,
         _size(called, nodes, asked),
-        _first(nodes, _MATRIX),
+        first_node(nodes, _MATRIX),
         [] if distortion is None else distortion,
         rotation,
         translation,
@@ -108,12 +107,6 @@ def _size(called: str, nodes: Mapping[str, Any], asked: World) -> Size:
         if key in nodes:
             return size(nodes[key], f"{where}: {key}")
     return told_size(called, asked, where, "Add nodes image_width and image_height, or ")
-
-
-def _first(nodes: Any, keys: Sequence[str]) -> Any:
-    if not isinstance(nodes, Mapping):
-        return None
-    return next((nodes[key] for key in keys if key in nodes), None)
 
 
 def _text(nodes: Any, key: str) -> str:

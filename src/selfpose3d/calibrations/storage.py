@@ -3,7 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from selfpose3d.calibrations.values import array, numbers
 from selfpose3d.errors import InputError
 from selfpose3d.files.text import read_text, read_xml_text
 
+SUFFIXES = (".yml", ".yaml", ".xml")
+"""Of such files."""
 _MATRIX = {"rows", "cols", "data"}
 
 
@@ -33,6 +35,13 @@ def read_storage(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise OtherFormatError(f"{path}: no nodes with names, as OpenCV's FileStorage has them")
     return {str(key): _with_matrices(value, f"{path}: {key}") for key, value in content.items()}
+
+
+def first_node(nodes: Any, keys: Sequence[str]) -> Any:
+    """The first of some nodes that is there; None if none is."""
+    if not isinstance(nodes, Mapping):
+        return None
+    return next((nodes[key] for key in keys if key in nodes), None)
 
 
 def _read_yaml(path: Path) -> Any:

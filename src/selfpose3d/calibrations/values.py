@@ -39,7 +39,10 @@ def numbers(value: Any, where: str) -> NDArray[np.float64]:
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where} holds {_short(value)}; numbers are expected") from error
     if not (np.abs(found) <= _LARGEST).all():
-        raise InputError(f"{where} holds {_short(value)}, not finite numbers")
+        raise InputError(
+            f"{where} holds {_short(value)}, not finite numbers; calibrate this camera again, or "
+            "leave it out of the file"
+        )
     return found
 
 
@@ -113,7 +116,7 @@ def told_size(name: str, asked: World, where: str, remedy: str) -> Size:
         raise InputError(
             f"{where}: the size of the images isn't in the file. {remedy}put the videos beside "
             "it, named as its cameras, or say it: selfpose3d calibration convert IN OUT --size "
-            "1920x1080 (selfpose3d reconstruct takes the option, too)"
+            "1920x1080 (selfpose3d reconstruct and check-rig take the option, too)"
         )
     return found
 

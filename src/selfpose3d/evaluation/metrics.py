@@ -9,12 +9,13 @@ area under the monotone envelope of precision over recall.
 Letters: N predictions, T bodies of the truth, J joints.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames, People3D, converted_frames, skeleton_of
@@ -31,9 +32,13 @@ Metrics = dict[str, Any]
 """Plain JSON values: ``AP25`` ... ``AP150``, ``mAP`` and ``Recall@500`` in percent, ``MPJPE`` in mm
 (``None`` when nothing was matched); ``joints``: MPJPE by joint name; ``root``: the same for
 the root joint alone (``None`` where the truth has no roots, or predictions have none); ``frames``,
-``people``, ``predictions``: how many were evaluated; ``per_sequence`` and ``per_people``: the
-headline by sequence, and by the number of people in a frame, with ``frames`` and ``people`` of
-each."""
+``people``, ``predictions``: how many were evaluated, ``people_per_frame``: how many are predicted
+in such a frame; ``per_sequence`` and ``per_people``: the headline by sequence, and by the number of
+people in a frame, with ``frames`` and ``people`` of each; ``per_views``, where it is known, the
+same by the number of views that see the person."""
+
+Seen = Mapping[tuple[str, int], NDArray[np.int64]]
+"""How many views see each person of a frame of the truth, by (sequence, frame)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class _Matches:
         )
 
 
-def evaluate(predictions: Frames, truth: Frames) -> Metrics:
+def evaluate(predictions: Frames, truth: Frames, seen: Seen | None = None) -> Metrics:
     """Evaluate predictions against the truth.
 
     Frames of the truth that the predictions lack count as missed. Bodies of the truth without a
@@ -80,6 +85,7 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
     Args:
         predictions: people by (sequence, frame), world mm.
         truth: the same, of the ground truth.
+        seen: by how many views each person of the truth is seen, if that is known.
 
     Returns:
         see ``Metrics``.
@@ -91,12 +97,14 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
     keys = sorted(key for key, people in truth.items() if people.valid.any())
     _check_common(predictions, truth, keys)
     bodies = _stack([truth[key] for key in keys])
-    bodies = _chosen(bodies, np.any(bodies.valid, axis=1))
+    there = np.any(bodies.valid, axis=1)
+    bodies = _chosen(bodies, there)
     nobody = People3D.nobody(skeleton)
     predicted = _stack([predictions.get(key, nobody) for key in keys])
     matches = _match(predicted, bodies)
     sequences = np.array([sequence for sequence, _ in keys])
     counts = np.bincount(bodies.frame, minlength=len(keys))
+    views = np.concatenate([seen[key] for key in keys])[there] if seen is not None else None
     return {
         **_headline(matches, len(bodies.joints)),
         "joints": _joint_errors(matches, skeleton),
@@ -104,8 +112,10 @@ def evaluate(predictions: Frames, truth: Frames) -> Metrics:
         "frames": len(keys),
         "people": len(bodies.joints),
         "predictions": len(predicted.joints),
-        "per_sequence": _by_group(matches, bodies.frame, sequences),
-        "per_people": _by_group(matches, bodies.frame, counts),
+        "people_per_frame": len(predicted.joints) / len(keys),
+        "per_sequence": _by_group(matches, bodies.frame, sequences[bodies.frame]),
+        "per_people": _by_group(matches, bodies.frame, counts[bodies.frame]),
+        **({} if views is None else {"per_views": _by_group(matches, bodies.frame, views)}),
     }
 
 
@@ -125,6 +135,45 @@ def in_common(predictions: Frames, truth: Frames) -> tuple[Frames, Frames, Skele
             "none in common"
         )
     return converted_frames(predictions, common), converted_frames(truth, common), common
+
+
+def matched_people(
+    predictions: Frames, truth: Frames
+) -> Iterator[tuple[tuple[str, int], People3D, People3D]]:
+    """Pairs of people nearer than ``MATCH_MM`` on average, one to one, frame by frame.
+
+    Args:
+        predictions: people by (sequence, frame), world mm.
+        truth: the same, in the same joints.
+
+    Yields:
+        the frame, and as many predicted as true people, in the order of the pairs.
+    """
+    for key in sorted(truth):
+        if key in predictions:
+            own, true = predictions[key], truth[key]
+            first, second = one_to_one(mean_distances(own, true))
+            yield key, own.where(first), true.where(second)
+
+
+def mean_distances(predicted: People3D, true: People3D) -> NDArray[np.float64]:
+    """(P, T) mean distance over the joints valid in both, mm; infinite where there is none."""
+    both = predicted.valid[:, None] & true.valid[None]
+    distance = np.linalg.norm(predicted.joints[:, None] - true.joints[None], axis=-1)
+    count = both.sum(-1)
+    mean = np.where(both, distance, 0.0).sum(-1) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.inf)
+
+
+def one_to_one(distances: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs of the cheapest matching that are nearer than ``MATCH_MM``, as two indices.
+
+    Args:
+        distances: (P, T) mm.
+    """
+    first, second = linear_sum_assignment(np.minimum(distances, MATCH_MM))
+    near = distances[first, second] < MATCH_MM
+    return first[near], second[near]
 
 
 def _check_common(predictions: Frames, truth: Frames, keys: list[tuple[str, int]]) -> None:
@@ -282,15 +331,14 @@ def _only_root(people: _People) -> _People:
 
 
 def _by_group(
-    matches: _Matches, frame_of_body: NDArray[np.int64], group_of_frame: NDArray[Any]
+    matches: _Matches, frame_of_body: NDArray[np.int64], group_of_body: NDArray[Any]
 ) -> dict[str, Metrics]:
-    """The headline within each group of frames, and how many frames and people they are."""
-    group_of_body = group_of_frame[frame_of_body]
+    """The headline within each group of bodies, and how many they are, in how many frames."""
     group_of_match = group_of_body[matches.bodies]
     result = {}
-    for group in np.unique(group_of_frame):
-        n_bodies = int((group_of_body == group).sum())
-        headline = _headline(matches.where(group_of_match == group), n_bodies)
-        n_frames = int((group_of_frame == group).sum())
-        result[str(group)] = {**headline, "frames": n_frames, "people": n_bodies}
+    for group in np.unique(group_of_body):
+        own = group_of_body == group
+        headline = _headline(matches.where(group_of_match == group), int(own.sum()))
+        n_frames = len(np.unique(frame_of_body[own]))
+        result[str(group)] = {**headline, "frames": n_frames, "people": int(own.sum())}
     return result

@@ -171,12 +171,9 @@ def _check(scene: Scene, labels: Views, frames: Sequence[int]) -> None:
 def _compare(people: People3D, labels: People2D, camera: Camera, tally: _Tally) -> None:
     projected, depth = project(camera, people.joints)
     height = height_in_pixels(camera.K[0, 0], people.skeleton.roots(depth[..., None])[..., 0])
-    pixels, share = _errors(projected, height, labels)
     used = np.broadcast_to(np.isfinite(projected).all(axis=-1), people.valid.shape) & people.valid
-    cost = _costs(share, used, labels)
-    person, label = linear_sum_assignment(np.minimum(cost, 1.0))
-    near = cost[person, label] < MATCH
-    person, label = person[near], label[near]
+    person, label = matched_labels(projected, used, height, labels)
+    pixels, share = _errors(projected, height, labels)
     confident = (labels.scores[label] >= CONFIDENT) & used[person]
     tally.images += 1
     tally.labels += len(labels)
@@ -187,6 +184,30 @@ def _compare(people: People3D, labels: People2D, camera: Camera, tally: _Tally) 
     tally.pixels.append(pixels[person, label][confident])
     tally.shares.append(share[person, label][confident])
     tally.joints.append(np.nonzero(confident)[1])
+
+
+def matched_labels(
+    projected: NDArray[np.float64],
+    used: NDArray[np.bool_],
+    height: NDArray[np.float64],
+    labels: People2D,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """People and labels of an image who lie near one another (``MATCH``), one to one.
+
+    Args:
+        projected: (P, J, 2) joints of people in the image, px.
+        used: (P, J) which of them count.
+        height: (P,) of the people in the image, px.
+        labels: of the image, in the same joints.
+
+    Returns:
+        indices of the people, and of their labels.
+    """
+    _, share = _errors(projected, height, labels)
+    cost = _costs(share, used, labels)
+    person, label = linear_sum_assignment(np.minimum(cost, 1.0))
+    near = cost[person, label] < MATCH
+    return person[near], label[near]
 
 
 def _errors(

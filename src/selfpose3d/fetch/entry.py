@@ -10,8 +10,8 @@ class WeightsEntry:
     """Weights that are fetched.
 
     Args:
-        fetch: ``(folder) -> None``, or ``(folder, parameters, cache) -> None`` of those that
-            parameters choose; ``cache`` keeps downloads that broke off.
+        fetch: ``(folder, parameters, cache) -> None``; ``parameters`` are those that it reads, and
+            ``cache`` keeps downloads that broke off.
         reads: the parameters that say which weights, and where they come from.
     """
 

@@ -77,12 +77,13 @@ def fetch_weight_files(
     Raises:
         InputError: a file can't be had, or is not the right one.
     """
-    expected = _expected(files, origin, folder)
+    expected, sums = _expected(files, origin, folder), {}
     for file in files:
         place, sha256 = folder / file.name, expected[file.name]
-        if not has_sha256(place, sha256):
-            _bring(file, origin, place, sha256, cache, patience or Patience())
-    sums = {file.name: sha256_of(folder / file.name) for file in files}
+        found = sha256_of(place) if sha256 and place.is_file() else ""
+        if not found or not found.startswith(sha256):
+            found = _bring(file, origin, place, sha256, cache, patience or Patience())
+        sums[file.name] = found
     lines = (f"{sha256}  {name}\n" for name, sha256 in sums.items())
     write_text(folder / RECORD, "".join(lines))
 
@@ -128,15 +129,15 @@ def _bring(
     sha256: str,
     cache: Path,
     patience: Patience,
-) -> None:
+) -> str:
+    """Bring a file to its place, and say its SHA-256."""
     source = origin.source or origin.host
     if "://" not in source:
-        _copy(_in_folder(Path(source), file, origin), file, origin, place, sha256)
-        return
+        return _copy(_in_folder(Path(source), file, origin), file, origin, place, sha256)
     url = f"{source.rstrip('/')}/{file.path}"
     came = fetch(url, cache / origin.estimator / file.path, file.kind, patience)
     try:
-        _copy(came, file, origin, place, sha256)
+        return _copy(came, file, origin, place, sha256)
     finally:
         if local_path(url) is None:
             came.unlink()
@@ -152,8 +153,12 @@ def _in_folder(folder: Path, file: WeightFile, origin: Origin) -> Path:
     return path
 
 
-def _copy(came: Path, file: WeightFile, origin: Origin, place: Path, sha256: str) -> None:
-    """Put a file, or the member of an archive, to its place, if it is the right one."""
+def _copy(came: Path, file: WeightFile, origin: Origin, place: Path, sha256: str) -> str:
+    """Put a file, or the member of an archive, to its place, if it is the right one.
+
+    Returns:
+        its SHA-256.
+    """
     with whole_file(place) as temporary:
         if file.member and came.suffix == ".zip":
             _extract(came, file.member, temporary)
@@ -168,6 +173,7 @@ def _copy(came: Path, file: WeightFile, origin: Origin, place: Path, sha256: str
                 f"it at {place}, or, if you trust this one, state its SHA-256 in "
                 f"estimator.{origin.estimator}.sha256"
             )
+    return found
 
 
 def _extract(archive: Path, member: str, target: Path) -> None:

@@ -12,14 +12,14 @@ trackers give -1 to whom they do not track, are kept apart by the order of their
 
 JSON of the form ``[{"sequence", "frame", "people": [{"joints": [[x, y, z] ... 15], "valid": [...],
 "score", "person"}]}]``, Panoptic-15, is read as well; all but ``frame``, ``people`` and ``joints``
-may be left out.
+may be left out. People of other joints stand in ``{"joints": [names], "frames": [the list]}``.
 
 The truth lies apart from the scenes (``data/truth/``), and only ``evaluation`` and the stages
 that are supervised by design are ever given its path.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -61,8 +61,8 @@ class People3D:
     def __len__(self) -> int:
         return len(self.joints)
 
-    def where(self, keep: NDArray[np.bool_]) -> "People3D":
-        """Only the people chosen by a mask (P,)."""
+    def where(self, keep: NDArray[Any]) -> "People3D":
+        """Only the people chosen by a mask (P,) or by their indices."""
         return replace(
             self,
             joints=self.joints[keep],
@@ -110,6 +110,17 @@ class People3D:
         return People3D(joints, np.asarray(scores, dtype=float), valid, ids, skeleton)
 
 
+def people_together(parts: Sequence[People3D]) -> People3D:
+    """The people of several parts, one part or more, of one skeleton; identities as they are."""
+    return replace(
+        parts[0],
+        joints=np.concatenate([part.joints for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        valid=np.concatenate([part.valid for part in parts]),
+        ids=np.concatenate([part.ids for part in parts]),
+    )
+
+
 Frames = Mapping[tuple[str, int], People3D]
 """People by (sequence, frame id); a frame without people may have an empty entry or none."""
 
@@ -129,6 +140,25 @@ def converted_frames(
 def read_people_of(folder: Path, sequences: Iterable[str]) -> dict[tuple[str, int], People3D]:
     """The people of some sequences out of a folder of reconstructions."""
     return read_all_poses3d([people_file(folder, sequence) for sequence in sequences])
+
+
+def read_people_as(path: Path, sequence: str, frames: Iterable[int]) -> dict[int, People3D]:
+    """The people of some frames of a sequence, whose file may name no sequence; a frame that it
+    lacks has nobody.
+
+    Raises:
+        InputError: the file can't be read, or is of other sequences.
+    """
+    read = read_poses3d(path)
+    names = {name for name, _ in read}
+    if names and not names & {sequence, ""}:
+        raise InputError(
+            f"{path}: people of {sorted(names)[:3]}, and none of {sequence!r}; give the sequence "
+            "the name that the file has"
+        )
+    name = sequence if sequence in names else ""
+    nobody = People3D.nobody(skeleton_of(read, str(path)))
+    return {frame: read.get((name, frame), nobody) for frame in frames}
 
 
 def read_all_poses3d(paths: Iterable[Path]) -> dict[tuple[str, int], People3D]:
@@ -274,9 +304,13 @@ def _apart(
 
 
 def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
-    rows = read_json(path)
+    rows, named = read_json(path), None
+    if isinstance(rows, dict):
+        _check_keys(rows, ("joints", "frames"), str(path))
+        named, rows = rows["joints"], rows["frames"]
     if not isinstance(rows, list):
         raise InputError(f"{path}: a list of frames is expected, not {short(rows)}")
+    skeleton = _json_skeleton(named, path)
     frames: dict[tuple[str, int], People3D] = {}
     for number, row in enumerate(rows):
         where = f"{path}: frame entry {number}"
@@ -284,14 +318,23 @@ def _from_json(path: Path) -> dict[tuple[str, int], People3D]:
         key = (str(row.get("sequence", "")), _whole(row["frame"], f"{where}: frame"))
         if key in frames:
             raise InputError(f"{where}: frame {key} is there twice")
-        frames[key] = _json_people(row["people"], where)
+        frames[key] = _json_people(row["people"], skeleton, where)
     return frames
 
 
-def _json_people(people: Any, where: str) -> People3D:
+def _json_skeleton(names: Any, path: Path) -> Skeleton:
+    if names is None:
+        return named_in_file(None)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{path}: 'joints' must be a list of joints' names, not {short(names)}")
+    if len(set(names)) != len(names) or not names:
+        raise InputError(f"{path}: 'joints' must name each joint once, not {short(names)}")
+    return named_in_file(names)
+
+
+def _json_people(people: Any, skeleton: Skeleton, where: str) -> People3D:
     if not isinstance(people, list):
         raise InputError(f"{where}: 'people' must be a list, not {short(people)}")
-    skeleton = named_in_file(None)
     count = len(skeleton)
     read = [_json_person(person, index, where, count) for index, person in enumerate(people)]
     return People3D(

@@ -306,6 +306,11 @@ def _numbers(value: Any, where: str) -> NDArray[np.float64]:
             f"{where} holds {short(value)}; lists of plain numbers are expected, without "
             "quotes and of one length"
         )
+    if not np.isfinite(numbers).all():
+        raise InputError(
+            f"{where} holds {short(value)}, not finite numbers; calibrate this camera again, or "
+            "leave it out of the file"
+        )
     return numbers.astype(np.float64)
 
 

@@ -48,8 +48,8 @@ def intersect_rays(
     if prior is not None:
         robust = given * _agreement(_evaluated(forms, homogeneous), scale_mm)
     for _ in range(iterations):
-        total = (np.einsum("vn,vabn->abn", robust, forms) + staying).transpose(2, 0, 1)
-        homogeneous[:3] = -np.linalg.solve(total[:, :3, :3], total[:, :3, 3:])[..., 0].T
+        total = np.einsum("vn,vabn->abn", robust, forms) + staying
+        homogeneous[:3] = -_solved(total[:3, :3], total[:3, 3])
         squared = _evaluated(forms, homogeneous)
         robust = given * _agreement(squared, scale_mm)
     points = homogeneous[:3].T.reshape(directions.shape[1:]) + middle
@@ -67,6 +67,18 @@ def _squared_distance_forms(
     forms[:, :3, 3] = forms[:, 3, :3] = -across
     forms[:, 3, 3] = np.einsum("van,va->vn", across, centres)
     return forms
+
+
+def _solved(matrices: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, N) solutions of N symmetric systems, (3, 3, N) and (3, N), by Cramer's rule."""
+    (a, b, c), (_, d, e), (_, _, f) = matrices
+    aa, bb, cc = d * f - e * e, c * e - b * f, b * e - c * d
+    dd, ee, ff = a * f - c * c, b * c - a * e, a * d - b * b
+    x, y, z = right
+    solution = np.stack(
+        [aa * x + bb * y + cc * z, bb * x + dd * y + ee * z, cc * x + ee * y + ff * z]
+    )
+    return solution / (a * aa + b * bb + c * cc)
 
 
 def _evaluated(forms: NDArray[np.float64], homogeneous: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,6 +70,6 @@ KEYPOINTS: Table[KeypointFormat] = extensible(
         ),
     },
 )
-"""In the order in which they are tried."""
+"""The formats, in the order in which they are tried."""
 
 __all__ = ["KEYPOINTS", "KeypointFormat"]

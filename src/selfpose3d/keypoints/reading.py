@@ -31,6 +31,7 @@ from selfpose3d.keypoints.gathering import BROKEN, Gathered
 from selfpose3d.keypoints.images import Image, Known, placed
 from selfpose3d.keypoints.joint_order import joint_order
 from selfpose3d.keypoints.stream import pieces, pieces_of
+from selfpose3d.progress import track
 from selfpose3d.skeletons import Skeleton
 
 Size = tuple[int, int]
@@ -64,6 +65,10 @@ class Told:
     joints: str | None = None
     pixels: Pixels | None = None
     first: int | None = None
+
+
+NOTHING_TOLD = Told()
+"""The files tell everything."""
 
 
 class FoundPeople(Mapping[Image, People2D]):
@@ -126,7 +131,7 @@ def read_people(
     views: Sequence[View],
     frames: Sequence[int] | None,
     name: str,
-    told: Told = Told(),
+    told: Told = NOTHING_TOLD,
 ) -> FoundPeople:
     """The 2D people of all images, in pixels of the views.
 
@@ -217,7 +222,8 @@ def _gather_parts(parts: Sequence[Files]) -> Iterator[Gathered]:
         yield from map(_gather_images, parts)
         return
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_gather_images, parts)
+        gathered = pool.map(_gather_images, parts)
+        yield from track(gathered, f"files of 2D people, {TOGETHER} at a time", len(parts), "parts")
 
 
 def _gather_images(files: Files) -> Gathered:

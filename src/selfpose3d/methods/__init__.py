@@ -6,6 +6,7 @@ An entry says which stages a method trains, how it predicts and what it asks for
 
 from selfpose3d.methods.entry import Method, Stage
 from selfpose3d.methods.joined import JOINED
+from selfpose3d.methods.people_files import FILE
 from selfpose3d.methods.training_free import TRAINING_FREE
 from selfpose3d.methods.trust import TRUST
 from selfpose3d.methods.voxels import SELFPOSE3D, VOXELPOSE
@@ -19,6 +20,7 @@ METHODS: Table[Method] = extensible(
         "trust": TRUST,
         "training_free": TRAINING_FREE,
         "joined": JOINED,
+        "file": FILE,
     },
 )
 

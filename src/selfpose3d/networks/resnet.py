@@ -74,7 +74,7 @@ class ResNet(nn.Module):
                 channels = 64 * 2**level * block.expansion
             setattr(self, f"layer{level + 1}", nn.Sequential(*layers))
         self.channels = channels
-        """Of the last feature map."""
+        """The number of channels of the last feature map."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -12,7 +12,7 @@ class Data(Section):
         "studio",
         description="origin of the data, one of the table of sources: studio (rendered), panoptic "
         "(CMU Panoptic), shelf, campus, mvor, videos (your own), keypoints (your own 2D people "
-        "without pictures)",
+        "without pictures), keypoints_with_truth (the same with their 3D truth)",
     )
     cameras: tuple[str, ...] | None = Field(
         None,

@@ -1,12 +1,18 @@
 """The section ``inference``."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from selfpose3d.parameters.section import Count, NonNegative, Positive, Section
+from selfpose3d.parameters.section import (
+    Count,
+    NonNegative,
+    Positive,
+    Section,
+    check_placeholders,
+)
 
 
 class Inference(Section):
-    """From images to 3D poses."""
+    """The prediction of 3D poses from images."""
 
     refine: bool = Field(
         True,
@@ -33,3 +39,13 @@ class Inference(Section):
         250.0, description="mean joint distance below which two people count as one, mm"
     )
     batch_size: Count = Field(4, description="frames per pass through the networks")
+    people: str | None = Field(
+        None,
+        description="path of 3D people made elsewhere, Parquet or JSON, which the method file "
+        "takes as they are; {sequence} is filled in",
+    )
+
+    @field_validator("people")
+    @classmethod
+    def _placeholders(cls, value: str | None) -> str | None:
+        return check_placeholders(value, ("sequence",))

@@ -17,10 +17,15 @@ class Keypoints(Section):
         description="path of the calibration, a file or the folder it lies in; {sequence} is "
         "filled in",
     )
+    truth: str | None = Field(
+        None,
+        description="path of the 3D truth, for data.source: keypoints_with_truth: 3D people as "
+        "Parquet or JSON, actorsGT.mat, or MVOR's annotations; {sequence} is filled in",
+    )
     train: tuple[str, ...] = Field((), description="names of the training sequences")
     test: tuple[str, ...] = Field((), description="names of the held-out test sequences")
 
-    @field_validator("calibration")
+    @field_validator("calibration", "truth")
     @classmethod
     def _placeholders(cls, value: str | None) -> str | None:
         return check_placeholders(value, ("sequence",))

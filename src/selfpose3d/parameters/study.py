@@ -22,9 +22,12 @@ class ExperimentSettings(Section):
         description="the two experiments of a joined one: it takes the first's people, and those "
         "of the second's people whom the first did not find",
     )
-    like: str | None = Field(
-        None, description="experiment whose method, of, set and test_on are inherited"
+    like: str | tuple[str, ...] | None = Field(
+        None,
+        description="experiment whose method, of, set and test_on are inherited, or several, the "
+        "later ones over the earlier",
     )
+
     set: dict[str, Any] = Field(
         default_factory=dict,
         description="changed parameters as dotted key: value; a stage's epochs replace its "
@@ -35,6 +38,11 @@ class ExperimentSettings(Section):
         description="parameters changed for prediction and evaluation alone, as dotted key: value: "
         "data, estimator or labels other than in training",
     )
+
+    @property
+    def all_like(self) -> tuple[str, ...]:
+        """The experiments that it is like."""
+        return (self.like,) if isinstance(self.like, str) else self.like or ()
 
     @model_validator(mode="after")
     def _tested_with_the_trained_networks(self) -> "ExperimentSettings":
@@ -87,7 +95,7 @@ class TableSettings(Section):
         description="keys of metrics.json, nested keys with a dot (root.AP50); a column that only "
         "published rows have stays empty in ours; empty: the columns of the paper's table 1",
     )
-    groups: tuple[Literal["per_sequence", "per_people"], ...] = Field(
+    groups: tuple[Literal["per_sequence", "per_people", "per_views"], ...] = Field(
         (), description="groups of test frames that get rows of their own below each experiment"
     )
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = Field(

@@ -11,8 +11,9 @@ class TrainingFree(Section):
     """Training-free reconstruction: association across views and robust triangulation."""
 
     max_ray_distance: Positive = Field(
-        140.0,
-        description="largest mean distance between the rays of two detections of one person, mm",
+        200.0,
+        description="largest mean distance between the rays of two detections of one person, with "
+        "300 mm for bones that are wrong by a factor of e, mm",
     )
     inlier_distance: Positive = Field(
         100.0,
@@ -34,4 +35,9 @@ class TrainingFree(Section):
         0.3,
         description="weight of a joint's previous position when it is triangulated again after "
         "the detections have been reassigned",
+    )
+    single_view: bool = Field(
+        False,
+        description="whether people whom one camera alone sees are placed, by their size and "
+        "height, at the end of the list; published protocols leave them out",
     )

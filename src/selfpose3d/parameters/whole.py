@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfpose3d.parameters.belagiannis import Campus, Shelf
 from selfpose3d.parameters.compute import Compute
@@ -59,6 +59,15 @@ class Parameters(Section):
     tables: dict[str, TableSettings] = Field(
         default_factory=dict, description="results tables by name, with their experiments as rows"
     )
+
+    @model_validator(mode="after")
+    def _truth_is_read(self) -> "Parameters":
+        if self.keypoints.truth and self.data.source == "keypoints":
+            raise ValueError(
+                "keypoints.truth: data.source: keypoints reads no truth; set data.source: "
+                "keypoints_with_truth"
+            )
+        return self
 
 
 if not TYPE_CHECKING:

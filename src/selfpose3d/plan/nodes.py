@@ -179,7 +179,7 @@ class ExperimentNode(Node):
 
     @property
     def data_key(self) -> str:
-        """Of the test sequences, to tell one experiment's data from another's."""
+        """The keys of the test sequences, which tell one experiment's data from another's."""
         return "-".join(scene.key for scene in self.scenes)
 
 

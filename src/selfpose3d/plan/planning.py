@@ -31,6 +31,7 @@ from selfpose3d.plan.study import (
     method_of,
     parts_of,
     seeds_of,
+    with_likes,
 )
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import Split
@@ -61,7 +62,9 @@ def make_plan(parameters: Parameters, chosen: Chosen | None = None) -> Plan:
     """
     check_names(parameters)
     _check_estimator(parameters)
+    parameters = with_likes(parameters)
     plan, wanted = Plan(), chosen or everything(parameters)
+    _refuse_unkeyed(parameters, wanted.experiments)
     joining = [name for name in wanted.experiments if parts_of(parameters, name)]
     alone = [name for name in wanted.experiments if name not in joining]
     for name in (*alone, *joining):
@@ -93,21 +96,25 @@ def _check_estimator(parameters: Parameters) -> None:
 def _runs(
     plan: Plan, parameters: Parameters, name: str, seeds: Iterable[int]
 ) -> Iterable[ExperimentNode]:
-    own = described(parameters, name)
-    settings = own.set
-    _refuse_unkeyed(parameters, settings, f"experiments.{name}.set")
-    _refuse_unkeyed(parameters, own.test_on, f"experiments.{name}.test_on")
+    settings = described(parameters, name).set
+    only = {"experiments": {name: parameters.experiments[name]}, "tables": {}}
+    alone = parameters.model_copy(update=only)  # the others would be checked again for each seed
     for seed in seeds:
-        run = with_settings(parameters, {**settings, "seed": seed}, f"experiments.{name}")
+        run = with_settings(alone, {**settings, "seed": seed}, f"experiments.{name}")
         yield _add_experiment(plan, run, name)
 
 
-def _refuse_unkeyed(parameters: Parameters, settings: Iterable[str], where: str) -> None:
+def _refuse_unkeyed(parameters: Parameters, experiments: Iterable[str]) -> None:
     """An experiment that sets what can't change a result would be the same one."""
     idle = {".".join(path) for path, _, marks in leaves(parameters) if UNKEYED in marks}
-    wrong = sorted(idle & set(settings))
-    if wrong:
-        raise InputError(f"{where}: {wrong} can't change a result; set them for all experiments")
+    for name in experiments:
+        own = described(parameters, name)
+        for key, settings in (("set", own.set), ("test_on", own.test_on)):
+            if wrong := sorted(idle & set(settings)):
+                raise InputError(
+                    f"experiments.{name}.{key}: {wrong} can't change a result; "
+                    "set them for all experiments"
+                )
 
 
 def _table_rows(
@@ -132,7 +139,9 @@ def _table_rows(
 
 def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> ExperimentNode:
     own, method = described(parameters, name), method_of(parameters, name)
-    tested = with_settings(parameters, own.test_on, f"experiments.{name}.test_on")
+    tested = parameters
+    if own.test_on:
+        tested = with_settings(parameters, own.test_on, f"experiments.{name}.test_on")
     _check_estimator(tested)
     enabled = method.enabled(parameters)
     _check_data(parameters, tested, name, learns=bool(enabled), supervised=method.supervised)
@@ -368,7 +377,7 @@ def _add_stages(
         space = ("space",) if people else ()  # which the people are checked against
         reads = select(parameters, (*stage.reads(parameters), *space))
         needed = [labels.id, people.id if people else None]
-        name = f"{stage.name}-{parameters.heatmaps.source}"
+        name = f"{stage.name}-{stage.variant(parameters)}"
         chain[stage.name] = StageNode(
             id=node_id(f"train_{stage.name}", name, reads, needed, start),
             parameters=reads,

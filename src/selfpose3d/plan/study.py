@@ -129,37 +129,61 @@ def parts_of(parameters: Parameters, experiment: str) -> tuple[str, ...]:
 
 
 def with_parts(parameters: Parameters, experiments: Iterable[str]) -> set[str]:
-    """With what the joining ones among the experiments are of."""
+    """The experiments, and those that the joined ones among them put together."""
     names = set(experiments)
     return names.union(
         *(parts_of(parameters, name) for name in names & set(parameters.experiments))
     )
 
 
-def described(parameters: Parameters, experiment: str) -> ExperimentSettings:
+def described(
+    parameters: Parameters, experiment: str, asked: tuple[str, ...] = ()
+) -> ExperimentSettings:
     """An experiment with the method and settings of what it is like under its own.
+
+    Args:
+        parameters: all of them.
+        experiment: its name.
+        asked: the experiments that are like it, down to the one that was asked for.
 
     Raises:
         InputError: it is like an experiment that is not there, or, in the end, like itself.
     """
-    experiments, chain = parameters.experiments, [experiment]
-    while (like := experiments[chain[-1]].like) is not None:
-        if like not in experiments or like in chain:
+    own, chain = parameters.experiments[experiment], (*asked, experiment)
+    merged = own
+    for like in reversed(own.all_like):
+        if like not in parameters.experiments or like in chain:
             problem = "is like itself" if like in chain else "is no experiment"
             raise InputError(
-                f"experiments.{chain[-1]}.like: {like!r} {problem}; known: {sorted(experiments)}"
+                f"experiments.{experiment}.like: {like!r} {problem}; "
+                f"known: {sorted(parameters.experiments)}"
             )
-        chain.append(like)
-    merged = experiments[chain[-1]]
-    for own in (experiments[name] for name in reversed(chain[:-1])):
-        inherited = {
-            "method": own.method or merged.method,
-            "of": own.of or merged.of,
-            "set": {**merged.set, **own.set},
-            "test_on": {**merged.test_on, **own.test_on},
-        }
-        merged = own.model_copy(update=inherited)
+        merged = _over(merged, described(parameters, like, chain))
     return merged
+
+
+def _over(own: ExperimentSettings, inherited: ExperimentSettings) -> ExperimentSettings:
+    """An experiment with what it does not say itself taken from another."""
+    settings = {
+        "method": own.method or inherited.method,
+        "of": own.of or inherited.of,
+        "set": {**inherited.set, **own.set},
+        "test_on": {**inherited.test_on, **own.test_on},
+    }
+    return own.model_copy(update=settings)
+
+
+def with_likes(parameters: Parameters) -> Parameters:
+    """The parameters with what each experiment is like laid under its own, once for all.
+
+    Raises:
+        InputError: as ``described``.
+    """
+    merged = {
+        name: described(parameters, name).model_copy(update={"like": None})
+        for name in parameters.experiments
+    }
+    return parameters.model_copy(update={"experiments": merged})
 
 
 def _training_free(parameters: Parameters) -> list[str]:

@@ -1,8 +1,9 @@
-"""Association of detections across views, by distances between their rays.
+"""Association of detections across views, by distances between their rays and by the bodies that
+they would make.
 
 All distances are between rays in the world, in mm, so that neither the focal lengths nor a person's
-distance from a camera matters. Letters: N detections of all views, P people, V views,
-J joints, M pairs of detections.
+distance from a camera matters. Detections of many frames are looked at together. Letters: N
+detections of all frames and views, P people, V views, J joints, B bones, M pairs.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from selfpose3d.reconstruction.bones import bone_misfit, long_bones
 from selfpose3d.skeletons import Skeleton
 
 FARTHEST_MM = 500.0
@@ -20,17 +22,24 @@ FARTHEST_MM = 500.0
 ABSENT = -1
 """The index of a person without a detection in the view, in an assignment."""
 
+BONES_MM = 300.0
+"""What bones of the wrong length cost: millimetres for a misfit of 1 (``bones.bone_misfit``)."""
+
 _WELL_CROSSED = 0.5
 """Sine of the angle between two rays (30 degrees) from which their distance counts in full."""
 _BASE_WEIGHT = 0.02
 """Smallest weight of a joint that is there, at any confidence."""
 
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Indices of the first and of the second of each pair, (M,) and (M,)."""
+
 
 @dataclass(frozen=True)
 class Detections:
-    """The detections of one frame in all views, as rays.
+    """The detections of frames in all views, as rays.
 
     Args:
+        frame: (N,) number of each one's frame, ascending.
         view: (N,) index of the camera.
         directions: (N, J, 3) unit vectors in the world, from the camera through the joint.
         confidences: (N, J) in [0, 1].
@@ -38,6 +47,7 @@ class Detections:
         skeleton: the J joints.
     """
 
+    frame: NDArray[np.int64]
     view: NDArray[np.int64]
     directions: NDArray[np.float64]
     confidences: NDArray[np.float64]
@@ -46,6 +56,52 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.view)
+
+    @property
+    def origins(self) -> NDArray[np.float64]:
+        """(N, 3) where the rays of each start, mm."""
+        return self.centres[self.view]
+
+    def where(self, chosen: NDArray[np.int64]) -> "Detections":
+        """Only the chosen ones, in that order."""
+        return replace(
+            self,
+            frame=self.frame[chosen],
+            view=self.view[chosen],
+            directions=self.directions[chosen],
+            confidences=self.confidences[chosen],
+        )
+
+
+def together(frames: Sequence[Detections]) -> Detections:
+    """The detections of several frames, one frame or more, numbered from 0."""
+    counts = [len(detections) for detections in frames]
+    return replace(
+        frames[0],
+        frame=np.repeat(np.arange(len(frames)), counts),
+        view=np.concatenate([detections.view for detections in frames]),
+        directions=np.concatenate([detections.directions for detections in frames]),
+        confidences=np.concatenate([detections.confidences for detections in frames]),
+    )
+
+
+def pairs_within(frame: NDArray[np.int64]) -> Pairs:
+    """All pairs of the same frame, of things whose frames (N,) ascend."""
+    here = np.arange(len(frame))
+    return _with_all(here, here + 1, np.searchsorted(frame, frame, side="right"))
+
+
+def pairs_between(first: NDArray[np.int64], second: NDArray[np.int64]) -> Pairs:
+    """All pairs of the same frame, of two kinds of things whose frames ascend."""
+    start, end = (np.searchsorted(second, first, side=side) for side in ("left", "right"))
+    return _with_all(np.arange(len(first)), start, end)
+
+
+def _with_all(first: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]) -> Pairs:
+    """Each of the first with all from its start up to its end."""
+    counts = end - start
+    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(first, counts), np.repeat(start, counts) + place
 
 
 def with_sides_swapped(detections: Detections) -> Detections:
@@ -58,41 +114,50 @@ def with_sides_swapped(detections: Detections) -> Detections:
     )
 
 
-def ray_distances(detections: Detections) -> NDArray[np.float64]:
-    """Mean distance between the rays of two detections, for all pairs.
+def pair_costs(
+    detections: Detections, bones_mm: float = BONES_MM
+) -> tuple[Pairs, NDArray[np.float64]]:
+    """What it costs that two detections of one frame and two views are one person, for all pairs.
 
-    The mean over joints is weighted by the lower of the two confidences and by how well the rays
-    cross; rays that come nearest behind a camera are ``FARTHEST_MM`` apart.
+    The cost is the mean distance between their rays, and ``bones_mm`` times the misfit of the
+    bones of the body that the two would make. The mean over joints is weighted by the lower of
+    the two confidences and by how well the rays cross; rays that come nearest behind a camera are
+    ``FARTHEST_MM`` apart.
 
     Returns:
-        (N, N) in mm, symmetric; infinite within one view.
+        the pairs, and (M,) their costs, mm.
     """
-    first, second = np.triu_indices(len(detections), 1)
+    first, second = pairs_within(detections.frame)
     apart = detections.view[first] != detections.view[second]
     first, second = first[apart], second[apart]
-    a, b = detections.directions[first], detections.directions[second]
-    baseline = (
-        detections.centres[detections.view[second]] - detections.centres[detections.view[first]]
-    )
-    distance, sine = _skew_distance(a, b, baseline)
     confidence = np.minimum(detections.confidences[first], detections.confidences[second])
-    weight = (confidence + _BASE_WEIGHT) * (confidence > 0) * np.minimum(sine, _WELL_CROSSED)
-    mean = weighted_mean(distance, weight)
-    distances = np.full((len(detections), len(detections)), np.inf)
-    distances[first, second] = distances[second, first] = mean
-    return distances
+    crossing = _crossing(detections, first, second)
+    weight = (confidence + _BASE_WEIGHT) * (confidence > 0) * crossing.weight
+    bones = long_bones(detections.skeleton)
+    misfit = bone_misfit(crossing.bodies, confidence * crossing.weight, bones)
+    return (first, second), weighted_mean(crossing.distance, weight) + bones_mm * misfit
 
 
-def _skew_distance(
-    a: NDArray[np.float64], b: NDArray[np.float64], baseline: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distance of two rays, at most ``FARTHEST_MM``, and the sine of the angle between them.
+@dataclass(frozen=True)
+class _Crossing:
+    """Where the rays of pairs of detections come nearest to each other.
 
     Args:
-        a: (M, J, 3) unit directions from the first centres.
-        b: (M, J, 3) from the second.
-        baseline: (M, 3) from the first centre to the second, mm.
+        distance: (M, J) mm, at most ``FARTHEST_MM``.
+        weight: (M, J) sine of the angle between the two, at most ``_WELL_CROSSED``.
+        bodies: (M, J, 3) the middle between the rays, from the middle of the two cameras, mm.
     """
+
+    distance: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    bodies: NDArray[np.float64]
+
+
+def _crossing(
+    detections: Detections, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> _Crossing:
+    a, b = detections.directions[first], detections.directions[second]
+    baseline = detections.origins[second] - detections.origins[first]
     cosine = np.einsum("mjx,mjx->mj", a, b)
     along_a = np.einsum("mjx,mx->mj", a, baseline)
     along_b = np.einsum("mjx,mx->mj", b, baseline)
@@ -105,7 +170,11 @@ def _skew_distance(
     squared = length_squared + depth_b * along_b - depth_a * along_a
     distance = np.sqrt(np.minimum(np.maximum(squared, 0.0), FARTHEST_MM**2))
     behind = np.minimum(depth_a, depth_b) <= 0
-    return np.where(behind, FARTHEST_MM, distance), np.sqrt(sine_squared)
+    return _Crossing(
+        np.where(behind, FARTHEST_MM, distance),
+        np.minimum(np.sqrt(sine_squared), _WELL_CROSSED),
+        (a * depth_a[..., None] + b * depth_b[..., None]) / 2,
+    )
 
 
 def group(distances: NDArray[np.float64], view: NDArray[np.int64], limit: float) -> list[list[int]]:
@@ -157,19 +226,19 @@ def assignment_of_groups(
 def distances_to_people(
     joints: NDArray[np.float64], origins: NDArray[np.float64], directions: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Distances of 3D joints from rays, at most ``FARTHEST_MM``.
+    """Distances of 3D joints from rays, at most ``FARTHEST_MM``, of pairs of person and detection.
 
     Args:
-        joints: (P, J, 3) mm.
-        origins: (N, 3) origins of the rays of each detection, mm.
-        directions: (S, N, J, 3) unit vectors, in S sets.
+        joints: (M, J, 3) of the people, mm.
+        origins: (M, 3) origins of the rays of the detections, mm.
+        directions: (S, M, J, 3) unit vectors, in S sets.
 
     Returns:
-        (S, P, N, J) mm.
+        (S, M, J) mm.
     """
-    offset = joints[:, None] - origins[:, None]
-    depth = np.einsum("pnjx,snjx->spnj", offset, directions)
-    squared = np.einsum("pnjx,pnjx->pnj", offset, offset) - depth**2
+    offset = joints - origins[:, None]
+    depth = np.einsum("mjx,smjx->smj", offset, directions)
+    squared = np.einsum("mjx,mjx->mj", offset, offset) - depth**2
     distance = np.sqrt(np.minimum(np.maximum(squared, 0.0), FARTHEST_MM**2))
     return np.where(depth > 0, distance, FARTHEST_MM)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.reconstruction.body_prior import standing_bone
+from selfpose3d.reconstruction.standing import standing_bone
 from selfpose3d.skeletons import Skeleton, converted
 
 _LEGS = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("hip", "knee", "ankle"))

@@ -50,7 +50,7 @@ AGREEMENT: Columns = {
 }
 """The figures of people without truth (``evaluation.reprojection.agreement``)."""
 OF_CAMERAS = ("reprojection_mm", "reprojection_px", "explained", "people_2d")
-"""Those of them that each camera has."""
+"""The keys of the agreement that each camera has as well."""
 LABELS: Columns = {
     "images": ("pictures", _count),
     "people": ("people in them", _count),

@@ -40,7 +40,7 @@ OTHERS_SHARE = 0.01
 """Fraction of the time below which rules share one row."""
 JPEG_QUALITY = 78
 PICTURE_WIDTH = 960
-"""Of the pictures that are kept with a run, px, at most."""
+"""Largest width of the pictures that are kept with a run, px."""
 _MARGIN = 0.3
 """Largest distance outside the image, relative to its size, of a joint that is drawn."""
 

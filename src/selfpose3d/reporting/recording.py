@@ -72,7 +72,7 @@ _BATCH_METRICS, _BATCH_PARAMS = 1000, 100
 """MLflow's limits of one ``log_batch``."""
 _LONGEST_PARAM = 6000
 _TRIES = 5
-"""At logging what other processes may log at the same time."""
+"""Attempts at logging what another process may log at the same time."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class _Span:
 
     @classmethod
     def over(cls, spans: Sequence["_Span"]) -> "_Span":
-        """From the first beginning to the last end."""
+        """The span from the first beginning to the last end."""
         return cls(min(span.start for span in spans), max(span.end for span in spans))
 
 
@@ -152,14 +152,14 @@ class _Results:
 
     @property
     def span(self) -> _Span:
-        """From the first stage's start to the end of its prediction."""
+        """The time from the first stage's start to the end of the prediction."""
         ended = self.predictions.stat().st_mtime
         predicted = _Span.before(ended, self.prediction.get("seconds", 0.0))
         return _Span.over([predicted, *(stage.span for stage in self.stages)])
 
     @property
     def digest(self) -> str:
-        """Of what it is and what it gave."""
+        """A digest of the experiment's description and of its results."""
         stages = [
             [stage.checkpoint, stage.curves.to_csv(index=False), stage.measures]
             for stage in self.stages

@@ -99,6 +99,7 @@ class ReportInputs:
             ``rig.png``.
         benchmarks: folder of Snakemake's benchmarks, ``<rule>/<wildcards>.tsv``.
         jobs: ``<rule>/<wildcards>`` of all jobs, and which they wait for.
+        settings: the parameters that differ from params.yaml, by dotted name.
     """
 
     title: str
@@ -113,6 +114,7 @@ class ReportInputs:
     rigs: Sequence[Path] = ()
     benchmarks: Path | None = None
     jobs: Jobs = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_report(inputs: ReportInputs, out: Path) -> None:
@@ -137,6 +139,8 @@ def render_report(inputs: ReportInputs) -> str:
     return environment.get_template("report.html.j2").render(
         title=inputs.title,
         dataset=inputs.dataset,
+        settings={name: json.dumps(value) for name, value in inputs.settings.items()},
+        frames_title="Held-out frames" if inputs.stages else "Frames",
         machine=machine(),
         revision=git_revision(),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

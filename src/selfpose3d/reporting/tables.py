@@ -23,7 +23,7 @@ from selfpose3d.files.results import (
     read_description,
     read_metrics,
 )
-from selfpose3d.reporting.published import PUBLISHED, read_published
+from selfpose3d.reporting.published import PUBLISHED, PUBLISHED_DATA, read_published
 
 METRICS: tuple[str, ...] = tuple(sorted(HEADLINE, key=is_length))
 """The columns of the paper's table 1: first what is in percent, then what is in mm."""
@@ -40,6 +40,12 @@ PUBLISHED_NOTE = (
     "Published rows are of another data set (CMU Panoptic with five views, unless said otherwise): "
     "compare how methods rank, not the figures."
 )
+PUBLISHED_ON_NAMED = "Published rows are of the data sets that they name, whole."
+SEEN_IN = "seen in "
+ALIGNED_NOTE = (
+    "Aligned: without each joint's constant offset in the body's frame, learnt on other frames."
+)
+VIEWS_NOTE = "Views: in how many the 2D people show a person of the truth."
 
 
 _COUNTS = dict.fromkeys(("seeds", *EXTENT), "Int64")
@@ -85,11 +91,12 @@ def _diverged(described: Sequence[Description]) -> str:
 
 
 def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
-    """A row for each group of test frames: a sequence, or the frames with a number of people.
+    """A row for each group: a sequence, the frames with a number of people, or the people whom a
+    number of views see.
 
     Args:
         row: row of all test frames.
-        groups: "per_sequence", "per_people".
+        groups: "per_sequence", "per_people", "per_views".
     """
     metrics: Any = read_metrics(row.experiments[0])
     return [
@@ -102,6 +109,8 @@ def group_rows(row: Row, groups: Sequence[str]) -> list[Row]:
 def _group_title(kind: str, name: str, part: Mapping[str, Any]) -> str:
     if kind == "per_people":
         return f"{name} people in the frame"
+    if kind == "per_views":
+        return f"{SEEN_IN}{name} views ({part['people']} people)"
     return f"{name} ({part['people'] / part['frames']:.1f} people per frame)"
 
 
@@ -234,8 +243,17 @@ def header(column: str) -> str:
     named, _, unit = column.replace(".", " ").rpartition("_")
     if unit in ("mm", "px"):
         return f"{named} [{unit}]"
-    named = column.replace(".", " ")
+    named = _spoken(column.split("."))
     return f"{named} [mm]" if is_length(column) else named
+
+
+def _spoken(keys: Sequence[str]) -> str:
+    """Nested keys as a heading: what is measured first, then on what."""
+    if keys[0] == "per_views":
+        return f"{_spoken(keys[2:])}, {keys[1]} views"
+    if keys[0] == "aligned":
+        return f"{_spoken(keys[1:])}, aligned"
+    return " ".join(keys).replace("_", " ")
 
 
 def as_markdown(table: pd.DataFrame, title: str) -> str:
@@ -328,15 +346,29 @@ def _extent(row: Row) -> dict[str, int | None]:
 def _metrics(
     experiment: Path, group: Sequence[str], columns: Sequence[str], foreign: Container[str]
 ) -> list[float]:
-    metrics: Any = read_metrics(experiment)
+    whole: Any = read_metrics(experiment)
+    part = whole
     for key in group:
-        metrics = metrics.get(key, {})
-    found = {column: _nested(metrics, column.split(".")) for column in columns}
-    missing = [name for name, value in found.items() if value is None and name not in foreign]
+        part = part.get(key, {})
+    found = {column: _nested(part, column.split(".")) for column in columns}
+    missing = [
+        name
+        for name, value in found.items()
+        if value is None
+        and name not in foreign
+        and not _of_nobody(name, whole)
+        and (not group or _nested(whole, name.split(".")) is None)
+    ]
     if missing:
         where = experiment / "metrics.json"
         raise InputError(f"{where}: lacks {missing}; evaluate the predictions again")
     return [np.nan if value is None else value for value in found.values()]
+
+
+def _of_nobody(column: str, metrics: Mapping[str, Any]) -> bool:
+    """Whether a column is of people whom a number of views see, and there are none."""
+    first, *rest = column.split(".")
+    return first == "per_views" and first in metrics and rest[0] not in metrics[first]
 
 
 def _has(row: Row, column: str) -> bool:
@@ -373,8 +405,29 @@ def seeds_note(table: pd.DataFrame) -> str:
 
 
 def _notes(table: pd.DataFrame) -> list[str]:
-    published = [PUBLISHED_NOTE] if is_published(table).any() else []
-    return [*published, seeds_note(table), *([PAIRED_NOTE] if PAIRED in table else [])]
+    columns, theirs = metric_columns(table), is_published(table)
+    data = table["data"].astype(str)
+    by_views = any(name.startswith("per_views.") for name in columns) or data.str.contains(SEEN_IN)
+    notes = {
+        PUBLISHED_NOTE: theirs.any() and not _comparable(table),
+        PUBLISHED_ON_NAMED: theirs.any() and _comparable(table),
+        seeds_note(table): True,
+        PAIRED_NOTE: PAIRED in table,
+        ALIGNED_NOTE: any(name.startswith("aligned.") for name in columns),
+        VIEWS_NOTE: np.any(by_views),
+    }
+    return [note for note, holds in notes.items() if holds]
+
+
+def _comparable(table: pd.DataFrame) -> bool:
+    """Whether the published rows name their data, and ours have figures in columns of theirs."""
+    ours, theirs = (table[is_published(table) == published] for published in (False, True))
+    shared = [
+        name
+        for name in metric_columns(table)
+        if theirs[name].notna().any() and ours[name].notna().any()
+    ]
+    return bool(shared) and not (theirs["data"] == PUBLISHED_DATA).any()
 
 
 def _number(table: pd.DataFrame, index: int, column: str) -> float:

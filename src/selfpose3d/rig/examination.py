@@ -39,7 +39,8 @@ LEAST_FACING = 0.35
 FEW_EXPLAINED = 0.4
 """Share of the 2D people whom two cameras explain in the end, below which they do not agree."""
 FEWEST_EXPLAINED = 0.15
-"""The same of those whom three cameras explain; people may hide from most cameras."""
+"""Share of the 2D people whom three cameras explain, below which the cameras do not agree. It is
+low, as people may be hidden from most cameras."""
 OF_THE_PEOPLE = ("mirrored image", "image upside down", "sides exchanged")
 """Faults of the images or the 2D people, which leave the camera where it is."""
 _NOISE = 0.01

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfpose3d.calibrations.conversion import read_calibration
-from selfpose3d.calibrations.entry import UNTOLD
+from selfpose3d.calibrations.entry import UNTOLD, World
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views, read_poses2d
 from selfpose3d.files.scenes import View, read_scene
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.keypoints.reading import read_people
+from selfpose3d.keypoints.reading import NOTHING_TOLD, Told, read_people
 
 PEOPLE = ("people.parquet", "people.json", "people")
 """Names of the 2D people in a folder, if no other is given."""
@@ -31,7 +31,9 @@ class Seen:
     times: Mapping[int, float]
 
 
-def read_seen(folder: Path, people: Path | None, rate: float) -> Seen:
+def read_seen(
+    folder: Path, people: Path | None, rate: float, told: Told = NOTHING_TOLD, world: World = UNTOLD
+) -> Seen:
     """Read a rig and its 2D people.
 
     Args:
@@ -40,18 +42,25 @@ def read_seen(folder: Path, people: Path | None, rate: float) -> Seen:
         people: labels or detections of ours (Parquet), or 2D people in any known format
             (docs/people2d.md); None for the one of ``PEOPLE`` that lies in the folder.
         rate: frames per second, where the folder is not a scene.
+        told: what the user says of the 2D people.
+        world: what the user says of the calibration.
 
     Raises:
-        InputError: there is no calibration, there are no people, or they can't be read.
+        InputError: there is no calibration, there are no people, or they can't be read; or the
+            user says something of a scene, or of people, which tell everything.
     """
     found = people or _people_in(folder)
     if (folder / "scene.json").exists():
+        if world != UNTOLD:
+            raise InputError(f"{folder}: a scene tells all; leave --units, --up and --size away")
         scene = read_scene(folder)
         times = dict(zip(scene.frames, scene.times, strict=True))
-        return Seen(scene.cameras, _people(found, scene.views, scene.frames, scene.name), times)
-    cameras = read_calibration(folder, None, UNTOLD)[1]
+        return Seen(
+            scene.cameras, _people(found, scene.views, scene.frames, scene.name, told), times
+        )
+    cameras = read_calibration(folder, None, world)[1]
     sizes = [View(camera.name, camera.width, camera.height) for camera in cameras]
-    views = _people(found, sizes, None, folder.name)
+    views = _people(found, sizes, None, folder.name, told)
     return Seen(cameras, views, {frame: frame / rate for frame in sorted({f for f, _ in views})})
 
 
@@ -64,7 +73,13 @@ def _people_in(folder: Path) -> Path:
     return found[0]
 
 
-def _people(path: Path, views: Sequence[View], frames: Sequence[int] | None, name: str) -> Views:
-    if path.suffix == ".parquet":
-        return read_poses2d(path)
-    return read_people(path, views, frames, name)
+def _people(
+    path: Path, views: Sequence[View], frames: Sequence[int] | None, name: str, told: Told
+) -> Views:
+    if path.suffix != ".parquet":
+        return read_people(path, views, frames, name, told)
+    if told != NOTHING_TOLD:
+        raise InputError(
+            f"{path}: labels and detections tell all; leave --joints, --image-size and --first away"
+        )
+    return read_poses2d(path)

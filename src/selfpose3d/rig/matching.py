@@ -26,7 +26,7 @@ LIMIT = 0.16
 SHARP = 0.04
 """Distance of rays at which a match counts half, in body heights."""
 LARGEST_RATIO = 1.7
-"""Of the heights of one body as told by two cameras."""
+"""Largest ratio of the heights of one body as two cameras tell them."""
 _WELL_CROSSED = 0.35
 """Sine of the angle between rays from which their distance counts in full."""
 _FEWEST_COMMON = 4

@@ -20,7 +20,7 @@ _DEPTH = 0.12
 
 @dataclass(frozen=True)
 class _Map:
-    """From the world to a view's pixels.
+    """The map from the world to a view's pixels.
 
     Args:
         axes: the two axes of the world that are seen, to the right and up.

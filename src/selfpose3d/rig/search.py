@@ -55,7 +55,7 @@ CLEARLY = 1.25
 """Ratio of supports from which one reading of the whole rig is better than another."""
 LEAST_SUPPORT_GAIN = 0.02
 FEWEST_CAMERAS = 3
-"""Of two cameras that disagree it can't be told which one is off."""
+"""Fewest cameras of which one can be said to be off: of two that disagree, either may be."""
 SUSPECT = 0.85
 """Fit of a camera, over the best camera's, below which costly readings are tried."""
 LOW_FIT = 0.3
@@ -70,13 +70,14 @@ mistakes are those of some people, in some places."""
 LEAST_EVIDENCE = 2.7
 """What a fault explains of all people together, over the root of the sum of its squares."""
 MOST_EVIDENCE = 0.78
-"""The same over the root of the number of people, of few people."""
+"""The lower threshold where people are few, divided by the root of their number."""
 PENALTY = 8.0
 """Cost that each fitted quantity must explain."""
 MOST_BODIES = 16
 """People, each over a window, with whom readings of a camera are compared."""
 MOST_POINTS = 450
-"""Of which about the search looks at; at three times as many where kinds are alike."""
+"""About how many points the search looks at; where two kinds of fault are alike, three times as
+many."""
 _LIKELY = 2
 """How many cameras all kinds of small faults are tried with."""
 _NEARLY = 0.4
@@ -102,7 +103,7 @@ ALIKE = ("pose", "principal point", "focal length")
 """Kinds that move the image in much the same way."""
 
 RARE = {"principal point": 6.0, "focal length": 6.0, "bumped": 16.0, "frames lost": 16.0}
-"""Cost that a kind of fault must explain besides, before it is believed rather than another one."""
+"""Further cost that a kind of fault must explain before it is believed rather than another kind."""
 
 
 @dataclass(frozen=True)

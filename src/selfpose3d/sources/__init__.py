@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfpose3d.sources.entry import Source, Split, files_in, kept_frames
+from selfpose3d.sources.entry import Source, Split, files_at, files_in, kept_frames
 from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
@@ -59,8 +59,13 @@ def _panoptic_reads(parameters: "Parameters", sequence: str, split: Split) -> Se
     return ("data.source", *kept_frames(split), *chosen, *fetched)
 
 
-def _belagiannis(name: str, title: str) -> Source:
-    """Shelf or Campus: two data sets of one layout."""
+def _panoptic_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    """The calibration, the poses and the videos of a local copy."""
+    return files_at(f"{parameters.panoptic.url}/{sequence}", "*.*", "*Videos/*.mp4")
+
+
+def _belagiannis(name: str, title: str, folder: str) -> Source:
+    """Shelf or Campus: two data sets of one layout, each in a folder or an archive of it."""
 
     def reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
         own = ("url", "retries", "timeout", f"{split}.{sequence}")
@@ -70,12 +75,16 @@ def _belagiannis(name: str, title: str) -> Source:
         parts = getattr(getattr(parameters, name), split).values()
         return max((sum(b - a + 1 for a, b in ranges) for ranges in parts), default=0)
 
+    def files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+        return files_at(getattr(parameters, name).url, folder, f"{folder}.tar.bz2")
+
     return Source(
         title=title,
         sequences=_sequences_of(name),
         reads=reads,
         prepare=Step(f"selfpose3d.sources.belagiannis:prepare_{name}"),
         has_truth=True,
+        files=files,
         downloads=True,
         frames=frames,
     )
@@ -89,6 +98,15 @@ def _mvor_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequen
 def _mvor_frames(parameters: "Parameters", split: Split) -> int:
     """The days are of 57 to 330 frames."""
     return max((330 * len(days) for days in getattr(parameters.mvor, split).values()), default=0)
+
+
+def _mvor_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    """The annotations and the images, or their archive, of a local copy."""
+    mvor, images = parameters.mvor, "camma_mvor_dataset"
+    return [
+        *files_at(mvor.annotations, "camma_mvor_2018.json"),
+        *files_at(mvor.url, images, f"{images}.zip"),
+    ]
 
 
 def _video_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
@@ -118,9 +136,23 @@ def _keypoint_reads(parameters: "Parameters", sequence: str, split: Split) -> Se
     return ("data.source", "keypoints.calibration", *kept, *told)
 
 
+def _annotated_reads(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
+    return (*_keypoint_reads(parameters, sequence, split), "keypoints.truth")
+
+
 def _keypoint_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     """The calibration and the 2D people, file by file."""
-    paths = (parameters.keypoints.calibration, parameters.estimator.files)
+    own = (parameters.keypoints.calibration, parameters.estimator.files)
+    return _named_files(own, sequence)
+
+
+def _annotated_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    """The same, and the truth."""
+    truth = _named_files((parameters.keypoints.truth,), sequence)
+    return [*_keypoint_files(parameters, sequence), *truth]
+
+
+def _named_files(paths: Sequence[str | None], sequence: str) -> list[str]:
     named = [path.replace("{sequence}", sequence) for path in paths if path]
     return [each for path in named for each in files_in(path)]
 
@@ -151,16 +183,18 @@ SOURCES: Table[Source] = extensible(
             reads=_panoptic_reads,
             prepare=Step("selfpose3d.sources.panoptic:prepare_panoptic"),
             has_truth=True,
+            files=_panoptic_files,
             downloads=True,
         ),
-        "shelf": _belagiannis("shelf", "Shelf"),
-        "campus": _belagiannis("campus", "Campus"),
+        "shelf": _belagiannis("shelf", "Shelf", "Shelf"),
+        "campus": _belagiannis("campus", "Campus", "CampusSeq1"),
         "mvor": Source(
             title="MVOR",
             sequences=_sequences_of("mvor"),
             reads=_mvor_reads,
             prepare=Step("selfpose3d.sources.mvor:prepare_mvor"),
             has_truth=True,
+            files=_mvor_files,
             downloads=True,
             frames=_mvor_frames,
         ),
@@ -179,6 +213,15 @@ SOURCES: Table[Source] = extensible(
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=False,
             files=_keypoint_files,
+        ),
+        "keypoints_with_truth": Source(
+            title="Own 2D people with their 3D truth",
+            sequences=_sequences_of("keypoints"),
+            reads=_annotated_reads,
+            prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
+            has_truth=True,
+            files=_annotated_files,
+            by_sequence=True,
         ),
         "pose2sim_demo": Source(
             title="Real footage",

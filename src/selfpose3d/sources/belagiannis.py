@@ -14,6 +14,8 @@ absent from a frame, or not annotated, has none. Frames are counted from 0.
 """
 
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +51,8 @@ _UNREADABLE = (
     *(OverflowError, MemoryError, NotImplementedError, MatReadError, struct.error, zlib.error),
 )
 """What a broken MATLAB file raises."""
+LOADING_SECONDS = 60
+"""Time after which a MATLAB file of some MB can't be read."""
 
 
 @dataclass(frozen=True)
@@ -192,9 +196,10 @@ def read_actors(path: Path, frames: Sequence[int]) -> dict[int, People3D]:
 
 
 def _actors(path: Path) -> list[Any]:
-    """For each actor the cells of all frames."""
+    """The cells of all frames, actor by actor."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; it holds the truth: get it anew")
+    _check_loads(path)
     try:
         actors = [cells.ravel() for cells in loadmat(str(path))["actor3D"].ravel()]
     except _UNREADABLE as error:
@@ -202,6 +207,27 @@ def _actors(path: Path) -> list[Any]:
     if not actors or any(cells.dtype != object for cells in actors):
         raise InputError(f"{path}: 'actor3D' holds no cells of frames for each actor; get it anew")
     return actors
+
+
+def _check_loads(path: Path) -> None:
+    """Load a MATLAB file in a process of its own: of a damaged one scipy may never come back, or
+    bring its process down.
+
+    Raises:
+        InputError: so it does.
+    """
+    code = "import sys; from scipy.io import loadmat; loadmat(sys.argv[1])"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(path)],
+            capture_output=True,
+            timeout=LOADING_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{path}: a damaged file, which can't be read; get it anew") from None
+    if done.returncode < 0:
+        raise InputError(f"{path}: a damaged file, which breaks its reader; get it anew")
 
 
 def _people(actors: Sequence[Any], frame: int) -> People3D:

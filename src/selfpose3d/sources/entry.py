@@ -1,6 +1,6 @@
 """What the table of sources holds: where sequences come from, and how they become scenes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -66,6 +66,7 @@ class Source:
         downloads: it fetches from the network.
         frames: how many frames the longest sequence of a split has before every n-th is taken, as
             far as that is known without the data.
+        by_sequence: tables name its sequences, as its own name says little.
         note: what must be said wherever its pictures are shown.
     """
 
@@ -78,6 +79,7 @@ class Source:
     renders: "Callable[[Parameters, str, Split], Sequence[str]] | None" = None
     downloads: bool = False
     frames: "Callable[[Parameters, Split], int] | None" = None
+    by_sequence: bool = False
     note: str = ""
 
 
@@ -86,6 +88,22 @@ def files_in(path: str) -> list[str]:
     is named."""
     inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
     return inside or [path]
+
+
+def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:
+    """Size in bytes and time of change in ns of the files among some paths, sorted by path."""
+    found = {path: Path(path).stat() for path in sorted(set(paths)) if Path(path).is_file()}
+    return {path: [each.st_size, each.st_mtime_ns] for path, each in found.items()}
+
+
+def files_at(url: str, *names: str) -> list[str]:
+    """The user's own files at a ``file://`` address, of files and folders with these names or
+    patterns; none at an address of the network."""
+    from selfpose3d.fetch.http import local_path
+
+    folder = local_path(url)
+    found = [] if folder is None else [path for name in names for path in folder.glob(name)]
+    return [each for path in found for each in files_in(str(path))]
 
 
 def kept_frames(split: Split) -> tuple[str, ...]:

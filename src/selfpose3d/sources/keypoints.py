@@ -1,4 +1,5 @@
-"""2D people without pictures: a calibration, and files of 2D people in any known format."""
+"""2D people without pictures: a calibration, and files of 2D people in any known format; and the
+3D truth, where there is a file of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,10 +9,12 @@ from selfpose3d.calibrations.conversion import read_calibration
 from selfpose3d.calibrations.entry import UNTOLD, World
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import whole_folder
+from selfpose3d.files.poses3d import write_poses3d
 from selfpose3d.files.scenes import Scene, View, check_rig, write_scene
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.keypoints.reading import FoundPeople, Told, read_people
 from selfpose3d.sources.entry import PrepareInputs
+from selfpose3d.sources.given_truth import read_given_truth
 from selfpose3d.sources.preparation import Size, chosen_cameras
 
 
@@ -80,5 +83,17 @@ def prepare_keypoints(inputs: PrepareInputs) -> None:
     every = getattr(data, f"{inputs.split}_every")
     frames = tuple(f for f in scene.frames if (f - scene.frames[0]) % every == 0)
     times = tuple(frame / data.frame_rate for frame in frames)
+    if inputs.truth is not None:
+        _write_truth(inputs.truth, own.truth, name, frames)
     with whole_folder(inputs.scene) as folder:
         write_scene(replace(scene, folder=folder, frames=frames, times=times))
+
+
+def _write_truth(out: Path, given: str | None, name: str, frames: Sequence[int]) -> None:
+    if not given:
+        raise InputError(
+            "keypoints.truth: data.source: keypoints_with_truth needs a file of the 3D truth, with "
+            "{sequence} in the place of the sequence's name; without one the source is keypoints"
+        )
+    people = read_given_truth(Path(given.replace("{sequence}", name)), name, frames)
+    write_poses3d(out, {(name, frame): each for frame, each in people.items()})

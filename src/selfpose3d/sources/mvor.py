@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from selfpose3d.calibrations.mvor import read_mvor
+from selfpose3d.calibrations.mvor import mvor_cameras
 from selfpose3d.errors import InputError
 from selfpose3d.fetch.archives import Archive, unpacked
 from selfpose3d.fetch.http import Patience, fetch
-from selfpose3d.files.atomic import read_json
 from selfpose3d.files.poses3d import People3D, write_poses3d
+from selfpose3d.files.text import read_json_text
 from selfpose3d.geometry.cameras import Camera
 from selfpose3d.keypoints.mvor import image_name
 from selfpose3d.skeletons import SKELETONS
@@ -36,6 +36,7 @@ from selfpose3d.sources.preparation import SceneInProgress, chosen_cameras, down
 IMAGES = Archive("camma_mvor_dataset.zip", "camma_mvor_dataset", wanted="/color/[^/]*$")
 ANNOTATIONS = "camma_mvor_2018.json"
 JOINTS_10 = SKELETONS["mvor10"]
+DAYS = (1, 2, 3, 4)
 ANNOTATED = 12
 """Rows of an annotation, of which the first ten are joints."""
 
@@ -65,9 +66,10 @@ def prepare_mvor(inputs: PrepareInputs) -> None:
     patience = Patience(given.retries, given.timeout)
     address = f"{given.annotations.rstrip('/')}/{ANNOTATIONS}"
     path = fetch(address, downloads(inputs.scene) / ANNOTATIONS, "json", patience)
-    rig = read_mvor(path)
+    content = read_json_text(path)
+    rig = mvor_cameras(content, path)
     every = getattr(data, f"{inputs.split}_every")
-    instants = read_instants(path, days, [c.name for c in rig])[::every]
+    instants = instants_of(content, path, days, [c.name for c in rig])[::every]
     folder = unpacked(IMAGES, given.url, inputs.cache, patience)
     making = SceneInProgress(
         scene=inputs.scene,
@@ -79,7 +81,7 @@ def prepare_mvor(inputs: PrepareInputs) -> None:
         stored_size=data.stored_size,
         network_size=data.network_size,
     )
-    people = read_truth(path, instants, rig[0])
+    people = truth_of(content, path, instants, rig[0])
     images = {each.frame: each.images for each in instants}
     making.start()
     making.add_images(lambda camera, frame: folder / images[frame][camera])
@@ -87,14 +89,21 @@ def prepare_mvor(inputs: PrepareInputs) -> None:
     making.finish()
 
 
-def read_instants(path: Path, days: Sequence[int], cameras: Sequence[str]) -> list[Instant]:
+def instants_of(
+    content: Any, path: Path, days: Sequence[int], cameras: Sequence[str]
+) -> list[Instant]:
     """The instants of some days, in their order.
+
+    Args:
+        content: what the file of annotations holds.
+        path: of that file.
+        days: wanted, from 1.
+        cameras: names of the rig's cameras.
 
     Raises:
         InputError: the file is none of MVOR's annotations, has none of these days, or an instant
             without an image of each camera.
     """
-    content = read_json(path)
     with _understood(path):
         rows = content["multiview_images"]
         found = [_instant(row) for row in rows if int(row["images"][0]["day_id"]) in days]
@@ -119,11 +128,14 @@ def _instant(row: Any) -> Instant:
     )
 
 
-def read_truth(path: Path, instants: Sequence[Instant], first: Camera) -> dict[int, People3D]:
+def truth_of(
+    content: Any, path: Path, instants: Sequence[Instant], first: Camera
+) -> dict[int, People3D]:
     """The people of instants, in the room.
 
     Args:
-        path: of the annotations.
+        content: what the file of annotations holds.
+        path: of that file.
         instants: the wanted ones.
         first: the first camera, in whose frame the annotations are.
 
@@ -131,7 +143,6 @@ def read_truth(path: Path, instants: Sequence[Instant], first: Camera) -> dict[i
         InputError: the file is none of MVOR's annotations.
     """
     rows: dict[str, list[Any]] = {each.id: [] for each in instants}
-    content = read_json(path)
     with _understood(path):
         for row in content["annotations3D"]:
             rows.get(str(row["image_ids"]), []).append(row)

@@ -82,7 +82,7 @@ class Recording:
 
     @property
     def older_poses(self) -> str:
-        """The same of the poses in the older form."""
+        """The folder of poses in the older form, and its archive without the ending."""
         return f"{self.type}Pose3d_stage1"
 
     def video(self, camera: str) -> str:

@@ -282,7 +282,7 @@ def _doubled(ids: NDArray[np.int64]) -> list[int]:
 
 
 def _earlier(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each id, how often it is there before."""
+    """How often each id stands before itself in the list."""
     same = ids[:, None] == ids
     return np.asarray(np.tril(same, -1).sum(axis=1), dtype=np.int64)
 

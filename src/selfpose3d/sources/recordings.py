@@ -1,5 +1,6 @@
 """What cameras recorded: a video each, or a folder of numbered images each."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -29,6 +30,10 @@ SUBFOLDERS = ("images", "videos")
 
 LONGEST_STEP = 1.6
 """Time between two frames of a video, over the usual one, from which frames are missing."""
+
+_QUIET = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
+"""The variable by which OpenCV's ffmpeg prints nothing; it is read when the first video is opened.
+What ffmpeg says of a file that it can't decode names neither the file nor a remedy."""
 
 
 class Recording(Protocol):
@@ -127,7 +132,8 @@ class Video:
             reader.release()
 
     def _opened(self) -> cv2.VideoCapture:
-        """The default of this setting differs between versions of OpenCV."""
+        """A reader that turns frames in every version of OpenCV, and leaves messages to us."""
+        os.environ.setdefault(*_QUIET)
         reader = cv2.VideoCapture(str(self.path))
         reader.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         return reader

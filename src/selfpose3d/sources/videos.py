@@ -9,13 +9,17 @@
 The recordings may also lie in ``images/`` or ``videos/`` below the folder.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from selfpose3d.calibrations import calibration_files, read_calibration_of
 from selfpose3d.errors import InputError
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.progress import tell
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.sources.preparation import SceneInProgress, Size, check_cameras, chosen_cameras
 from selfpose3d.sources.recordings import (
@@ -28,6 +32,9 @@ from selfpose3d.sources.recordings import (
     sizes_of,
     tell_turns,
 )
+
+WELL_FILLED = 2 / 3
+"""Share of the stored frames that images fill, below which a better size is named."""
 
 
 def prepare_own_videos(inputs: PrepareInputs) -> None:
@@ -85,7 +92,36 @@ def prepare_videos(
             "them there, or leave these names out of data.cameras"
         )
     recordings = [readable.get(c.name) or opened(paths[c.name], rate) for c in chosen]
+    _tell_better_sizes(chosen, stored_size, network_size)
     write_recordings(chosen, recordings, name, "videos", every, stored_size, network_size, scene)
+
+
+def _tell_better_sizes(cameras: Sequence[Camera], stored: Size, network: Size) -> None:
+    """Say by how little the stored frames are filled, where another size is filled better."""
+    filled = _filled(cameras, stored)
+    shape = math.exp(np.mean([math.log(camera.width / camera.height) for camera in cameras]))
+    better, small = (_of_shape(shape, *size) for size in (stored, network))
+    if filled < WELL_FILLED and _filled(cameras, better) > filled + 0.1:
+        first = cameras[0]
+        tell(
+            f"Images of {first.width}x{first.height} px fill {filled:.0%} of the stored frames of "
+            f"{stored[0]}x{stored[1]} px (the mean over cameras), and people in them are small. "
+            f"More would be seen with data: {{stored_size: {list(better)}, network_size: "
+            f"{list(small)}}}"
+        )
+
+
+def _filled(cameras: Sequence[Camera], stored: Size) -> float:
+    """The share of stored frames that images fill, the mean over cameras."""
+    scales = [min(stored[0] / each.width, stored[1] / each.height) for each in cameras]
+    areas = [s**2 * each.width * each.height for s, each in zip(scales, cameras, strict=True)]
+    return float(np.mean(areas)) / (stored[0] * stored[1])
+
+
+def _of_shape(shape: float, width: int, height: int) -> Size:
+    """A size of about as many px with this ratio of width to height, in multiples of 32."""
+    sides = (math.sqrt(width * height * shape), math.sqrt(width * height / shape))
+    return max(1, round(sides[0] / 32)) * 32, max(1, round(sides[1] / 32)) * 32
 
 
 def _readable(paths: Mapping[str, Path], rate: float) -> dict[str, Recording]:

@@ -21,9 +21,9 @@ from selfpose3d.training.seen_bodies import Seen, see_bodies
 BONE_TOLERANCE = 0.35
 """Bodies with a bone off the pool's median by more than this share are dropped."""
 REACH_QUANTILE = 0.995
-"""Of a joint's distances from the hip: the reconstruction has its outliers."""
+"""Quantile of a joint's distances from the hip that is its reach; reconstructions have outliers."""
 REACH_MARGIN = 150.0
-"""For other bodies, and for a hip that is off, mm."""
+"""Margin on top of the reach, for other bodies and for a hip that is off, mm."""
 REACH_MM = 1350.0
 """No joint lies farther from the hip."""
 MATCH_LIMIT = 0.15

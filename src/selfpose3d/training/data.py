@@ -29,7 +29,7 @@ class LabelledScene:
 
     @cached_property
     def cameras(self) -> tuple[Camera, ...]:
-        """At network size."""
+        """The cameras at network size."""
         return self.scene.network_cameras()
 
     @cached_property
@@ -98,7 +98,7 @@ class TrainingData:
         return sum(-(-len(frames) // batch_size) for frames in self.by_views.values())
 
     def digest(self) -> str:
-        """Of the rigs and labels, to tell one training run's data from another's."""
+        """A digest of the rigs and labels, which tells one training run's data from another's."""
         digest = hashlib.sha256()
         for scene in self.scenes:
             digest.update(repr((scene.scene.name, scene.scene.frames, scene.cameras)).encode())

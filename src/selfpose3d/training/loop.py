@@ -165,7 +165,7 @@ def _ahead(device: torch.device) -> bool:
 
 
 def _number(fabric: Fabric, iteration: int) -> int:
-    """Of this process's batch in an iteration."""
+    """The number of this process's batch in an iteration."""
     return iteration * fabric.world_size + fabric.global_rank
 
 

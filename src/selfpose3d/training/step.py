@@ -22,7 +22,7 @@ class DivergedError(RuntimeError):
         super().__init__(seen)
         self.seen, self.bearing = seen, bearing
         self.iteration: int | None = None
-        """In which it was, where that is not the current one."""
+        """The iteration in which it was seen, where that is not the current one."""
 
 
 class Sealed:

@@ -30,6 +30,7 @@ TRUST = Method(
             start=lambda parameters, earlier: (),
             labels=lambda parameters: "soft",
             needs_people=lambda parameters, earlier: True,
+            variant=lambda parameters: "estimator",
         ),
     ),
     predict=Step("selfpose3d.methods.trust.predict:predict"),

@@ -53,7 +53,7 @@ class TrustStep(Step):
     """trust_net on synthetic people: mean joint distance, in metres."""
 
     def losses(self, batch: TrustBatch) -> dict[str, Tensor]:
-        """In full precision: millimetres at metres from the origin need it."""
+        """The losses in full precision, which millimetres at metres from the origin need."""
         joints = self.trained["trust"](batch.sightings)
         distance = ((joints - batch.bodies).square().sum(-1) + 1e-3).sqrt()
         return {"trust": distance.mean() / 1000}

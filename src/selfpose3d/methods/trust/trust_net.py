@@ -171,7 +171,7 @@ def _mirror(like: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
 
 
 def _to_body(sightings: Sightings, axes: Tensor, root: Tensor) -> Sightings:
-    """In the body's frame, m."""
+    """The sightings in the body's frame, m."""
     return Sightings(
         torch.einsum("pab,pvb->pva", axes, sightings.centres - root[:, None]) / 1000.0,
         torch.einsum("pab,pvjb->pvja", axes, sightings.directions),

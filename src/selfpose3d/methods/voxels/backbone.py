@@ -23,10 +23,10 @@ from selfpose3d.training.devices import constant, made_once
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-"""Of ImageNet's RGB pixels in [0, 1]."""
+"""Mean and standard deviation of ImageNet's RGB pixels in [0, 1]."""
 
 SIDE_WEIGHT = 3.0
-"""Of the side logits' cross-entropy, against the heatmaps' squared error."""
+"""Weight of the side logits' cross-entropy against the heatmaps' squared error."""
 
 
 def normalise(images: Tensor) -> Tensor:

@@ -68,15 +68,15 @@ class Lifting:
         return self._pose_net
 
     def root_heatmaps(self, heatmaps: Tensor) -> Tensor:
-        """Of (..., J, h, w) heatmaps those that root_net sees: the root's (..., 1, h, w), the mean
-        of several joints' where it is their mean; or all."""
+        """The heatmaps that root_net sees, out of (..., J, h, w): all or the root's (..., 1, h, w).
+        The root's is the mean of several joints' where the root is their mean."""
         if self.root_net.in_channels > 1:
             return heatmaps
         roots = [heatmaps[..., joint : joint + 1, :, :] for joint in self.skeleton.root]
         return roots[0] if len(roots) == 1 else torch.stack(roots).mean(0)
 
     def to_evaluation(self, device: torch.device) -> "Lifting":
-        """With both networks folded, on a device; they can't learn any more."""
+        """The lifting with both networks folded, on a device; they can't learn any more."""
         return replace(
             self,
             _root_net=folded(self.root_net).to(device),

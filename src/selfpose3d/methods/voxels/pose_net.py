@@ -12,10 +12,10 @@ BETA = 100.0
 coordinates in mm. It scales the network's output, not the coordinates."""
 
 RESIDUAL_BETA = 10.0
-"""Of the network's output, with the residual start."""
+"""Factor of the network's output in the soft-argmax with the residual start."""
 
 EVIDENCE_BETA = 20.0
-"""Of the evidence itself, with the residual start; learnt from there."""
+"""First factor of the evidence in the soft-argmax with the residual start; it is learnt."""
 
 
 class PoseNet(nn.Module):

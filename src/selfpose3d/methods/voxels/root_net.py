@@ -61,8 +61,8 @@ def proposals(
 
 
 def places(counts: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Of people sorted by sample, so many in each: (P,) their samples and (P,) their numbers in
-    them, on a device."""
+    """The samples (P,) of people sorted by sample, ``counts`` in each, and their numbers (P,) in
+    the sample, on a device."""
     pairs = [(sample, rank) for sample, count in enumerate(counts) for rank in range(count)]
     both = to_device(torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T.contiguous(), device)
     return both[0], both[1]

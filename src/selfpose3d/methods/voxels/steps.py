@@ -39,7 +39,8 @@ FRAMES_WITHOUT_PROPOSALS = 200
 LEAST_ATTENTION = 0.05
 """A mean attention below is a collapse."""
 CROSSED, STRAIGHT = ((1, 2), (2, 1)), ((1, 1), (2, 2))
-"""From which variant people are lifted, and in whose image they are compared (paper table 4)."""
+"""Pairs of the variant that people are lifted from and the one in whose image they are compared
+(paper table 4)."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class PoseBatch:
     frames: FrameBatch
     synthetic: SyntheticRoots | None
     centre_noise: torch.Generator
-    """For the cuboids' centres: how many there are is known only in the step."""
+    """The generator for the cuboids' centres, whose number is known only in the step."""
 
 
 class PoseStep(Step):
