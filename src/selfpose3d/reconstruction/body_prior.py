@@ -126,9 +126,7 @@ def body_axes(joints: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[
     return np.stack([left, np.cross(left, up), up], axis=1)
 
 
-def _completed(
-    joints: NDArray[np.float64], seen: NDArray[np.bool_], rays: Rays | None
-) -> Whole:
+def _completed(joints: NDArray[np.float64], seen: NDArray[np.bool_], rays: Rays | None) -> Whole:
     joints, axes = joints.copy(), body_axes(joints, seen)
     on_rays = np.zeros(seen.shape, dtype=bool)
     size = statures(bone_shares(joints, seen, long_bones(WHOLE)))[:, None]
