@@ -115,6 +115,11 @@ class Skeleton:
         names = ("mid_hip",) if self.has("mid_hip") else _DERIVED["mid_hip"]
         return tuple(map(self.index, names))
 
+    @property
+    def with_root(self) -> "Skeleton":
+        """The same joints and, where the root is none of them, the root as the last."""
+        return self if self.has("mid_hip") else Skeleton((*self.joints, "mid_hip"))
+
     @cached_property
     def neck(self) -> tuple[int, ...]:
         """The joints whose mean is the neck: itself, or both shoulders."""
@@ -299,6 +304,12 @@ def named_or(name: str, own: Skeleton) -> Skeleton:
             "needed; choose another estimator"
         )
     return chosen
+
+
+def of_labels(name: str, own: Skeleton) -> Skeleton:
+    """The joints of labels: those of ``named_or``, with the root among them, since a root that is
+    the mean of two hips has no heatmap of its own."""
+    return named_or(name, own).with_root
 
 
 def named_in_file(joints: Sequence[str] | None) -> Skeleton:
