@@ -8,6 +8,7 @@ names its joints says all that a method has to know.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -371,6 +372,28 @@ def converted(
         )
     columns = [_mean_of_present(points, scores, parts, both_sides) for parts in made_of]
     return np.stack([p for p, _ in columns], -2), np.stack([s for _, s in columns], -1)
+
+
+def lowest(
+    values: NDArray[Any], source: Skeleton, target: Skeleton, lacking: float
+) -> NDArray[Any]:
+    """Values of joints in another skeleton; what is the mean of two joints has the lower value.
+
+    Args:
+        values: (..., J), one of them NaN making the lower one NaN.
+        source: the J joints.
+        target: wanted, K joints.
+        lacking: value of joints that the source lacks.
+
+    Returns:
+        (..., K).
+    """
+    if source == target:
+        return values
+    made_of = [_made_of(name, source) for name in target.joints]
+    absent = np.full(values.shape[:-1], lacking, dtype=values.dtype)
+    columns = [values[..., parts].min(-1) if parts else absent for parts in made_of]
+    return np.stack(columns, -1)
 
 
 def _made_of(name: str, source: Skeleton) -> list[int]:
