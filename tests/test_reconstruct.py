@@ -56,7 +56,9 @@ def test_one_command_makes_3d_people_of_2d_people(made: Synthetic, tmp_path: Pat
     assert status == 0, said
     table = pd.read_parquet(out)
     columns = {"sequence", "frame", "person", "joint", "x", "y", "z", "score", "valid"}
-    assert set(table.columns) == columns and table.attrs["joints"] == list(COCO_17.joints)
+    assert set(table.columns) == {*columns, "views"} and table.attrs["joints"] == list(
+        COCO_17.joints
+    )
     assert sorted(set(table["frame"])) == [0, 10, 20, 30] and table["valid"].all()
     found = {("take", frame): people for (_, frame), people in read_poses3d(out).items()}
     assert evaluate(found, made.truth)["MPJPE"] < 60
@@ -310,7 +312,7 @@ def test_2d_people_without_pictures_make_a_scene(
     assert scene.frames == (0, 10, 20, 30) and not scene.has_images
     assert [(view.width, view.height) for view in scene.views] == [(224, 160)] * 4
     labels = read_poses2d(tmp_path / "labels" / "take.parquet")
-    assert {people.skeleton for people in labels.values()} == {joints}
+    assert {people.skeleton for people in labels.values()} == {joints.with_root}
     out = ("--out", tmp_path / "people")
     given = (
         "--parameters",

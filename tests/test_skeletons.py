@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfpose3d.errors import InputError
-from selfpose3d.skeletons import COCO_17, PANOPTIC_15, PANOPTIC_19, Skeleton, converted
+from selfpose3d.skeletons import (
+    BODY_25,
+    COCO_17,
+    PANOPTIC_15,
+    PANOPTIC_19,
+    Skeleton,
+    converted,
+    of_labels,
+)
 
 NECK, MID_HIP = PANOPTIC_15.index("neck"), PANOPTIC_15.index("mid_hip")
 
@@ -122,3 +130,9 @@ def test_leading_axes_are_kept(shape: tuple[int, ...], dimensions: int) -> None:
         alone = coco_to_panoptic(points[index], scores[index])
         np.testing.assert_array_equal(new_points[index], alone[0])
         np.testing.assert_array_equal(new_scores[index], alone[1])
+
+
+def test_labels_have_the_root_among_their_joints() -> None:
+    assert of_labels("coco17", BODY_25).joints == (*COCO_17.joints, "mid_hip")
+    assert of_labels("panoptic15", BODY_25) == PANOPTIC_15
+    assert of_labels("estimator", BODY_25) == BODY_25

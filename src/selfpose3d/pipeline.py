@@ -47,7 +47,7 @@ from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, TrainingFree
 from selfpose3d.progress import track
-from selfpose3d.skeletons import ESTIMATORS_OWN, named_or
+from selfpose3d.skeletons import ESTIMATORS_OWN, named_or, of_labels
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs, files_in, stamps_of
 from selfpose3d.tables import known
@@ -119,7 +119,7 @@ def label_sequences(
         for path in detections:
             found: Views = read_poses2d(path)
             said += [f"Warning: {path.stem}: {each}." for each in doubled_people(found)]
-            skeleton = named_or(labels.skeleton, skeleton_of(found, str(path)))
+            skeleton = of_labels(labels.skeleton, skeleton_of(found, str(path)))
             views: Views = in_skeleton(found, skeleton)
             if labels.noise:
                 views = with_noise(views, labels.noise, labels.noise_seed, path.stem)

@@ -8,6 +8,7 @@ names its joints says all that a method has to know.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,11 @@ class Skeleton:
         """The joints whose mean is the root: the mid-hip, or both hips."""
         names = ("mid_hip",) if self.has("mid_hip") else _DERIVED["mid_hip"]
         return tuple(map(self.index, names))
+
+    @property
+    def with_root(self) -> "Skeleton":
+        """The same joints and, where the root is none of them, the root as the last."""
+        return self if self.has("mid_hip") else Skeleton((*self.joints, "mid_hip"))
 
     @cached_property
     def neck(self) -> tuple[int, ...]:
@@ -300,6 +306,12 @@ def named_or(name: str, own: Skeleton) -> Skeleton:
     return chosen
 
 
+def of_labels(name: str, own: Skeleton) -> Skeleton:
+    """The joints of labels: those of ``named_or``, with the root among them, since a root that is
+    the mean of two hips has no heatmap of its own."""
+    return named_or(name, own).with_root
+
+
 def named_in_file(joints: Sequence[str] | None) -> Skeleton:
     """The skeleton of a file that names its joints; Panoptic-15, which older files hold, where it
     names none."""
@@ -360,6 +372,28 @@ def converted(
         )
     columns = [_mean_of_present(points, scores, parts, both_sides) for parts in made_of]
     return np.stack([p for p, _ in columns], -2), np.stack([s for _, s in columns], -1)
+
+
+def lowest(
+    values: NDArray[Any], source: Skeleton, target: Skeleton, lacking: float
+) -> NDArray[Any]:
+    """Values of joints in another skeleton; what is the mean of two joints has the lower value.
+
+    Args:
+        values: (..., J), one of them NaN making the lower one NaN.
+        source: the J joints.
+        target: wanted, K joints.
+        lacking: value of joints that the source lacks.
+
+    Returns:
+        (..., K).
+    """
+    if source == target:
+        return values
+    made_of = [_made_of(name, source) for name in target.joints]
+    absent = np.full(values.shape[:-1], lacking, dtype=values.dtype)
+    columns = [values[..., parts].min(-1) if parts else absent for parts in made_of]
+    return np.stack(columns, -1)
 
 
 def _made_of(name: str, source: Skeleton) -> list[int]:

@@ -295,6 +295,31 @@ class TestCommand:
         assert "left out 1 predicted frames" in whole
         assert "not among" not in whole
 
+    def test_how_much_was_measured(self, tmp_path: Path) -> None:
+        """Of two people of 15 joints, 9 joints were completed; of those of one person that were
+        measured, five err by 10 mm and five by 30 mm, those of the other by 50 mm."""
+        truth = {KEY: bodies_at((0, 0, 0), (3000, 0, 0))}
+        views, errors = np.full((2, 15), 2), np.full((2, 15), 80.0)
+        errors[0, :10] = [10] * 5 + [30] * 5
+        views[0, 10:] = 0
+        errors[1, 4:], views[1, :4] = 50, 0
+        people = predicted_at((0, 0, 0, 0.9), (3000, 0, 0, 0.8))
+        joints = people.joints + errors[..., None] * [1, 0, 0]
+        people = replace(people, joints=joints, views=views)
+        said = "30.0% of the predictions' joints were completed from the rest of the body; MPJPE of"
+        assert f"{said} the measured joints alone is 35.0 mm" in self.told(
+            tmp_path, {KEY: people}, truth
+        )
+        metrics = evaluate({KEY: people}, truth)
+        assert metrics["measured"] == {"share": pytest.approx(0.7), "MPJPE": pytest.approx(35)}
+
+    def test_where_nothing_is_told_nothing_is_said_of_what_was_measured(
+        self, tmp_path: Path
+    ) -> None:
+        one = {KEY: people_of_size(1)}
+        assert "completed" not in self.told(tmp_path, one, one)
+        assert evaluate(one, one)["measured"] is None
+
     def test_an_undefined_mpjpe_is_a_dash(self, tmp_path: Path) -> None:
         told = self.told(tmp_path, {KEY: bodies_at()}, {KEY: people_of_size(1)})
         assert "Recall@500 0.0  MPJPE –\n" in told

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,14 @@ def people3d(draw: st.DrawFn, skeleton: Skeleton) -> People3D:
     )
 
 
+def told(people: People3D) -> People3D:
+    """People with some numbers of views and uncertainties, some of them not told."""
+    count = people.valid.size
+    views = np.arange(count).reshape(people.valid.shape) % 7 - 1
+    uncertainty = np.where(views == 1, 12.5 * views, np.nan)
+    return replace(people, views=views, uncertainty=uncertainty)
+
+
 def somebody() -> People3D:
     return People3D.predicted(np.zeros((1, 15, 3)), np.ones(1), PANOPTIC_15)
 
@@ -85,8 +94,8 @@ def equal_2d(a: People2D, b: People2D) -> bool:
 def equal_3d(a: People3D, b: People3D) -> bool:
     return all(
         np.array_equal(getattr(a, field), getattr(b, field))
-        for field in ("joints", "scores", "valid", "ids", "skeleton")
-    )
+        for field in ("joints", "scores", "valid", "ids", "skeleton", "views")
+    ) and np.array_equal(a.uncertainty, b.uncertainty, equal_nan=True)
 
 
 class TestPoses2D:
@@ -139,6 +148,27 @@ class TestPoses3D:
         assert list(read) == list(frames), "frames without people are kept, in their order"
         assert all(equal_3d(read[key], frames[key]) for key in frames)
 
+    def test_what_is_told_of_joints_is_kept(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        frames = {("a", 0): told(somebody()), ("a", 1): somebody()}
+        write_poses3d(path, frames)
+        read = read_poses3d(path)
+        assert all(equal_3d(read[key], frames[key]) for key in frames)
+        assert read["a", 0].measured.tolist() == (frames["a", 0].views != 0).tolist()
+        assert read["a", 1].measured.all()
+
+    def test_files_without_what_is_told_of_joints_are_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        write_poses3d(path, {("a", 0): told(somebody())})
+        old = pd.read_parquet(path).drop(columns=["views", "uncertainty"])
+        old.to_parquet(path)
+        assert equal_3d(read_poses3d(path)["a", 0], somebody())
+
+    def test_nothing_is_written_where_nothing_is_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "people.parquet"
+        write_poses3d(path, {("a", 0): somebody()})
+        assert not {"views", "uncertainty"} & set(pd.read_parquet(path).columns)
+
     @in_one_folder
     @given(data=st.data())
     def test_json_says_the_same(self, tmp_path: Path, data: st.DataObject) -> None:
@@ -161,7 +191,7 @@ class TestPoses3D:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("{}", "a list of frames is expected, not {}"),
+            ("{}", "lacks 'joints', 'frames'"),
             ("[1]", "frame entry 0: an object with .*is expected, not 1"),
             ('[{"people": []}]', "frame entry 0 lacks 'frame'"),
             ('[{"frame": 0}]', "frame entry 0 lacks 'people'"),
@@ -178,7 +208,7 @@ class TestPoses3D:
     def test_bad_json_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
         path = tmp_path / "people.json"
         path.write_text(text)
-        with pytest.raises(InputError, match=rf"people\.json: .*{message}"):
+        with pytest.raises(InputError, match=rf"people\.json:? .*{message}"):
             read_poses3d(path)
 
     @pytest.mark.parametrize(
@@ -212,6 +242,10 @@ class TestPoses3D:
             ("valid", "false", "the column 'valid' is of type .*; true or false"),
             ("frame", math.nan, "frame nan; whole numbers are expected"),
             ("person", 0.5, "person 0.5; whole numbers are expected"),
+            ("views", 0.5, "views 0.5; whole numbers are expected"),
+            ("views", -2, "views -2; a number of views is expected, -1"),
+            ("uncertainty", -3.0, "uncertainty -3.0; an error in mm is expected, NaN"),
+            ("uncertainty", math.inf, "uncertainty inf; an error in mm is expected, NaN"),
         ],
     )
     def test_columns_of_another_type_are_refused(
@@ -285,6 +319,20 @@ def assert_refuses_bad_parquet(read: Callable[[Path], object], folder: Path) -> 
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match=r"cut\.parquet: not a readable Parquet file"):
         read(folder / "cut.parquet")
+
+
+def test_a_mean_of_two_joints_has_the_fewer_views_and_the_larger_uncertainty() -> None:
+    people = People3D.predicted(np.zeros((3, 17, 3)), np.ones(3), COCO_17)
+    views, uncertainty = np.full((3, 17), 5), np.full((3, 17), 10.0)
+    hips = [COCO_17.index("left_hip"), COCO_17.index("right_hip")]
+    views[:, hips] = [(3, 4), (2, 0), (-1, 4)]
+    uncertainty[:, hips] = [(20, 30), (40, 10), (np.nan, 30)]
+    partly = Skeleton(("mid_hip", "left_hip", "head_top"))
+    found = replace(people, views=views, uncertainty=uncertainty).converted(partly, partly=True)
+    assert found.views.tolist() == [[3, 3, -1], [0, 2, -1], [-1, -1, -1]]
+    wanted = [[30, 20, np.nan], [40, 40, np.nan], [np.nan] * 3]
+    assert np.array_equal(found.uncertainty, wanted, equal_nan=True)
+    assert found.measured[:, 0].tolist() == [True, False, True]
 
 
 class TestWholeOrNothing:

@@ -292,6 +292,37 @@ def test_augmented_and_plain_views_give_the_same_volume() -> None:
     assert (volumes[0] - volumes[1]).abs().max() < 0.25
 
 
+def test_a_narrow_peak_between_the_centres_of_voxels_is_read() -> None:
+    rig = Rig.from_cameras([ring(5)])
+    plain = torch.from_numpy(identity_affine())[None]
+    size, centre = (8000.0, 8000.0, 2000.0), (0.0, 0.0, 900.0)
+    coarse = RootGrid(size, (20, 20, 8), centre, STRIDE)
+    fine = RootGrid(size, (20, 20, 8), centre, STRIDE, sampling=100.0)
+    between = coarse.points[coarse.points.norm(dim=-1).argmin()] + coarse.step / 2
+    heatmaps = scene(plain, between.reshape(1, 1, 1, 3), rig)
+    volumes = [grid.volume(heatmaps, rig, plain) for grid in (coarse, fine)]
+    assert volumes[0].shape == volumes[1].shape == (1, 1, 20, 20, 8)
+    assert volumes[0].max() < 0.5 and volumes[1].max() > 0.8
+    nearest = coarse.points[volumes[1].flatten().argmax()]
+    assert ((nearest - between).abs() <= coarse.step * 0.51).all()
+
+
+def test_voxels_that_one_view_sees_have_no_evidence() -> None:
+    rig = Rig.from_cameras([ring(2)])
+    plain = torch.from_numpy(identity_affine())[None]
+    bins = (24, 24, 4)
+    grids = [
+        RootGrid((12000.0, 12000.0, 1600.0), bins, (0.0, 0.0, 900.0), STRIDE, least_views=views)
+        for views in (1, 2)
+    ]
+    everywhere = torch.ones(1, 2, 1, 48, 80)
+    one, two = (grid.volume(everywhere, rig, plain).flatten() > 0.5 for grid in grids)
+    views = rig.see(grids[0].points[None])[2][0].sum(0)
+    inside = views == 2
+    assert (views == 1).any() and one[views == 1].float().mean() > 0.9
+    assert not two[views < 2].any() and two[inside].float().mean() > 0.9
+
+
 def test_cached_projections_follow_the_rig() -> None:
     grid = RootGrid((3000.0, 3000.0, 1600.0), (8, 8, 4), (0.0, 0.0, 900.0), STRIDE)
     rigs = Rig.from_cameras([ring(4), ring(4, 0.5)])

@@ -111,6 +111,7 @@ def test_a_joint_that_one_view_sees_lies_on_its_ray() -> None:
     pixels = project(CAMERAS[0], people.joints)[0]
     np.testing.assert_allclose(pixels[0, wrist], views["cam0"].points[0, wrist], atol=0.1)
     assert np.linalg.norm(people.joints[0, wrist] - bodies[0, wrist]) < 200
+    assert people.views[0, wrist] == 1
 
 
 class TestSingleView:
@@ -132,6 +133,19 @@ class TestSingleView:
         people = reconstruct_scene(low, labels, ALONE)
         assert np.median([nearest(people[key], truth[key])[3] for key in truth]) < 200
 
+    def test_one_view_tells_of_joints_it_sees_and_how_far_they_may_be_off(self) -> None:
+        scene, labels, _ = one_alone(0.0)
+        wrist = BODY.index("left_wrist")
+        for people in labels.values():
+            people.scores[3:, wrist] = 0
+        expected = np.ones(len(BODY))
+        expected[wrist] = 0
+        for present in reconstruct_scene(scene, labels, ALONE).values():
+            np.testing.assert_array_equal(present.views[3], expected)
+            np.testing.assert_array_equal(np.isfinite(present.uncertainty[3]), expected > 0)
+            assert (present.views[:3] > 1).all()
+            assert np.isnan(present.uncertainty[:3]).all()
+
     def test_they_come_last(self) -> None:
         scene, labels, _ = one_alone(0.0)
         for present in reconstruct_scene(scene, labels, ALONE).values():
@@ -146,7 +160,7 @@ class TestSingleView:
         found = placed(together(alone), others)
         gaps = np.linalg.norm(found.people.joints - bodies[found.frame, 3], axis=-1)
         assert len(found.frame) == 30
-        assert 0.6 < (gaps < found.errors).mean() < 0.95
+        assert 0.6 < (gaps < found.people.uncertainty).mean() < 0.95
 
     def test_a_second_detection_of_somebody_is_not_a_second_person(self) -> None:
         bodies = walkers(2).at(0.0)

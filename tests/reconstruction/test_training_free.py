@@ -116,7 +116,7 @@ def people_of(labels: dict[str, People2D], cameras: tuple[Camera, ...]) -> Peopl
 
 def completed(joints: NDArray[np.float64], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(15, 3) of one body."""
-    return complete(joints[None], seen[None], PANOPTIC_15)[0]
+    return complete(joints[None], seen[None], PANOPTIC_15).joints[0]
 
 
 class TestReconstruct:
@@ -213,6 +213,22 @@ class TestReconstruct:
         errors = np.linalg.norm(people.joints[0] - bodies[0], axis=1)
         assert np.delete(errors, 8).max() < 1
         assert errors[8] < 300, "the left ankle is where the right one's mirror image is"
+
+    def test_views_tell_what_was_measured(self) -> None:
+        rng = np.random.default_rng(6)
+        cameras = ring(4)
+        labels = labels_of(rng, crowd(rng, 1), cameras, Errors())
+        hidden = [PANOPTIC_15.index(f"left_{joint}") for joint in ("hip", "knee", "ankle")]
+        wrist = PANOPTIC_15.index("right_wrist")
+        for name, people in labels.items():
+            people.scores[:, hidden] = 0
+            people.scores[:, wrist] *= name == "c1"
+        people = people_of(labels, cameras)
+        expected = np.full((1, 15), 4)
+        expected[:, hidden], expected[:, wrist] = 0, 1
+        np.testing.assert_array_equal(people.views, expected)
+        assert people.valid.all()
+        np.testing.assert_array_equal(people.measured, expected > 0)
 
     def test_a_camera_that_the_rig_lacks_is_refused(self) -> None:
         labels = {"gopro": People2D.nobody(PANOPTIC_15)}

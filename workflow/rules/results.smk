@@ -293,11 +293,7 @@ rule report:
 
 use rule report as table_report with:
     input:
-        unpack(
-            lambda wildcards: wiring.report_inputs(
-                *table_alone(wildcards.table)
-            )
-        ),
+        unpack(lambda wildcards: wiring.report_inputs(*table_alone(wildcards.table))),
     output:
         "results/reports/{table}.html",
     log:

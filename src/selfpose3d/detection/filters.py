@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.parameters import LabelSettings
-from selfpose3d.skeletons import Skeleton, converted, named_or
+from selfpose3d.skeletons import Skeleton, converted, of_labels
 
 _SIDED = ("shoulder", "elbow", "hip", "knee", "ankle")
 _MEASURED = Skeleton(
@@ -49,7 +49,7 @@ def make_labels(
         skeleton: joints of the labels, if other than ``labels.skeleton``.
     """
     own = skeleton_of(detections, "the detections")
-    people = in_skeleton(detections, skeleton or named_or(labels.skeleton, own))
+    people = in_skeleton(detections, skeleton or of_labels(labels.skeleton, own))
     return {key: _filtered(seen, labels, kind) for key, seen in people.items()}
 
 

@@ -82,6 +82,7 @@ def remarks(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:
             f"{absent} joints of the predictions are not valid and were left out; AP and MPJPE are "
             "means over the others, and no longer those of whole people"
         )
+    lines += _completed_joints(metrics)
     if left_out:
         lines.append(f"left out {left_out} predicted frames: the truth has nobody in them")
     return [
@@ -111,6 +112,17 @@ def offset_lines(metrics: Metrics) -> list[str]:
 
 def _mm(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f}"
+
+
+def _completed_joints(metrics: Metrics) -> list[str]:
+    """A line on the joints that were completed and not measured, where that is told."""
+    measured = metrics["measured"]
+    if measured is None:
+        return []
+    return [
+        f"{100 * (1 - measured['share']):.1f}% of the predictions' joints were completed from the "
+        f"rest of the body; MPJPE of the measured joints alone is {_mm(measured['MPJPE'])} mm"
+    ]
 
 
 def _left_out_joints(predictions: Frames, truth: Frames, metrics: Metrics) -> list[str]:

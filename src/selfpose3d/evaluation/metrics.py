@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from selfpose3d.errors import InputError
-from selfpose3d.files.poses3d import Frames, People3D, converted_frames, skeleton_of
+from selfpose3d.files.poses3d import (
+    NOT_TOLD,
+    Frames,
+    People3D,
+    converted_frames,
+    skeleton_of,
+)
 from selfpose3d.skeletons import Skeleton
 
 THRESHOLDS_MM: tuple[int, ...] = (25, 50, 75, 100, 125, 150)
@@ -31,7 +37,10 @@ _EPSILON = 1e-5
 Metrics = dict[str, Any]
 """Plain JSON values: ``AP25`` ... ``AP150``, ``mAP`` and ``Recall@500`` in percent, ``MPJPE`` in mm
 (``None`` when nothing was matched); ``joints``: MPJPE by joint name; ``root``: the same for
-the root joint alone (``None`` where the truth has no roots, or predictions have none); ``frames``,
+the root joint alone (``None`` where the truth has no roots, or predictions have none);
+``measured``: ``share`` of the predictions' joints that are measured, and not completed from the
+rest of the body, in [0, 1], and the ``MPJPE`` of these joints alone (``None`` where no joint's
+views are told); ``frames``,
 ``people``, ``predictions``: how many were evaluated, ``people_per_frame``: how many are predicted
 in such a frame; ``per_sequence`` and ``per_people``: the headline by sequence, and by the number of
 people in a frame, with ``frames`` and ``people`` of each; ``per_views``, where it is known, the
@@ -43,12 +52,13 @@ Seen = Mapping[tuple[str, int], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class _People:
-    """The people of several frames in one array each: (N, J, 3), (N, J), (N,), (N,)."""
+    """The people of several frames in one array each: (N, J, 3), (N, J), (N,), (N,), (N, J)."""
 
     joints: NDArray[np.float64]
     valid: NDArray[np.bool_]
     scores: NDArray[np.float64]
     frame: NDArray[np.int64]
+    views: NDArray[np.int64]
     skeleton: Skeleton
 
 
@@ -56,13 +66,15 @@ class _People:
 class _Matches:
     """Each prediction with its nearest body: errors in mm, bodies by their index in the truth.
 
-    ``joint_errors`` (N, J) is NaN where the joint is not valid in both.
+    ``joint_errors`` (N, J) is NaN where the joint is not valid in both, ``views`` (N, J) are the
+    predictions'.
     """
 
     scores: NDArray[np.float64]
     errors: NDArray[np.float64]
     bodies: NDArray[np.int64]
     joint_errors: NDArray[np.float64]
+    views: NDArray[np.int64]
 
     def where(self, chosen: NDArray[Any]) -> "_Matches":
         """Those predictions only, by mask or by index."""
@@ -71,6 +83,7 @@ class _Matches:
             self.errors[chosen],
             self.bodies[chosen],
             self.joint_errors[chosen],
+            self.views[chosen],
         )
 
 
@@ -109,6 +122,7 @@ def evaluate(predictions: Frames, truth: Frames, seen: Seen | None = None) -> Me
         **_headline(matches, len(bodies.joints)),
         "joints": _joint_errors(matches, skeleton),
         "root": _root_metrics(predicted, bodies),
+        "measured": _measured_metrics(predicted, matches),
         "frames": len(keys),
         "people": len(bodies.joints),
         "predictions": len(predicted.joints),
@@ -202,6 +216,7 @@ def _stack(frames: Sequence[People3D]) -> _People:
         valid=np.concatenate([people.valid for people in frames]),
         scores=np.concatenate([people.scores for people in frames]),
         frame=np.repeat(np.arange(len(frames)), [len(people) for people in frames]),
+        views=np.concatenate([people.views for people in frames]),
         skeleton=frames[0].skeleton,
     )
 
@@ -213,6 +228,7 @@ def _chosen(people: _People, mask: NDArray[Any]) -> _People:
         valid=people.valid[mask],
         scores=people.scores[mask],
         frame=people.frame[mask],
+        views=people.views[mask],
     )
 
 
@@ -239,6 +255,7 @@ def _match(predicted: _People, bodies: _People) -> _Matches:
         errors=nearest.min(axis=1)[order],
         bodies=bodies_N[order],
         joint_errors=_distances(_chosen(predicted, order), bodies, bodies_N[order]),
+        views=predicted.views[order],
     )
 
 
@@ -327,7 +344,24 @@ def _root_metrics(predicted: _People, bodies: _People) -> Metrics | None:
 def _only_root(people: _People) -> _People:
     roots = people.skeleton.roots(people.joints)[:, None]
     known = people.skeleton.has_root(people.valid)[:, None]
-    return replace(people, joints=roots, valid=known)
+    return replace(people, joints=roots, valid=known, views=np.full(known.shape, NOT_TOLD))
+
+
+def _measured_metrics(predicted: _People, matches: _Matches) -> Metrics | None:
+    """The share of joints that are measured, of those of which it is told, and the MPJPE over them
+    of the same matches; people of whom nothing is measured are left out of it."""
+    told = predicted.valid & (predicted.views != NOT_TOLD)
+    if not told.any():
+        return None
+    found = matches.where(_first_of_each(matches.bodies, matches.errors < MATCH_MM))
+    measured = (found.views > 0) & np.isfinite(found.joint_errors)
+    people = measured.any(axis=1)
+    totals = np.where(measured, found.joint_errors, 0.0).sum(axis=1)[people]
+    means = totals / measured.sum(axis=1)[people]
+    return {
+        "share": float((predicted.views[told] > 0).mean()),
+        "MPJPE": float(means.mean()) if len(means) else None,
+    }
 
 
 def _by_group(

@@ -3,12 +3,18 @@
 Parquet, one row per joint::
 
     sequence str, frame int, person int, joint int, x, y, z float (mm),
-    score float (the person's), valid bool
+    score float (the person's), valid bool,
+    views int, uncertainty float (mm), each left out where nothing is told
 
 The file's metadata name the joints; those of a file that names none are Panoptic-15. In predictions
 ``valid`` is false where a joint was not seen and nothing else tells where it is; the truth has
 score 1, and its ``person`` is the source's identity. People of one frame who share a number, as
 trackers give -1 to whom they do not track, are kept apart by the order of their rows.
+
+``views`` tells how many views support a joint: 0 where it was completed from the rest of the body,
+1 where one view alone sees it, -1 where it is not told. ``uncertainty`` is the error to be
+expected, within which two thirds of such joints lie, NaN where it is not told. The truth, JSON and
+some methods tell neither.
 
 JSON of the form ``[{"sequence", "frame", "people": [{"joints": [[x, y, z] ... 15], "valid": [...],
 "score", "person"}]}]``, Panoptic-15, is read as well; all but ``frame``, ``people`` and ``joints``
@@ -20,7 +26,7 @@ that are supervised by design are ever given its path.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,9 +37,13 @@ from numpy.typing import NDArray
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json, short, whole_file
 from selfpose3d.files.poses2d import people_file
-from selfpose3d.skeletons import Skeleton, common_skeleton, converted, named_in_file
+from selfpose3d.skeletons import Skeleton, common_skeleton, converted, lowest, named_in_file
 
 COLUMNS = ("sequence", "frame", "person", "joint", "x", "y", "z", "score", "valid")
+NOT_TOLD = -1
+"""Number of views of a joint of which it is not told."""
+_TOLD_BY_SOME = {"views": NOT_TOLD, "uncertainty": math.nan}
+"""Columns that a file may lack, and what they then hold."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,9 @@ class People3D:
         valid: (P, J).
         ids: (P,) identities; for predictions 0, 1, ...
         skeleton: the J joints.
+        views: (P, J) how many views support each joint; 0: completed from the rest of the body,
+            ``NOT_TOLD``: not told.
+        uncertainty: (P, J) mm, the error to be expected of each joint; NaN where it is not told.
     """
 
     joints: NDArray[np.float64]
@@ -53,10 +66,15 @@ class People3D:
     valid: NDArray[np.bool_]
     ids: NDArray[np.int64]
     skeleton: Skeleton
+    views: NDArray[np.int64] = field(default_factory=lambda: np.array(NOT_TOLD))
+    uncertainty: NDArray[np.float64] = field(default_factory=lambda: np.array(np.nan))
 
     def __post_init__(self) -> None:
         if self.valid.shape[1:] != (len(self.skeleton),):
             raise ValueError(f"joints {self.joints.shape} of {len(self.skeleton)} joints")
+        for name in _TOLD_BY_SOME:
+            value = np.broadcast_to(getattr(self, name), self.valid.shape)
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -69,7 +87,14 @@ class People3D:
             scores=self.scores[keep],
             valid=self.valid[keep],
             ids=self.ids[keep],
+            views=self.views[keep],
+            uncertainty=self.uncertainty[keep],
         )
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """(P, J) joints that are valid and not known to be completed."""
+        return self.valid & (self.views != 0)
 
     @property
     def roots(self) -> NDArray[np.float64]:
@@ -82,7 +107,8 @@ class People3D:
         return self.skeleton.has_root(self.valid)
 
     def converted(self, skeleton: Skeleton, partly: bool = False) -> "People3D":
-        """The same people in another skeleton; what is the mean of two joints needs both.
+        """The same people in another skeleton; what is the mean of two joints needs both,
+        and has the fewer views and the larger uncertainty.
 
         Args:
             skeleton: wanted.
@@ -92,7 +118,14 @@ class People3D:
         joints, valid = converted(
             self.joints, there, self.skeleton, skeleton, both_sides=True, partly=partly
         )
-        return replace(self, joints=joints, valid=valid > 0, skeleton=skeleton)
+        return replace(
+            self,
+            joints=joints,
+            valid=valid > 0,
+            skeleton=skeleton,
+            views=lowest(self.views, self.skeleton, skeleton, NOT_TOLD),
+            uncertainty=-lowest(-self.uncertainty, self.skeleton, skeleton, np.nan),
+        )
 
     @staticmethod
     def nobody(skeleton: Skeleton) -> "People3D":
@@ -118,6 +151,8 @@ def people_together(parts: Sequence[People3D]) -> People3D:
         scores=np.concatenate([part.scores for part in parts]),
         valid=np.concatenate([part.valid for part in parts]),
         ids=np.concatenate([part.ids for part in parts]),
+        views=np.concatenate([part.views for part in parts]),
+        uncertainty=np.concatenate([part.uncertainty for part in parts]),
     )
 
 
@@ -173,6 +208,8 @@ def write_poses3d(path: Path, frames: Frames) -> None:
     skeleton = skeleton_of(frames, str(path))
     nobody = People3D.nobody(skeleton)
     table = pd.concat(parts, ignore_index=True) if parts else _rows("", 0, nobody)
+    told = {"views": table["views"] != NOT_TOLD, "uncertainty": table["uncertainty"].notna()}
+    table = table.drop(columns=[name for name, rows in told.items() if not rows.any()])
     table.attrs = {
         "joints": list(skeleton.joints),
         "frames": [[sequence, int(frame)] for sequence, frame in frames],
@@ -202,6 +239,8 @@ def read_poses3d(path: Path) -> dict[tuple[str, int], People3D]:
     if missing:
         raise InputError(f"{path}: not 3D people; it lacks the columns {sorted(missing)}")
     skeleton = named_in_file(table.attrs.get("joints"))
+    for name in _TOLD_BY_SOME.keys() - set(table.columns):
+        table[name] = _TOLD_BY_SOME[name]
     _check_values(path, table, len(skeleton))
     nobody = People3D.nobody(skeleton)
     frames = {(str(s), int(f)): nobody for s, f in table.attrs.get("frames", [])}
@@ -227,19 +266,21 @@ def _rows(sequence: str, frame: int, people: People3D) -> pd.DataFrame:
             "z": people.joints[..., 2].ravel(),
             "score": np.repeat(people.scores, n_joints),
             "valid": people.valid.ravel(),
+            "views": people.views.ravel(),
+            "uncertainty": people.uncertainty.ravel(),
         }
     )
 
 
 def _check_values(path: Path, table: pd.DataFrame, n_joints: int) -> None:
-    for name in COLUMNS[1:]:
+    for name in (*COLUMNS[1:], *_TOLD_BY_SOME):
         kinds, meaning = ("biu", "true or false") if name == "valid" else ("iuf", "numbers")
         if len(table) and table[name].dtype.kind not in kinds:
             raise InputError(
                 f"{path}: the column {name!r} is of type {table[name].dtype}; "
                 f"{meaning} are expected"
             )
-    for name in ("frame", "person", "joint"):
+    for name in ("frame", "person", "joint", "views"):
         broken = table[name][table[name] % 1 != 0]
         if len(broken):
             raise InputError(f"{path}: {name} {broken.iloc[0]}; whole numbers are expected")
@@ -253,6 +294,23 @@ def _check_values(path: Path, table: pd.DataFrame, n_joints: int) -> None:
             f"{path}: sequence {row['sequence']!r}, frame {row['frame']}, person {row['person']}, "
             f"joint {row['joint']}: not finite numbers; write the people again"
         )
+    _check_told(path, table)
+
+
+def _check_told(path: Path, table: pd.DataFrame) -> None:
+    few = table["views"][table["views"] < NOT_TOLD]
+    if len(few):
+        raise InputError(
+            f"{path}: views {few.iloc[0]}; a number of views is expected, {NOT_TOLD} where it is "
+            "not told"
+        )
+    uncertainty = table["uncertainty"]
+    strange = uncertainty[(uncertainty < 0) | np.isinf(uncertainty)]
+    if len(strange):
+        raise InputError(
+            f"{path}: uncertainty {strange.iloc[0]}; an error in mm is expected, NaN where it is "
+            "not told"
+        )
 
 
 class _Columns:
@@ -264,6 +322,8 @@ class _Columns:
         self.position = table[["x", "y", "z"]].to_numpy(dtype=np.float64)
         self.score = table["score"].to_numpy(dtype=np.float64)
         self.valid = table["valid"].to_numpy(dtype=np.bool_)
+        self.views = table["views"].to_numpy(dtype=np.int64)
+        self.uncertainty = table["uncertainty"].to_numpy(dtype=np.float64)
 
     def people(self, rows: NDArray[np.intp], skeleton: Skeleton) -> People3D:
         """The people of one frame, given its rows."""
@@ -273,11 +333,14 @@ class _Columns:
             ids, person = _apart(ids, person, joint)
         joints = np.zeros((len(ids), len(skeleton), 3))
         valid = np.zeros((len(ids), len(skeleton)), dtype=bool)
+        views, uncertainty = np.full(valid.shape, NOT_TOLD), np.full(valid.shape, np.nan)
         scores = np.zeros(len(ids))
         joints[person, joint] = self.position[rows]
         valid[person, joint] = self.valid[rows]
+        views[person, joint] = self.views[rows]
+        uncertainty[person, joint] = self.uncertainty[rows]
         scores[person] = self.score[rows]
-        return People3D(joints, scores, valid, ids, skeleton)
+        return People3D(joints, scores, valid, ids, skeleton, views, uncertainty)
 
 
 def _apart(

@@ -4,6 +4,7 @@ Shapes: B samples, V views, C channels, P people, J joints, N points, X x Y x Z 
 A view in which a point is outside the image or behind the camera has no say on it.
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -98,9 +99,13 @@ def _pieces(points_N3: Tensor) -> tuple[Tensor, ...]:
     return points_N3.split(PIECE) if points_N3.device.type == "cpu" else (points_N3,)
 
 
-def _see(rig: Rig, points_N3: Tensor) -> list[_Seen]:
-    """Points in a rig of one sample, piece by piece."""
-    return [_seen(*(values[0] for values in rig.see(piece[None]))) for piece in _pieces(points_N3)]
+def _see(rig: Rig, points_N3: Tensor, least_views: int = 1) -> list[_Seen]:
+    """Points in a rig of one sample, piece by piece; nobody sees what fewer views see."""
+    pieces = []
+    for piece in _pieces(points_N3):
+        x_VN, y_VN, visible_VN = (values[0] for values in rig.see(piece[None]))
+        pieces.append(_seen(x_VN, y_VN, visible_VN & (visible_VN.sum(0) >= least_views)))
+    return pieces
 
 
 def _unproject(
@@ -157,6 +162,11 @@ class RootGrid:
         bins: voxels along each axis.
         centre: of the space, mm.
         stride: input px per heatmap px.
+        least_views: views that must see a voxel; where fewer do, there is no evidence. A single
+            view's evidence is the same all along a ray.
+        sampling: largest distance of the points at which heatmaps are read, mm. A voxel that is
+            wider reads several and keeps the highest value, as a narrow peak would pass between
+            the centres of voxels; None: the centre alone.
     """
 
     def __init__(
@@ -165,13 +175,22 @@ class RootGrid:
         bins: tuple[int, int, int],
         centre: tuple[float, float, float],
         stride: int,
+        least_views: int = 1,
+        sampling: float | None = None,
     ) -> None:
         self.bins = tuple(bins)
         self.stride = stride
+        self.least_views = least_views
         self.points = grid_points(size, bins, centre)
         """(X*Y*Z, 3) voxel centres, mm."""
         self.step = torch.tensor(size) / (torch.tensor(bins) - 1).clamp(min=1)
         """(3,) distance of neighbouring voxels, mm."""
+        steps = self.step.tolist()
+        self._parts = [1 if sampling is None else math.ceil(step / sampling) for step in steps]
+        """Points that a voxel reads along each axis."""
+        fine = [n * parts for n, parts in zip(bins, self._parts, strict=True)]
+        spans = [s / k * (n - 1) for s, k, n in zip(steps, self._parts, fine, strict=True)]
+        self._read_at = grid_points(spans, fine, centre)
         self._there: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self._projections: OrderedDict[tuple[str, torch.device], list[_Seen]] = OrderedDict()
 
@@ -195,13 +214,16 @@ class RootGrid:
             )
             for sample in range(len(rig))
         ]
-        return torch.stack(evidence).transpose(1, 2).unflatten(-1, self.bins)
+        fine = [n * parts for n, parts in zip(self.bins, self._parts, strict=True)]
+        volumes = torch.stack(evidence).transpose(1, 2).unflatten(-1, fine)
+        return volumes if max(self._parts) == 1 else F.max_pool3d(volumes, self._parts)
 
     def _seen(self, rig: Rig, sample: int) -> list[_Seen]:
         key = (rig.keys[sample], rig.R_BV33.device)
         if key not in self._projections:
             with torch.no_grad():
-                self._projections[key] = _see(rig.sample(sample), self.points.to(rig.R_BV33))
+                points = self._read_at.to(rig.R_BV33)
+                self._projections[key] = _see(rig.sample(sample), points, self.least_views)
             if len(self._projections) > CACHED_RIGS:
                 self._projections.popitem(last=False)
         self._projections.move_to_end(key)

@@ -25,6 +25,11 @@ class Inference(Section):
     prior_weight: NonNegative = Field(
         0.1, description="weight of the network's joint against the views' rays in the refinement"
     )
+    min_views: Count = Field(
+        2,
+        description="fewest views that must agree with half of a person's refined joints; people "
+        "with fewer are dropped",
+    )
     roots_only: bool = Field(
         False,
         description="whether all joints stay at the person's proposed root, to measure root_net "

@@ -69,6 +69,17 @@ class Networks(Section):
         description="whether joints are limited to the largest distance from the hip of any "
         "reconstructed training body, plus 150 mm; paper: false",
     )
+    root_views: Count = Field(
+        2,
+        description="fewest views that must see a root; where fewer see a place, there is no "
+        "evidence; paper 1",
+    )
+    root_sampling: Positive | None = Field(
+        120.0,
+        description="largest distance of the points of the space at which root_net's heatmaps are "
+        "read, mm; a wider voxel reads several and keeps the highest; null: its centre alone "
+        "(paper)",
+    )
     max_people: Count = Field(10, description="most proposals per frame")
     root_threshold: Fraction = Field(
         0.3, description="lowest value of a maximum of root_net's volume that becomes a proposal"

@@ -31,6 +31,19 @@ _REACH = 1.5
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Bodies with all their joints.
+
+    Args:
+        joints: (P, J, 3) world mm.
+        on_rays: (P, J) which joints were not seen and lie on their rays.
+    """
+
+    joints: NDArray[np.float64]
+    on_rays: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Rays:
     """One ray to each joint, for joints that are seen by one view alone.
 
@@ -57,7 +70,7 @@ def complete(
     seen: NDArray[np.bool_],
     skeleton: Skeleton,
     rays: Rays | None = None,
-) -> NDArray[np.float64]:
+) -> Whole:
     """Place the joints that were not seen.
 
     Args:
@@ -68,18 +81,21 @@ def complete(
             as the bone is long.
 
     Returns:
-        (P, J, 3); people without any joint seen are returned as they came. A joint of which
+        the bodies; people without any joint seen are returned as they came. A joint of which
         nothing is known (see ``is_known``) lies at the root where it was not seen.
     """
-    completed = joints.copy()
+    completed, on_rays = joints.copy(), np.zeros(seen.shape, dtype=bool)
     partly = np.flatnonzero(~seen.all(axis=1) & seen.any(axis=1))
     if len(partly):
         known, there = _in_whole(joints[partly], seen[partly], skeleton)
         places = [skeleton.index(j) if skeleton.has(j) else -1 for j in WHOLE.joints]
         whole = _completed(known, there, None if rays is None else rays.of(partly, places))
-        own = whole[:, [WHOLE.index(j) if WHOLE.has(j) else ROOT for j in skeleton.joints]]
+        named = np.array([WHOLE.has(joint) for joint in skeleton.joints])
+        own_places = [WHOLE.index(j) if WHOLE.has(j) else ROOT for j in skeleton.joints]
+        own = whole.joints[:, own_places]
+        on_rays[partly] = ~seen[partly] & whole.on_rays[:, own_places] & named
         completed[partly] = np.where(seen[partly, :, None], joints[partly], own)
-    return completed
+    return Whole(completed, on_rays)
 
 
 def _in_whole(
@@ -110,10 +126,9 @@ def body_axes(joints: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[
     return np.stack([left, np.cross(left, up), up], axis=1)
 
 
-def _completed(
-    joints: NDArray[np.float64], seen: NDArray[np.bool_], rays: Rays | None
-) -> NDArray[np.float64]:
+def _completed(joints: NDArray[np.float64], seen: NDArray[np.bool_], rays: Rays | None) -> Whole:
     joints, axes = joints.copy(), body_axes(joints, seen)
+    on_rays = np.zeros(seen.shape, dtype=bool)
     size = statures(bone_shares(joints, seen, long_bones(WHOLE)))[:, None]
     _place_trunk(joints, seen, axes, size)
     for joint in ORDER[1:]:
@@ -123,9 +138,9 @@ def _completed(
             bones = _mirrored_bones(joints[rows], seen[rows], joint, axes[rows], size[rows])
             places = parent + bones
             if rays is not None:
-                places = _on_rays(places, parent, rays.of(rows, [joint]))
+                places, on_rays[rows, joint] = _on_rays(places, parent, rays.of(rows, [joint]))
             joints[rows, joint] = places
-    return joints
+    return Whole(joints, on_rays)
 
 
 def _place_trunk(
@@ -161,9 +176,9 @@ def _mirrored_bones(
 
 def _on_rays(
     places: NDArray[np.float64], parents: NDArray[np.float64], rays: Rays
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """(P, 3) the point of each ray that is as far from the parent as the expected place, and
-    nearer to that; rays that pass the parent too far tell nothing."""
+    nearer to that, and (P,) whether it is; rays that pass the parent too far tell nothing."""
     origins, directions, there = rays.origins[:, 0], rays.directions[:, 0], rays.there[:, 0]
     offset = parents - origins
     along = np.einsum("pa,pa->p", offset, directions)
@@ -174,7 +189,7 @@ def _on_rays(
     depth = along + half * np.where(wanted < along, -1.0, 1.0)
     points = origins + depth[:, None] * directions
     near = there & (aside < (_REACH * reach) ** 2) & (depth > 0)
-    return np.where(near[:, None], points, places)
+    return np.where(near[:, None], points, places), near
 
 
 def _unit(vectors: NDArray[np.float64], fallback: NDArray[np.float64]) -> NDArray[np.float64]:

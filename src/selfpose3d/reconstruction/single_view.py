@@ -10,7 +10,7 @@ Letters: N detections, J joints, S samples.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from selfpose3d.files.poses3d import People3D
 from selfpose3d.reconstruction.association import Detections
 from selfpose3d.reconstruction.body_prior import complete
 from selfpose3d.reconstruction.bones import LongBones, long_bones
-from selfpose3d.reconstruction.standing import standing_joints
+from selfpose3d.reconstruction.standing import is_known, standing_joints
 
 ENOUGH = 20
 """Fewest samples of other people that tell what size and height are worth."""
@@ -174,14 +174,13 @@ class Placed:
     """People whom one view sees.
 
     Args:
-        people: they, with scores below those of whom several views see.
+        people: they, with scores below those of whom several views see, one view at the joints that
+            were seen and their ``uncertainty``.
         frame: (P,) number of each one's frame.
-        errors: (P, J) mm, within which two thirds of the joints lie.
     """
 
     people: People3D
     frame: NDArray[np.int64]
-    errors: NDArray[np.float64]
 
 
 def placed(detections: Detections, others: Usual) -> Placed:
@@ -194,14 +193,18 @@ def placed(detections: Detections, others: Usual) -> Placed:
     rows = np.flatnonzero(agreeing & (bodies.bones >= FEWEST_BONES) & (distance > 0))
     chosen = detections.where(rows)
     joints = chosen.origins[:, None] + distance[rows, None, None] * bodies.shapes[rows]
-    whole = complete(joints, chosen.confidences > 0, detections.skeleton)
+    seen = chosen.confidences > 0
+    whole = complete(joints, seen, detections.skeleton).joints
     lengths = np.linalg.norm(bodies.shapes[rows], axis=-1)
     scores = SHARE * chosen.confidences.mean(axis=1)
-    return Placed(
+    errors = np.hypot(error[rows, None] * lengths, BODY_MM)
+    people = replace(
         People3D.predicted(whole, scores, detections.skeleton),
-        chosen.frame,
-        np.hypot(error[rows, None] * lengths, BODY_MM),
+        valid=seen | is_known(detections.skeleton),
+        views=seen.astype(np.int64),
+        uncertainty=np.where(seen, errors, np.nan),
     )
+    return Placed(people, chosen.frame)
 
 
 def _distances(

@@ -421,16 +421,17 @@ def completed(found: Association, joints: NDArray[np.float64], min_views: int) -
     """People at ``joints`` (P, J, 3), with the association's scores.
 
     Joints with fewer than ``min_views`` supporting views are inferred from the rest of the body
-    (step 4); those of hands and feet can't be, and are not valid.
+    (step 4); those of hands and feet can't be, and are not valid. Of completed joints, those on
+    the ray of a view have one view, and the others none.
     """
     supporting = _n_supporting(found)
     seen = supporting >= min_views
     possible = possible_joints(joints, seen, long_bones(found.skeleton))
     seen &= possible | (supporting >= SURE_VIEWS)
-    people = People3D.predicted(
-        complete(joints, seen, found.skeleton, _single_rays(found)), found.scores, found.skeleton
-    )
-    return replace(people, valid=seen | is_known(found.skeleton))
+    whole = complete(joints, seen, found.skeleton, _single_rays(found))
+    people = People3D.predicted(whole.joints, found.scores, found.skeleton)
+    views = np.where(seen, supporting, whole.on_rays)
+    return replace(people, valid=seen | is_known(found.skeleton), views=views)
 
 
 def _single_rays(found: Association) -> Rays:

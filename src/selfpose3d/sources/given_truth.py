@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfpose3d.calibrations.mvor import read_mvor
+from selfpose3d.calibrations.mvor import mvor_cameras
 from selfpose3d.errors import InputError
 from selfpose3d.files.atomic import read_json
 from selfpose3d.files.poses3d import People3D, read_people_as
 from selfpose3d.sources.belagiannis import read_actors
-from selfpose3d.sources.mvor import DAYS, read_instants, read_truth
+from selfpose3d.sources.mvor import DAYS, instants_of, truth_of
 
 
 def read_given_truth(path: Path, sequence: str, frames: Sequence[int]) -> dict[int, People3D]:
@@ -27,8 +27,8 @@ def read_given_truth(path: Path, sequence: str, frames: Sequence[int]) -> dict[i
     """
     if path.suffix == ".mat":
         people = read_actors(path, frames)
-    elif path.suffix == ".json" and _is_mvors(read_json(path)):
-        people = _of_mvor(path, frames)
+    elif path.suffix == ".json" and _is_mvors(content := read_json(path)):
+        people = _of_mvor(content, path, frames)
     else:
         people = read_people_as(path, sequence, frames)
     if not any(len(each) for each in people.values()):
@@ -43,8 +43,8 @@ def _is_mvors(content: object) -> bool:
     return isinstance(content, dict) and "annotations3D" in content
 
 
-def _of_mvor(path: Path, frames: Sequence[int]) -> dict[int, People3D]:
-    rig = read_mvor(path)
+def _of_mvor(content: object, path: Path, frames: Sequence[int]) -> dict[int, People3D]:
+    rig = mvor_cameras(content, path)
     wanted = set(frames)
-    instants = read_instants(path, DAYS, [camera.name for camera in rig])
-    return read_truth(path, [each for each in instants if each.frame in wanted], rig[0])
+    instants = instants_of(content, path, DAYS, [camera.name for camera in rig])
+    return truth_of(content, path, [each for each in instants if each.frame in wanted], rig[0])

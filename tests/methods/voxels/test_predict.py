@@ -150,6 +150,17 @@ def test_labels_come_in_network_pixels(scene):
         assert len(view) > 5 and np.median(relative[present]) < 0.02
 
 
+def test_people_whom_one_view_alone_supports_are_dropped(scene, checkpoints):
+    nobody = People2D.nobody(PANOPTIC_15)
+    seen = {key: people if key[1] == "cam0" else nobody for key, people in scene.views.items()}
+
+    def found(min_views):
+        settings = {"networks__root_threshold": 0.01, "inference__min_views": min_views}
+        return sum(map(len, predicted(scene, checkpoints, seen, **settings).values()))
+
+    assert found(1) > 0 and found(2) == 0
+
+
 def test_heatmap_maxima_pull_joints_back():
     cameras = ring(4)
     rng = np.random.default_rng(0)
@@ -175,7 +186,8 @@ def test_assigned_people_pull_joints_back_and_unseen_ones_stay():
     scores[:, :, 5] = 0
     off = bodies + rng.normal(0, 40, bodies.shape)
     evidence = refine.people_evidence(cameras, off, seen.pixels[:, ::-1], scores)
-    found = refine.refine_joints(cameras, off, evidence, 0.01).joints
+    found, _, views = refine.refine_joints(cameras, off, evidence, 0.01)
+    assert (views[:, 5] == 0).all() and (views[:, :5] == 4).all()
     assert np.allclose(found[:, 5], off[:, 5])
     others = [j for j in range(15) if j != 5]
     assert np.linalg.norm(found - bodies, axis=-1)[:, others].max() < 5

@@ -6,11 +6,13 @@ and places joints less well. Together they find as many people as either of them
 Shapes: P people, Q others, J joints.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from selfpose3d.files.poses3d import Frames, People3D, read_poses3d
+from selfpose3d.files.poses3d import Frames, People3D, people_together, read_poses3d
 from selfpose3d.methods.entry import PredictionInputs
 from selfpose3d.skeletons import common_skeleton
 
@@ -56,14 +58,9 @@ def _joined(first: People3D, second: People3D, shift: float) -> People3D:
     matched, others = linear_sum_assignment(distances)
     elsewhere = np.ones(len(second), dtype=bool)
     elsewhere[matched[distances[matched, others] < SAME_PERSON_MM]] = False
-    scores = np.concatenate([first.scores, second.scores[elsewhere] + shift])
-    return People3D(
-        np.concatenate([first.joints, second.joints[elsewhere]]),
-        scores,
-        np.concatenate([first.valid, second.valid[elsewhere]]),
-        np.arange(len(scores)),
-        first.skeleton,
-    )
+    besides = replace(second, scores=second.scores + shift).where(elsewhere)
+    together = people_together([first, besides])
+    return replace(together, ids=np.arange(len(together)))
 
 
 def _distances(people: People3D, others: People3D) -> NDArray[np.float64]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _HERE = "selfpose3d.methods.voxels"
 _POSE_STAGES = ("pose_l2", "pose_l1", "finetune")
 _INPUT = ("seed", "heatmaps", "compute")
-_ROOT = ("networks.v2v_width", "networks.root_grid", "networks.root_input", "space")
+_ROOT = (
+    *("networks.v2v_width", "networks.root_grid", "networks.root_input"),
+    *("networks.root_views", "networks.root_sampling", "space"),
+)
 _POSE = (
     "networks.pose_v2v_width",
     "networks.cuboid_grid",
@@ -85,7 +88,7 @@ def _reads_supervised_root(parameters: "Parameters") -> Sequence[str]:
 def _reads_prediction(parameters: "Parameters") -> Sequence[str]:
     """The refinement looks at heatmaps within a radius, or at the estimator's people."""
     always = ("refine", "roots_only", "duplicate_distance", "batch_size")
-    refine = ("prior_weight",) if parameters.inference.refine else ()
+    refine = ("prior_weight", "min_views") if parameters.inference.refine else ()
     radius = ("refine_radius",) if refine and _from_images(parameters) else ()
     inference = (f"inference.{name}" for name in (*always, *refine, *radius))
     return (*_INPUT, *_backbone(parameters), *_ROOT, *_POSE, *_PROPOSALS, *inference)

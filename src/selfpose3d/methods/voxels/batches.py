@@ -216,6 +216,8 @@ class RootBatches(_Synthetic):
     ) -> None:
         super().__init__(parameters, data, device)
         self.settings, self.lifting, self.pool = settings, lifting, pool
+        assert lifting.grid is not None
+        self.least_views = lifting.grid.least_views
         centre, size = np.array(parameters.space.centre), np.array(parameters.space.size)
         self.low, self.high = centre - 0.45 * size, centre + 0.45 * size
         self.low[2] = max(self.low[2], settings.heights[0])
@@ -249,7 +251,10 @@ class RootBatches(_Synthetic):
     def _one(
         self, frame: FrameIndex, count: int, most: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Points (V, most, J, 2), scores (V, most, J) and roots (most, 3) of one sample."""
+        """Points (V, most, J, 2), scores (V, most, J) and roots (most, 3) of one sample.
+
+        A root that too few views see is far away from the space.
+        """
         cameras = self.data.scenes[frame[0]].cameras
         bodies = self._bodies(count, rng)
         seen = project_into(cameras, bodies)
@@ -261,8 +266,16 @@ class RootBatches(_Synthetic):
         amplitudes = rng.uniform(*self.settings.amplitudes, seen.pixels.shape[:3])
         scores[:, :count] = present * amplitudes * seen.in_view
         roots = np.full((most, 3), 1e6)
-        roots[:count] = bodies[:, 0] if self.pool is None else self.data.skeleton.roots(bodies)
+        found = self._in_views(scores[:, :count])
+        at = bodies[:, 0] if self.pool is None else self.data.skeleton.roots(bodies)
+        roots[:count][found] = at[found]
         return points.astype(np.float32), scores.astype(np.float32), roots.astype(np.float32)
+
+    def _in_views(self, scores_VPJ: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """(P,) whether enough views see a person for the root to be found."""
+        views = (scores_VPJ > 0).any(-1).sum(0)
+        enough: NDArray[np.bool_] = views >= self.least_views
+        return enough
 
     def _bodies(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """(count, J, 3) mm: roots alone, or bodies with their roots at random places."""

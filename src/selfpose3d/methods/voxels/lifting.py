@@ -122,7 +122,10 @@ def build_lifting(parameters: Parameters, networks: Collection[str], skeleton: S
     grid = root_net = pose_net = None
     if has_root:
         space = parameters.space
-        grid = RootGrid(space.size, sizes.root_grid, space.centre, stride)
+        grid = RootGrid(
+            *(space.size, sizes.root_grid, space.centre, stride),
+            *(sizes.root_views, sizes.root_sampling),
+        )
         root_net = RootNet(sizes.v2v_width, len(skeleton) if sizes.root_input == "all" else 1)
     if has_pose:
         pose_net = PoseNet(

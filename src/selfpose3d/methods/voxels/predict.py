@@ -189,7 +189,8 @@ class Predictor:
                 evidence = heatmap_evidence(
                     cameras, joints, heatmaps, self.stride, settings.refine_radius
                 )
-            joints, support = refine_joints(cameras, joints, evidence, settings.prior_weight)
-            scores = scores * support / (support + 1)
+            joints, support, views = refine_joints(cameras, joints, evidence, settings.prior_weight)
+            real = np.median(views, axis=-1) >= settings.min_views
+            joints, scores = joints[real], (scores * support / (support + 1))[real]
         keep = distinct_people(joints, scores, settings.duplicate_distance)
         return People3D.predicted(joints[keep], scores[keep], self.lifting.skeleton)

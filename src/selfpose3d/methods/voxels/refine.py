@@ -25,6 +25,8 @@ ASSIGNMENT_LIMIT = 0.2
 """2D people farther than this from a projected person (body heights) are not it."""
 LEAST_VALUE = 0.1
 """Maxima below are no evidence."""
+LEAST_WEIGHT = 0.01
+"""Views of less weight do not agree with a joint."""
 
 
 class Evidence(NamedTuple):
@@ -45,10 +47,12 @@ class Refined(NamedTuple):
     Args:
         joints: (P, J, 3) mm.
         support: (P,) sum of the agreeing views' weights, mean over the joints.
+        views: (P, J) number of views that agree.
     """
 
     joints: NDArray[np.float64]
     support: NDArray[np.float64]
+    views: NDArray[np.int64]
 
 
 def heatmap_evidence(
@@ -114,4 +118,4 @@ def refine_joints(
         prior=joints,
         prior_weight=prior_weight,
     )
-    return Refined(points, weights.sum(0).mean(-1))
+    return Refined(points, weights.sum(0).mean(-1), (weights > LEAST_WEIGHT).sum(0))
