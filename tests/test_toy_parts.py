@@ -209,4 +209,4 @@ def test_without_the_package_its_parts_are_unknown(tmp_path: Path) -> None:
     )
 
     assert status != 0
-    assert "data.source: 'toy_data' is unknown; known: ['campus', 'keypoints', 'mvor'" in output
+    assert "data.source: 'toy_data' is unknown; known: ['campus', 'keypoints'" in output

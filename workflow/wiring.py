@@ -56,7 +56,7 @@ from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import files_in, stamps_of
+from selfpose3d.sources.entry import files_in, named_files, stamps_of
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -295,9 +295,8 @@ def weights_files(weights: WeightsNode) -> list[str]:
 
 def detect_inputs(detections: DetectionsNode) -> Given:
     """The scene, the estimator's weights, and the list of files of an estimator that reads some."""
-    named = detections.parameters["estimator"].get("files")
     sequence = detections.scene.sequence
-    files = files_in(named.replace("{sequence}", sequence)) if named else []
+    files = named_files([detections.parameters["estimator"].get("files")], sequence)
     return {
         "scene": scene_folder(detections.scene),
         "weights": [weights_folder(detections.weights)] if detections.weights else [],

@@ -41,7 +41,7 @@ from selfpose3d.files.results import (
     write_metrics,
     write_recorded,
 )
-from selfpose3d.files.scenes import read_scene
+from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.files.space import check_space
 from selfpose3d.methods import METHODS, STAGES
 from selfpose3d.methods.entry import PredictionInputs
@@ -49,7 +49,7 @@ from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, Traini
 from selfpose3d.progress import track
 from selfpose3d.skeletons import ESTIMATORS_OWN, named_or, of_labels
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import PrepareInputs, files_in, stamps_of
+from selfpose3d.sources.entry import PrepareInputs, named_files, stamps_of
 from selfpose3d.tables import known
 
 if TYPE_CHECKING:
@@ -73,9 +73,8 @@ def list_own_files(parameters: Parameters, out: Path) -> None:
     names = [name for split in source.sequences(parameters) for name in split]
     paths = {path for name in names for path in source.files(parameters, name)}
     estimator = parameters.estimator
-    if estimator.files and ESTIMATORS[estimator.name].reads_files:
-        named = (estimator.files.replace("{sequence}", name) for name in names)
-        paths |= {path for each in named for path in files_in(each)}
+    if ESTIMATORS[estimator.name].reads_files:
+        paths |= {path for name in names for path in named_files([estimator.files], name)}
     write_json(out, stamps_of(paths))
 
 
@@ -356,8 +355,7 @@ def evaluate_people(
 
     if bool(scenes) != bool(labels):
         raise InputError("--scene and --labels: one is of no use without the other; give both")
-    read = [read_scene(path) for path in scenes]
-    takes = [(scene, read_labels(labels, scene)) for scene in read] if labels else []
+    takes = _takes(scenes, labels) if labels else []
     metrics, lines = evaluate_files(predictions, truths, takes, align)
     write_metrics(out, metrics)
     own = [each.name for each in PROTOCOLS.values() if each.name in metrics]
@@ -366,6 +364,11 @@ def evaluate_people(
         *(f"{name}: {_figures(metrics[name])}" for name in own),
     ]
     return [*headlines, *lines]
+
+
+def _takes(scenes: Sequence[Path], labels: Path) -> list[tuple[Scene, Views]]:
+    """Scenes with their 2D people."""
+    return [(scene, read_labels(labels, scene)) for scene in map(read_scene, scenes)]
 
 
 def _figures(values: Mapping[str, Any]) -> str:
@@ -386,9 +389,7 @@ def measure_agreement(
     """
     from selfpose3d.evaluation.reprojection import agreement
 
-    read = [read_scene(path) for path in scenes]
-    takes = [(scene, read_labels(labels, scene)) for scene in read]
-    metrics = agreement(takes, read_poses3d(predictions))
+    metrics = agreement(_takes(scenes, labels), read_poses3d(predictions))
     write_metrics(out, metrics)
     headline = _figures({name: metrics[name] for name in AGREEMENT})
     return [headline, *(f"Warning: {sentence}" for sentence in metrics["warnings"])]

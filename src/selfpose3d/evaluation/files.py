@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.errors import InputError
-from selfpose3d.evaluation.alignment import AXES
+from selfpose3d.evaluation.alignment import AXES, can_align
 from selfpose3d.evaluation.measures import measure
-from selfpose3d.evaluation.metrics import Metrics
+from selfpose3d.evaluation.metrics import Metrics, mean_distances
 from selfpose3d.evaluation.seen import views_that_see
 from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import Frames, People3D, read_poses3d, skeleton_of
@@ -19,7 +19,6 @@ UNITS = {1000: "metres", 100: "decimetres", 10: "centimetres"}
 """The unit of the smaller people if the larger ones are in mm, by the ratio of their sizes."""
 _NEAR = 1.5
 """Factor by which people of the same unit may differ in size between two files."""
-_TRUNK = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
 _CLEARLY = 0.7
 """Mean cosine of people's trunks with an axis, from which they stand along it."""
 _ONE_PLACE = 0.03
@@ -180,10 +179,10 @@ def _standing(frames: Frames) -> str | None:
 
 def _trunks(people: People3D) -> NDArray[np.float64]:
     """(N, 3) from the middle of the hips to that of the shoulders, of people who have them."""
-    if not people.skeleton.has(*_TRUNK):
+    if not can_align(people.skeleton):
         return np.zeros((0, 3))
-    chosen = [people.skeleton.index(joint) for joint in _TRUNK]
-    hips, shoulders = people.joints[:, chosen[:2]].mean(1), people.joints[:, chosen[2:]].mean(1)
+    chosen = list(people.skeleton.trunk)
+    shoulders, hips = people.joints[:, chosen[:2]].mean(1), people.joints[:, chosen[2:]].mean(1)
     trunks: NDArray[np.float64] = (shoulders - hips)[people.valid[:, chosen].all(1)]
     return trunks[np.linalg.norm(trunks, axis=-1) > 0]
 
@@ -202,10 +201,7 @@ def _doubled(frames: Frames, side: str) -> list[str]:
 
 def _in_one_place(people: People3D, distance: float) -> int:
     """How many people of a frame have another before them within a mean distance of joints."""
-    both = people.valid[:, None] & people.valid[None]
-    apart = np.linalg.norm(people.joints[:, None] - people.joints[None], axis=-1)
-    total = np.where(both, apart, 0.0).sum(-1)
-    near = both.any(-1) & (total < distance * both.sum(-1))
+    near = mean_distances(people, people) < distance
     return int(np.tril(near, -1).any(1).sum())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.geometry.pairs import pairs_within
 
 STATURE_MM = 1700.0
 """Errors in images are told as shares of a person of this height, standing where the person is."""
@@ -94,26 +95,28 @@ def project_into(cameras: Sequence[Camera], joints: NDArray[np.float64]) -> Proj
 
 
 def distinct_people(
-    joints: NDArray[np.float64], scores: NDArray[np.float64], distance: float
+    joints: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    distance: float,
+    frame: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Which people to keep, so that nobody stands where a better one does.
+    """Which people to keep, so that nobody stands where a better one of the same frame does.
 
     Args:
         joints: (P, J, 3) mm.
         scores: (P,).
         distance: two people whose joints lie nearer than this on average are one, mm.
+        frame: (P,) number of each one's frame; None: all are of one.
 
     Returns:
-        indices of the people, by falling score.
+        indices of the people, frame by frame, by falling score.
     """
-    order = np.argsort(-scores, kind="stable")
+    frames = np.zeros(len(scores), dtype=np.int64) if frame is None else frame
+    order = np.lexsort((-scores, frames))
     ranked = joints[order]
-    gaps = np.linalg.norm(ranked[:, None] - ranked, axis=-1).mean(axis=-1)
-    near = gaps < distance
-    if near.sum() == len(order):
-        return order
-    kept: list[int] = []
-    for person in range(len(order)):
-        if not near[person, kept].any():
-            kept.append(person)
-    return order[kept]
+    first, second = pairs_within(frames[order])
+    gaps = np.linalg.norm(ranked[first] - ranked[second], axis=-1).mean(axis=-1)
+    doubled = np.zeros(len(order), dtype=bool)
+    for pair in np.flatnonzero(gaps < distance):
+        doubled[second[pair]] |= not doubled[first[pair]]
+    return order[~doubled]

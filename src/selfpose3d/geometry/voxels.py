@@ -188,9 +188,10 @@ class RootGrid:
         steps = self.step.tolist()
         self._parts = [1 if sampling is None else math.ceil(step / sampling) for step in steps]
         """Points that a voxel reads along each axis."""
-        fine = [n * parts for n, parts in zip(bins, self._parts, strict=True)]
-        spans = [s / k * (n - 1) for s, k, n in zip(steps, self._parts, fine, strict=True)]
-        self._read_at = grid_points(spans, fine, centre)
+        self._fine = [n * parts for n, parts in zip(bins, self._parts, strict=True)]
+        """Points that are read along each axis of the space."""
+        spans = [s / k * (n - 1) for s, k, n in zip(steps, self._parts, self._fine, strict=True)]
+        self._read_at = grid_points(spans, self._fine, centre)
         self._there: dict[torch.device, tuple[Tensor, Tensor]] = {}
         self._projections: OrderedDict[tuple[str, torch.device], list[_Seen]] = OrderedDict()
 
@@ -214,8 +215,7 @@ class RootGrid:
             )
             for sample in range(len(rig))
         ]
-        fine = [n * parts for n, parts in zip(self.bins, self._parts, strict=True)]
-        volumes = torch.stack(evidence).transpose(1, 2).unflatten(-1, fine)
+        volumes = torch.stack(evidence).transpose(1, 2).unflatten(-1, self._fine)
         return volumes if max(self._parts) == 1 else F.max_pool3d(volumes, self._parts)
 
     def _seen(self, rig: Rig, sample: int) -> list[_Seen]:

@@ -27,7 +27,6 @@ class ExperimentSettings(Section):
         description="experiment whose method, of, set and test_on are inherited, or several, the "
         "later ones over the earlier",
     )
-
     set: dict[str, Any] = Field(
         default_factory=dict,
         description="changed parameters as dotted key: value; a stage's epochs replace its "

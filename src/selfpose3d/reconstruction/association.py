@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from selfpose3d.geometry.pairs import Pairs, pairs_within
 from selfpose3d.reconstruction.bones import bone_misfit, long_bones
 from selfpose3d.skeletons import Skeleton
 
@@ -29,9 +30,6 @@ _WELL_CROSSED = 0.5
 """Sine of the angle between two rays (30 degrees) from which their distance counts in full."""
 _BASE_WEIGHT = 0.02
 """Smallest weight of a joint that is there, at any confidence."""
-
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Indices of the first and of the second of each pair, (M,) and (M,)."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +81,6 @@ def together(frames: Sequence[Detections]) -> Detections:
         directions=np.concatenate([detections.directions for detections in frames]),
         confidences=np.concatenate([detections.confidences for detections in frames]),
     )
-
-
-def pairs_within(frame: NDArray[np.int64]) -> Pairs:
-    """All pairs of the same frame, of things whose frames (N,) ascend."""
-    here = np.arange(len(frame))
-    return _with_all(here, here + 1, np.searchsorted(frame, frame, side="right"))
-
-
-def pairs_between(first: NDArray[np.int64], second: NDArray[np.int64]) -> Pairs:
-    """All pairs of the same frame, of two kinds of things whose frames ascend."""
-    start, end = (np.searchsorted(second, first, side=side) for side in ("left", "right"))
-    return _with_all(np.arange(len(first)), start, end)
-
-
-def _with_all(first: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]) -> Pairs:
-    """Each of the first with all from its start up to its end."""
-    counts = end - start
-    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(first, counts), np.repeat(start, counts) + place
 
 
 def with_sides_swapped(detections: Detections) -> Detections:

@@ -27,6 +27,7 @@ from selfpose3d.files.poses2d import People2D, Views, skeleton_of
 from selfpose3d.files.poses3d import Frames, People3D, people_together
 from selfpose3d.files.scenes import Scene
 from selfpose3d.geometry.cameras import Camera, ray_directions
+from selfpose3d.geometry.pairs import pairs_between
 from selfpose3d.geometry.people import distinct_people
 from selfpose3d.geometry.triangulation import intersect_rays
 from selfpose3d.parameters import TrainingFree
@@ -41,8 +42,6 @@ from selfpose3d.reconstruction.association import (
     group,
     joint_weights,
     pair_costs,
-    pairs_between,
-    pairs_within,
     together,
     weighted_mean,
     with_sides_swapped,
@@ -232,9 +231,7 @@ def _with_further(people: People3D, further: People3D, distance: float) -> Peopl
     """People, and those of further people who stand where nobody else does."""
     everybody = people_together([people, further])
     joints = everybody.joints[:, is_known(people.skeleton)]
-    kept = np.zeros(len(everybody), dtype=bool)
-    kept[distinct_people(joints, everybody.scores, distance)] = True
-    return everybody.where(kept)
+    return everybody.where(np.sort(distinct_people(joints, everybody.scores, distance)))
 
 
 def _sampled(found: Association) -> Samples:
@@ -508,9 +505,9 @@ def _assigned(
             matrix = costs[pairs].reshape(-1, seen.stop - seen.start)
             found = assign(matrix, detections.view[seen], len(detections.centres), limit)
             assignment[here] = np.where(found == ABSENT, ABSENT, found + seen.start)
-    start, _ = (np.searchsorted(detections.frame, frame), None)
-    per_person = np.searchsorted(people, np.arange(len(frame)))
-    pairs_PV = per_person[:, None] + assignment - start[:, None]
+    first_seen = np.searchsorted(detections.frame, frame)
+    first_pair = np.searchsorted(people, np.arange(len(frame)))
+    pairs_PV = (first_pair - first_seen)[:, None] + assignment
     return assignment, pairs_PV[assignment != ABSENT]
 
 
@@ -544,14 +541,8 @@ def _chosen_sides(turned: NDArray[np.bool_], swapped: Detections, plain: Detecti
 def _distinct(solution: Association, distance: float) -> Association:
     """Without doubled people, those of each frame by falling score; joints of which a view may
     tell nothing do not count."""
-    ordered = solution.where(np.lexsort((-solution.scores, solution.frame)))
-    first, second = pairs_within(ordered.frame)
-    joints = ordered.joints[:, is_known(ordered.skeleton)]
-    gaps = np.linalg.norm(joints[first] - joints[second], axis=-1).mean(axis=-1)
-    doubled = np.zeros(len(joints), dtype=bool)
-    for pair in np.flatnonzero(gaps < distance):
-        doubled[second[pair]] |= not doubled[first[pair]]
-    return ordered if not doubled.any() else ordered.where(np.flatnonzero(~doubled))
+    joints = solution.joints[:, is_known(solution.skeleton)]
+    return solution.where(distinct_people(joints, solution.scores, distance, solution.frame))
 
 
 def _n_supporting(solution: Association) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfpose3d.sources.entry import Source, Split, files_at, files_in, kept_frames
+from selfpose3d.sources.entry import Source, Split, files_at, kept_frames, named_files
 from selfpose3d.tables import Step, Table, extensible
 
 if TYPE_CHECKING:
@@ -143,18 +143,13 @@ def _annotated_reads(parameters: "Parameters", sequence: str, split: Split) -> S
 def _keypoint_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     """The calibration and the 2D people, file by file."""
     own = (parameters.keypoints.calibration, parameters.estimator.files)
-    return _named_files(own, sequence)
+    return named_files(own, sequence)
 
 
 def _annotated_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
     """The same, and the truth."""
-    truth = _named_files((parameters.keypoints.truth,), sequence)
+    truth = named_files((parameters.keypoints.truth,), sequence)
     return [*_keypoint_files(parameters, sequence), *truth]
-
-
-def _named_files(paths: Sequence[str | None], sequence: str) -> list[str]:
-    named = [path.replace("{sequence}", sequence) for path in paths if path]
-    return [each for path in named for each in files_in(path)]
 
 
 def _demo_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:

@@ -90,6 +90,13 @@ def files_in(path: str) -> list[str]:
     return inside or [path]
 
 
+def named_files(paths: Iterable[str | None], sequence: str) -> list[str]:
+    """The files of a sequence at paths that parameters name, as far as they name any;
+    ``{sequence}`` is filled in."""
+    named = [path.replace("{sequence}", sequence) for path in paths if path]
+    return [each for path in named for each in files_in(path)]
+
+
 def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:
     """Size in bytes and time of change in ns of the files among some paths, sorted by path."""
     found = {path: Path(path).stat() for path in sorted(set(paths)) if Path(path).is_file()}
