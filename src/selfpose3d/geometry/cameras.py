@@ -174,7 +174,7 @@ def undistort(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64
     focal = np.array([camera.K[0, 0], camera.K[1, 1]])
     distorted = (flat[:, 0] - camera.K[:2, 2]) / focal
     if camera.lens == "fisheye":
-        straight = undistort_normalised(camera.lens, camera.distortion, distorted)
+        straight = undistort_normalised(camera.lens, camera.distortion, distorted, distorted)
         return straight.reshape(np.shape(pixels))
     undone = cv2.undistortPoints(flat, camera.K, camera.distortion)[:, 0]
     normalised = np.asarray(undone, dtype=np.float64)
@@ -183,7 +183,9 @@ def undistort(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64
         exact = (np.abs(again - distorted) * focal <= _EXACT_PX).all(-1)
         loose = ~exact | (np.linalg.norm(normalised, axis=-1) > camera.fold)
     if loose.any():
-        normalised[loose] = undistort_normalised(camera.lens, camera.distortion, distorted[loose])
+        normalised[loose] = undistort_normalised(
+            camera.lens, camera.distortion, distorted[loose], normalised[loose]
+        )
     return normalised.reshape(np.shape(pixels))
 
 

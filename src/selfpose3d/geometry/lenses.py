@@ -8,6 +8,7 @@ A lens can be undone only up to its *fold*, the radius at which its polynomial s
 beyond it several rays share a pixel, and no function here returns one of them.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ COEFFICIENTS: dict[str, tuple[int, ...]] = {"brown": (5, 8), "fisheye": (4,)}
 NO_DISTORTION = np.zeros(5)
 """The Brown coefficients of a camera without distortion."""
 
-_STEPS = 20
+_STEPS, _FEW_STEPS = 20, 5
 _BISECTIONS = 30
 """A thousand over 2^30 is well within what Newton's method takes on."""
 _CONVERGED = 1e-12
@@ -62,9 +63,13 @@ def _gain(
         angle = np.arctan(radius)
         bent = angle * Polynomial([1.0, *coefficients])(angle**2)
         return np.divide(bent, radius, out=np.ones_like(radius), where=radius > 0)
-    above, below = _fraction(coefficients)
+    k1, k2, _, _, k3 = coefficients[:5]
+    above = 1 + square * (k1 + square * (k2 + square * k3))
+    if len(coefficients) == 5:
+        return np.asarray(above, dtype=np.float64)
+    k4, k5, k6 = coefficients[5:]
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain: NDArray[np.float64] = above(square) / below(square)
+        gain: NDArray[np.float64] = above / (1 + square * (k4 + square * (k5 + square * k6)))
     return gain
 
 
@@ -76,6 +81,12 @@ def _fraction(coefficients: NDArray[np.float64]) -> tuple[Polynomial, Polynomial
 
 def fold_radius(lens: Lens, coefficients: NDArray[np.float64]) -> float:
     """The straight normalised radius at which the distorted radius stops growing; may be inf."""
+    return _fold(lens, tuple(np.asarray(coefficients, dtype=np.float64).tolist()))
+
+
+@lru_cache(maxsize=1024)
+def _fold(lens: Lens, values: tuple[float, ...]) -> float:
+    coefficients = np.array(values)
     if lens == "fisheye":
         growth = Polynomial([1.0, *(coefficients * [3, 5, 7, 9])])
         angle = np.sqrt(_first_root(growth))
@@ -97,26 +108,54 @@ def _first_root(polynomial: Polynomial) -> float:
 
 
 def undistort(
-    lens: Lens, coefficients: NDArray[np.float64], distorted: NDArray[np.float64]
+    lens: Lens,
+    coefficients: NDArray[np.float64],
+    distorted: NDArray[np.float64],
+    near: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Straight from distorted normalised coordinates, (N, 2) each; NaN where there is no inverse.
 
-    The radial part is undone by bisection below the fold, then Newton's method takes the
-    tangential part along. A result is kept if distorting it gives the input again.
+    Newton's method starts from ``near``. Where it does not arrive from there in a few steps, the
+    radial part is undone by bisection below the fold first. A result is kept if distorting it gives
+    the input again.
+
+    Args:
+        lens: the model.
+        coefficients: of the lens.
+        distorted: normalised.
+        near: (N, 2) what the straight coordinates may be; any finite values or none.
     """
-    radius = np.linalg.norm(distorted, axis=-1)
-    scale = _straight_radius(lens, coefficients, radius) / np.where(radius > 0, radius, 1.0)
-    straight = distorted * np.where(radius > 0, scale, 1.0)[:, None]
+    fold = fold_radius(lens, coefficients)
+    straight, good = _by_newton(lens, coefficients, distorted, near, fold, _FEW_STEPS)
+    left = np.flatnonzero(~good)
+    if len(left):
+        radius = np.linalg.norm(distorted[left], axis=-1)
+        scale = _straight_radius(lens, coefficients, radius) / np.where(radius > 0, radius, 1.0)
+        start = distorted[left] * np.where(radius > 0, scale, 1.0)[:, None]
+        found = _by_newton(lens, coefficients, distorted[left], start, fold, _STEPS)
+        straight[left], good[left] = found
+    return np.where(good[:, None], straight, np.nan)
+
+
+def _by_newton(
+    lens: Lens,
+    coefficients: NDArray[np.float64],
+    distorted: NDArray[np.float64],
+    start: NDArray[np.float64],
+    fold: float,
+    steps: int,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Straight coordinates (N, 2), and which of them arrived below the fold (N,)."""
+    straight, good = start.copy(), np.zeros(len(start), dtype=bool)
+    enough = _CONVERGED * (1 + np.linalg.norm(distorted, axis=-1))
+    left = np.arange(len(start))
     with np.errstate(all="ignore"):
-        good = np.zeros(len(distorted), dtype=bool)
-        for _ in range(_STEPS):
-            left = np.flatnonzero(~good)
+        for _ in range(steps):
             error = distorted[left] - distort(lens, coefficients, straight[left])
-            step = _solved(_slopes(lens, coefficients, straight[left]), error)
-            straight[left] += step
-            good[left] = (np.abs(error) <= _CONVERGED * (1 + radius[left, None])).all(-1)
-        inside = np.linalg.norm(straight, axis=-1) <= fold_radius(lens, coefficients)
-    return np.where((good & inside)[:, None], straight, np.nan)
+            straight[left] += _solved(_slopes(lens, coefficients, straight[left]), error)
+            good[left] = (np.abs(error) <= enough[left, None]).all(-1)
+            left = left[~good[left]]
+        return straight, good & (np.linalg.norm(straight, axis=-1) <= fold)
 
 
 def _straight_radius(
