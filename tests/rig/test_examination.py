@@ -87,6 +87,23 @@ def test_extrinsics_in_another_direction_are_found(size: int) -> None:
         np.testing.assert_allclose(corrected.centre, right.centre, atol=1e-6)
 
 
+def test_extrinsics_of_a_first_cameras_world_in_another_direction_are_found() -> None:
+    """The relative poses are inverted, and the world is turned afterwards, so that z points up."""
+    recording = short()
+    first, others = recording.cameras[0], recording.cameras
+    relative = [c.R @ first.R.T for c in others]
+    offsets = [c.t - R @ first.t for c, R in zip(others, relative, strict=True)]
+    given = tuple(
+        replace(c, R=R.T @ first.R, t=-R.T @ t)
+        for c, R, t in zip(others, relative, offsets, strict=True)
+    )
+    found = examine(given, recording.views, recording.times)
+    assert [(one.kind, one.what) for one in found.findings] == [
+        ("inverted", "R and t are camera to world")
+    ]
+    assert found.explained < 0.5 < 0.9 < found.explained_after
+
+
 @pytest.mark.parametrize("factor", [0.5, 2 / 3, 1.5, 2.0])
 def test_people_in_pixels_of_another_size_are_one_fault(factor: float) -> None:
     recording = short()

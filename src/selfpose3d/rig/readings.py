@@ -130,11 +130,21 @@ def discrete(view: View, knots: NDArray[np.float64]) -> Iterator[Reading]:
         yield Reading(kind, view.showing(tracks, knots), {})
 
 
-def inverted(camera: Camera) -> Iterator[tuple[str, Camera]]:
-    """A camera whose R and t were given in another direction, and what they were given as."""
-    yield "R is camera to world", replace(camera, R=camera.R.T)
-    yield "t is the camera's centre", replace(camera, t=-camera.R @ camera.t)
-    yield "R and t are camera to world", replace(camera, R=camera.R.T, t=-camera.R.T @ camera.t)
+def inverted(
+    camera: Camera, world: NDArray[np.float64] | None = None
+) -> Iterator[tuple[str, Camera]]:
+    """A camera whose R and t were given in another direction, and what they were given as.
+
+    Args:
+        camera: as given.
+        world: (3, 3) the rotation from our world to that in which R and t were given; None if they
+            were given in ours.
+    """
+    turn = np.eye(3) if world is None else world
+    R = camera.R @ turn.T
+    yield "R is camera to world", replace(camera, R=R.T @ turn)
+    yield "t is the camera's centre", replace(camera, t=-R @ camera.t)
+    yield "R and t are camera to world", replace(camera, R=R.T @ turn, t=-R.T @ camera.t)
 
 
 def undistorted(camera: Camera) -> Camera:

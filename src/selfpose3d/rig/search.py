@@ -216,16 +216,29 @@ def _changes_of_all(
 ) -> Iterator[tuple[tuple[View, ...], Fault]]:
     """The rig with extrinsics of another direction, and with images of another size."""
     everyone = tuple(view.index for view in views)
-    variants = [list(inverted(view.camera)) for view in views]
-    for place, (what, _) in enumerate(variants[0]):
-        turned = (options[place][1] for options in variants)
-        yield _taken_by(views, turned), Fault("inverted", everyone, 0, n_knots, what)
+    for world in _worlds(views):
+        variants = [list(inverted(view.camera, world)) for view in views]
+        for place, (what, _) in enumerate(variants[0]):
+            turned = (options[place][1] for options in variants)
+            yield _taken_by(views, turned), Fault("inverted", everyone, 0, n_knots, what)
     for factor in FACTORS:
         resized = tuple(scaled(view.camera, factor) for view in views)
         sizes = {f"{camera.width}x{camera.height}" for camera in resized}
         what = sizes.pop() if len(sizes) == 1 else ""
         fault = Fault("people's image size", everyone, 0, n_knots, what, {"factor": factor})
         yield _taken_by(views, resized), fault
+
+
+def _worlds(views: Sequence[View]) -> Iterator[NDArray[np.float64] | None]:
+    """Worlds in which the extrinsics may have been given, as rotations of ours.
+
+    They are ours, and that of the camera in our origin: a first camera's world is turned when it is
+    read, so that z points up.
+    """
+    yield None
+    lengths = [float(np.linalg.norm(view.camera.t)) for view in views]
+    if min(lengths) < 1e-6 * max(lengths):
+        yield views[int(np.argmin(lengths))].camera.R
 
 
 def _taken_by(views: Sequence[View], cameras: Iterable[Camera]) -> tuple[View, ...]:
