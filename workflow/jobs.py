@@ -12,6 +12,7 @@ from selfpose3d.parameters import Parameters
 from selfpose3d.plan.nodes import (
     DetectionsNode,
     ExperimentNode,
+    LabelsNode,
     Plan,
     RigCheckNode,
     SceneNode,
@@ -41,15 +42,22 @@ def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     checks = {check.detections.id: check for check in plan.rig_checks.values()}
     jobs |= {_check_job(each): (_detection_job(each.detections),) for each in checks.values()}
     for labels in plan.labels.values():
+        if labels.people:
+            jobs[_label_job(labels)] = (f"reconstruct/{labels.people.id}",)
+            continue
         checked = [checks[each.id] for each in labels.detections if each.id in checks]
-        jobs[f"label/{labels.id}"] = (
+        jobs[_label_job(labels)] = (
             *map(_detection_job, labels.detections),
             *map(_check_job, checked),
         )
     for people in plan.reconstructions.values():
-        jobs[f"reconstruct/{people.id}"] = (f"label/{people.labels.id}",)
+        jobs[f"reconstruct/{people.id}"] = (_label_job(people.labels),)
     jobs |= {training_job(stage.id): _awaited_by_stage(stage) for stage in plan.stages.values()}
     return jobs | {f"predict/{run.id}": _awaited_by(run) for run in plan.experiments.values()}
+
+
+def _label_job(labels: LabelsNode) -> str:
+    return f"{'agree' if labels.people else 'label'}/{labels.id}"
 
 
 def _detection_job(seen: DetectionsNode) -> str:
@@ -70,13 +78,13 @@ def _jobs_of_scene(scene: SceneNode) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _awaited_by_stage(stage: StageNode) -> tuple[str, ...]:
     people = [f"reconstruct/{stage.reconstructions.id}"] if stage.reconstructions else []
-    return (f"label/{stage.labels.id}", *people, *map(training_job, stage.start))
+    return (_label_job(stage.labels), *people, *map(training_job, stage.start))
 
 
 def _awaited_by(run: ExperimentNode) -> tuple[str, ...]:
     trained = [training_job(stage.id) for stage in run.stages]
     parts = [f"predict/{part.id}" for part in run.parts]
-    return (f"label/{run.labels.id}", f"reconstruct/{run.reconstructions.id}", *trained, *parts)
+    return (_label_job(run.labels), f"reconstruct/{run.reconstructions.id}", *trained, *parts)
 
 
 def priorities(parameters: Parameters, plan: Plan) -> dict[str, int]:

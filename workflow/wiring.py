@@ -372,6 +372,12 @@ def reconstruction_inputs(people: ReconstructionsNode) -> Given:
     }
 
 
+def consensus_inputs(labels: LabelsNode) -> Given:
+    """The labels that consensus labels are made of, with the people reconstructed from them."""
+    assert labels.people is not None
+    return {**reconstruction_inputs(labels.people), "people": people_folder(labels.people)}
+
+
 def quality_inputs(labels: LabelsNode) -> Given:
     """The labels of test sequences, and what they are measured against."""
     return {

@@ -202,6 +202,22 @@ def label(
             announce(line)
 
 
+@command("agree")
+def agree(
+    parameters: ParametersOption,
+    scene: ScenesOption,
+    labels: Annotated[Path, typer.Option(help="folder of labels")],
+    people: Annotated[Path, typer.Option(help="folder of 3D people reconstructed from them")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for one file per sequence")],
+) -> None:
+    """Make consensus labels: 2D people as all views together see them."""
+    from selfpose3d.pipeline import agree_on_labels
+
+    settings = parse_selected(parameters).labels
+    for line in agree_on_labels(settings, scene, labels, people, out):
+        typer.echo(line)
+
+
 @command("label-quality")
 def label_quality(
     scene: ScenesOption,

@@ -26,6 +26,7 @@ from selfpose3d.files.poses3d import (
     Frames,
     converted_frames,
     read_all_poses3d,
+    read_people_as,
     read_people_of,
     read_poses3d,
     write_poses3d,
@@ -222,6 +223,29 @@ def reconstruct_sequences(
             people = reconstruct_scene(scene, views, parameters)
             _check_anybody(people, views, limit, str(scene.folder))
             write_poses3d(people_file(folder, scene.name), people)
+
+
+def agree_on_labels(
+    settings: LabelSettings, scenes: Sequence[Path], labels: Path, people: Path, out: Path
+) -> list[str]:
+    """Make consensus labels of scenes out of their labels and of what was reconstructed from them.
+
+    Returns:
+        for each scene a line that says how many of the 2D people are new, and how many went.
+    """
+    from selfpose3d.reconstruction.consensus import consensus_labels
+
+    said = []
+    with whole_folder(out) as folder:
+        for scene in map(read_scene, scenes):
+            views = read_labels(labels, scene)
+            frames = read_people_as(people_file(people, scene.name), scene.name, scene.frames)
+            known = {(scene.name, frame): each for frame, each in frames.items()}
+            agreed = consensus_labels(scene, views, known, settings.agreement)
+            write_poses2d(people_file(folder, scene.name), agreed)
+            before, after = (sum(map(len, each.values())) for each in (views, agreed))
+            said.append(f"{scene.name}: {before} 2D people became {after}")
+    return said
 
 
 def measure_labels(scenes: Sequence[Path], labels: Path, truth: Sequence[Path], out: Path) -> None:

@@ -119,7 +119,7 @@ wildcard_constraints:
     weights="[A-Za-z0-9_]+(-[0-9a-f]{8})?",
     detections="[A-Za-z0-9_]+-[0-9a-f]{8}",
     rig_check="rig-[0-9a-f]{8}",
-    labels="(soft|hard)-[0-9a-f]{8}",
+    labels="(soft|hard|consensus)-[0-9a-f]{8}",
     reconstructions="training_free-[0-9a-f]{8}",
     experiment="[A-Za-z0-9_]+-seed[0-9]+-[0-9a-f]{8}",
     sequence="[A-Za-z0-9_]+",

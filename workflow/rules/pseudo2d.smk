@@ -119,6 +119,8 @@ rule label:
         "results/logs/label/{labels}.log",
     benchmark:
         "results/benchmarks/label/{labels}.tsv"
+    wildcard_constraints:
+        labels="(soft|hard)-[0-9a-f]{8}",
     priority: by_what_follows("label")
     conda:
         ENVIRONMENT
@@ -161,6 +163,34 @@ rule reconstruct:
     shell:
         "python -m selfpose3d reconstruct-scenes --parameters {params.parameters:q} {params.scenes}"
         " --labels {input.labels:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule agree:
+    input:
+        unpack(of_node("labels", wiring.consensus_inputs)),
+    output:
+        directory("data/labels/{labels}"),
+    log:
+        "results/logs/agree/{labels}.log",
+    benchmark:
+        "results/benchmarks/agree/{labels}.tsv"
+    wildcard_constraints:
+        labels="consensus-[0-9a-f]{8}",
+    priority: by_what_follows("agree")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
+        runtime=needs.people_runtime_minutes(PARAMETERS),
+    params:
+        parameters=parameters_of("labels"),
+        scenes=option("--scene", "scenes"),
+    message:
+        "Make labels of what all views agree on"
+    shell:
+        "python -m selfpose3d agree --parameters {params.parameters:q} {params.scenes}"
+        " --labels {input.labels:q} --people {input.people:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule label_quality:

@@ -83,9 +83,13 @@ def project_people(
     return Projected(pixels, depths, in_image(camera, pixels) & valid, heights)
 
 
-def project_into(cameras: Sequence[Camera], joints: NDArray[np.float64]) -> Projected:
-    """Where each camera of a rig sees 3D people (P, J, 3) mm, all of whose joints are known."""
-    views = [project_people(camera, joints) for camera in cameras]
+def project_into(
+    cameras: Sequence[Camera],
+    joints: NDArray[np.float64],
+    valid: NDArray[np.bool_] | None = None,
+) -> Projected:
+    """Where each camera of a rig sees 3D people (P, J, 3) mm; see ``project_people``."""
+    views = [project_people(camera, joints, valid) for camera in cameras]
     return Projected(
         np.stack([view.pixels for view in views]),
         np.stack([view.depths for view in views]),

@@ -23,6 +23,12 @@ class LabelSettings(Section):
         "above 0.5, 98 % are off by less than 5 % of the person's height",
     )
     min_joints: Count = Field(4, description="fewest joints of a kept person")
+    agreement: Fraction = Field(
+        0.01,
+        description="of the consensus labels: largest distance of a joint from the reprojection of "
+        "the reconstructed person, relative to the height, at which it stays as the estimator "
+        "found it; others become the reprojection",
+    )
     skeleton: Literal[(*SKELETONS, ESTIMATORS_OWN)] = Field(  # type: ignore[valid-type]
         "panoptic15",
         description="the joints of labels, networks and 3D people: panoptic15 (the paper's: neck, "

@@ -25,7 +25,9 @@ Iterations = Annotated[
     Count | None, Field(description="length in optimiser steps; null: epochs counts")
 ]
 LearningRate = Annotated[Positive, Field(description="Adam's learning rate before the schedule")]
-LabelKind = Annotated[Literal["soft", "hard"], Field(description="kind of pseudo labels")]
+LabelKind = Annotated[
+    Literal["soft", "hard", "consensus"], Field(description="kind of pseudo labels")
+]
 JointWeight = Annotated[
     NonNegative, Field(description="weight of the L1 loss l_pose_J (lambda of eq. 11)")
 ]
@@ -66,6 +68,7 @@ class BackboneSettings(StageSettings):
     iterations: Iterations = 850
     batch_size: Count = Field(16, description="crops or images per step")
     learning_rate: LearningRate = 2e-3
+    labels: LabelKind = "soft"
     weights: Literal["none", "imagenet"] = Field(
         "imagenet", description="initial weights of the trunk"
     )

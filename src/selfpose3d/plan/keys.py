@@ -45,6 +45,7 @@ def roots() -> dict[str, tuple[str, ...]]:
         "refined_cameras": ("selfpose3d.pipeline:refine_scene",),
         "rig_check": ("selfpose3d.pipeline:check_rig_folder",),
         "labels": ("selfpose3d.pipeline:label_sequences",),
+        "consensus_labels": ("selfpose3d.pipeline:agree_on_labels",),
         "reconstructions": ("selfpose3d.pipeline:reconstruct_sequences",),
         **{f"scene_{name}": (entry.prepare.place,) for name, entry in SOURCES.items()},
         **{f"detect_{name}": (entry.detect.place,) for name, entry in ESTIMATORS.items()},

@@ -86,10 +86,17 @@ class RigCheckNode(Node):
 
 @dataclass(frozen=True)
 class LabelsNode(Node):
-    """What a filter kept of the detections in some sequences."""
+    """The 2D people of some sequences that others learn from.
+
+    Args:
+        kind: soft, hard or consensus.
+        detections: of each sequence.
+        people: the reconstruction, of soft labels, that consensus labels are made with.
+    """
 
     kind: str
     detections: tuple[DetectionsNode, ...]
+    people: "ReconstructionsNode | None" = None
 
     @property
     def scenes(self) -> tuple[SceneNode, ...]:

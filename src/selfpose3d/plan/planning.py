@@ -283,15 +283,23 @@ def _add_scene(
 def _labels_of(
     plan: Plan, parameters: Parameters, scenes: Iterable[SceneNode], kind: str
 ) -> LabelsNode:
+    if kind == "consensus":
+        people = _people_of(plan, parameters, scenes)
+        reads = select(parameters, ("labels.agreement",))
+        id_ = node_id("consensus_labels", kind, reads, people.id)
+        return _added(plan, LabelsNode(id_, reads, kind, people.labels.detections, people))
     detections = tuple(_add_detections(plan, parameters, scene) for scene in scenes)
     noise = ("labels.noise", "labels.noise_seed") if parameters.labels.noise else ("labels.noise",)
     hard = ("labels.joint_score",) if kind == "hard" else ()
     kept = ("labels.person_score", "labels.min_joints", "labels.skeleton")
     reads = select(parameters, (*kept, *noise, *hard))
     id_ = node_id("labels", kind, reads, kind, [each.id for each in detections])
-    node = LabelsNode(id_, reads, kind, detections)
-    plan.labels[node.id] = node
-    return node
+    return _added(plan, LabelsNode(id_, reads, kind, detections))
+
+
+def _added(plan: Plan, labels: LabelsNode) -> LabelsNode:
+    plan.labels[labels.id] = labels
+    return labels
 
 
 def _add_detections(plan: Plan, parameters: Parameters, scene: SceneNode) -> DetectionsNode:

@@ -12,6 +12,8 @@ from selfpose3d.geometry.people import Projected
 FAR = 0.4
 """Largest joint distance that counts, in body heights; one wrong joint can't undo a match."""
 SMALL_WEIGHT = 0.02
+MATCH_LIMIT = 0.15
+"""Labels farther than this from a projected body (body heights) are not its."""
 
 
 def assign_people(

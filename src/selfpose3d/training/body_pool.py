@@ -13,7 +13,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 from selfpose3d.geometry.cameras import Camera, in_image, project
 from selfpose3d.parameters import Space
-from selfpose3d.reconstruction.assignment import assign_people
+from selfpose3d.reconstruction.assignment import MATCH_LIMIT, assign_people
 from selfpose3d.skeletons import Skeleton, common_skeleton
 from selfpose3d.training.data import LabelledScene, TrainingData
 from selfpose3d.training.seen_bodies import Seen, see_bodies
@@ -26,8 +26,6 @@ REACH_MARGIN = 150.0
 """Margin on top of the reach, for other bodies and for a hip that is off, mm."""
 REACH_MM = 1350.0
 """No joint lies farther from the hip."""
-MATCH_LIMIT = 0.15
-"""Labels farther than this from a projected body (body heights) are not its."""
 ENOUGH_VIEWS = 3
 """Labels of so many views make a body one to learn from."""
 

@@ -158,7 +158,7 @@ _BACKBONE_STAGE = Stage(
     Step(f"{_HERE}.stages:train_backbone"),
     _reads_backbone,
     _after_backbone,
-    _soft,
+    _labels_of("backbone"),
     _never,
     _imagenet,
 )

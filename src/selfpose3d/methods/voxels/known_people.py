@@ -19,8 +19,8 @@ from selfpose3d.methods.voxels.batches import BodyBatches, FrameBatches
 from selfpose3d.methods.voxels.frames import FrameInputs, Sight
 from selfpose3d.methods.voxels.steps import BodyBatch
 from selfpose3d.parameters import BodiesSettings, Space
-from selfpose3d.reconstruction.assignment import assign_people
-from selfpose3d.training.body_pool import MATCH_LIMIT, well_supported
+from selfpose3d.reconstruction.assignment import MATCH_LIMIT, assign_people
+from selfpose3d.training.body_pool import well_supported
 from selfpose3d.training.data import FrameIndex, TrainingData
 from selfpose3d.training.devices import to_device
 
