@@ -4,7 +4,8 @@ The rays of one camera tell a person's shape and not the distance. A body is tak
 upright plane across the camera's view, and its distance follows from two things: how long its
 bones are, and how high above the floor its joints lie. What both are worth is measured on the
 people of the same scene whom several views see, as each of their views alone would place them; from
-there come the usual size and height, and the errors that are to be expected.
+there come the usual size and height, and the errors that are to be expected. These are scaled so
+that two thirds of those people's joints would lie within them.
 
 Letters: N detections, J joints, S samples.
 """
@@ -41,6 +42,8 @@ _LOW_QUANTILE = 0.4
 """Bones turned to the camera look short, and their distances are too large."""
 _FARTHEST_APART = 3.0
 """Standard deviations by which the two distances of a possible person differ at most."""
+WITHIN = 0.68
+"""Share of the joints that lie within the stated errors."""
 
 
 @dataclass(frozen=True)
@@ -110,38 +113,18 @@ def _by_size(
 
 
 @dataclass(frozen=True)
-class Samples:
-    """How views of known people would place them.
+class Known:
+    """People whom several views see, as each of these views sees them.
 
     Args:
-        sizes: (S,) logarithms of the distance over that by size.
-        heights: (S,) of people over that of a standing person's mid-hip over z = 0, mm.
+        detections: (N,) of one view each.
+        joints: (N, J, 3) mm, of the person.
+        support: (N, J) of the view for the joints, 0 where it has none.
     """
 
-    sizes: NDArray[np.float64]
-    heights: NDArray[np.float64]
-
-
-def sampled(
-    detections: Detections, joints: NDArray[np.float64], support: NDArray[np.float64]
-) -> Samples:
-    """What detections (N) of people at (N, J, 3) mm tell, of joints with support (N, J)."""
-    bodies = flat(detections)
-    share = support / np.maximum(support.sum(axis=1, keepdims=True), 1e-12)
-    offset = joints - detections.origins[:, None]
-    distance = np.einsum("njx,nx,nj->n", offset, bodies.normals, share)
-    seen = (distance > 1) & (bodies.bones >= FEWEST_BONES)
-    sizes = np.log(np.maximum(distance, 1.0)) - bodies.logarithms
-    over = joints[..., 2] - standing_joints(detections.skeleton)[:, 2]
-    return Samples(sizes[seen], (over * share).sum(axis=1)[seen])
-
-
-def joined(samples: Sequence[Samples]) -> Samples:
-    """All samples of several parts of a scene."""
-    return Samples(
-        np.concatenate([part.sizes for part in samples]),
-        np.concatenate([part.heights for part in samples]),
-    )
+    detections: Detections
+    joints: NDArray[np.float64]
+    support: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -149,19 +132,48 @@ class Usual:
     """What other people tell: medians, and half of what two thirds lie within.
 
     Args:
-        size: of ``Samples.sizes``, and its error.
-        height: of ``Samples.heights``, and its error, mm; infinite where it is not known.
+        size: of the logarithm of the distance over that by size, and its error.
+        height: of people over that of a standing person's mid-hip over z = 0, and its error, mm;
+            infinite where it is not known.
+        scale: factor of the stated errors that makes 68 % of the others' joints lie within them.
     """
 
     size: tuple[float, float]
     height: tuple[float, float]
+    scale: float = 1.0
 
 
-def usual(samples: Samples) -> Usual:
-    """The usual size and height; a person of 1.7 m anywhere where there are few samples."""
-    if len(samples.sizes) < ENOUGH:
+def usual(known: Sequence[Known]) -> Usual:
+    """The usual size and height; a person of 1.7 m anywhere where there are few people."""
+    told = [_told(each) for each in known]
+    sizes, heights = (np.concatenate([each[part] for each in told]) for part in (0, 1))
+    if len(sizes) < ENOUGH:
         return Usual((0.0, UNKNOWN_SIZE), (0.0, np.inf))
-    return Usual(_spread(samples.sizes, _SMALLEST[0]), _spread(samples.heights, _SMALLEST[1]))
+    found = Usual(_spread(sizes, _SMALLEST[0]), _spread(heights, _SMALLEST[1]))
+    shares = np.concatenate([_errors_over_stated(each, found) for each in known])
+    return replace(found, scale=float(np.quantile(shares, WITHIN)))
+
+
+def _told(known: Known) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What ``Usual.size`` and ``Usual.height`` are made of, (S,) each, of those who tell."""
+    bodies = flat(known.detections)
+    share = known.support / np.maximum(known.support.sum(axis=1, keepdims=True), 1e-12)
+    offset = known.joints - known.detections.origins[:, None]
+    distance = np.einsum("njx,nx,nj->n", offset, bodies.normals, share)
+    seen = (distance > 1) & (bodies.bones >= FEWEST_BONES)
+    sizes = np.log(np.maximum(distance, 1.0)) - bodies.logarithms
+    over = known.joints[..., 2] - standing_joints(known.detections.skeleton)[:, 2]
+    return sizes[seen], (over * share).sum(axis=1)[seen]
+
+
+def _errors_over_stated(known: Known, others: Usual) -> NDArray[np.float64]:
+    """(S,) distances of supported joints from where each view alone would place them, over the
+    errors that it would state."""
+    alone = _placed_alone(known.detections, others)
+    seen = known.support[alone.rows] > 0
+    gaps = np.linalg.norm(alone.joints - known.joints[alone.rows], axis=-1)
+    shares: NDArray[np.float64] = (gaps / alone.errors)[seen]
+    return shares
 
 
 def _spread(values: NDArray[np.float64], smallest: float) -> tuple[float, float]:
@@ -188,23 +200,42 @@ def placed(detections: Detections, others: Usual) -> Placed:
 
     A person has ``FEWEST_BONES`` bones or more, and the distances by size and by height agree.
     """
-    bodies = flat(detections)
-    distance, error, agreeing = _distances(bodies, detections.origins[:, 2], others)
-    rows = np.flatnonzero(agreeing & (bodies.bones >= FEWEST_BONES) & (distance > 0))
-    chosen = detections.where(rows)
-    joints = chosen.origins[:, None] + distance[rows, None, None] * bodies.shapes[rows]
+    alone = _placed_alone(detections, others)
+    chosen = detections.where(alone.rows)
     seen = chosen.confidences > 0
-    whole = complete(joints, seen, detections.skeleton).joints
-    lengths = np.linalg.norm(bodies.shapes[rows], axis=-1)
+    whole = complete(alone.joints, seen, detections.skeleton).joints
     scores = SHARE * chosen.confidences.mean(axis=1)
-    errors = np.hypot(error[rows, None] * lengths, BODY_MM)
     people = replace(
         People3D.predicted(whole, scores, detections.skeleton),
         valid=seen | is_known(detections.skeleton),
         views=seen.astype(np.int64),
-        uncertainty=np.where(seen, errors, np.nan),
+        uncertainty=np.where(seen, others.scale * alone.errors, np.nan),
     )
     return Placed(people, chosen.frame)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Detections that may be people, as flat bodies in their places.
+
+    Args:
+        rows: (R,) which detections.
+        joints: (R, J, 3) mm.
+        errors: (R, J) mm, to be expected before ``Usual.scale``.
+    """
+
+    rows: NDArray[np.int64]
+    joints: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+
+def _placed_alone(detections: Detections, others: Usual) -> _Alone:
+    bodies = flat(detections)
+    distance, error, agreeing = _distances(bodies, detections.origins[:, 2], others)
+    rows = np.flatnonzero(agreeing & (bodies.bones >= FEWEST_BONES) & (distance > 0))
+    joints = detections.origins[rows, None] + distance[rows, None, None] * bodies.shapes[rows]
+    lengths = np.linalg.norm(bodies.shapes[rows], axis=-1)
+    return _Alone(rows, joints, np.hypot(error[rows, None] * lengths, BODY_MM))
 
 
 def _distances(

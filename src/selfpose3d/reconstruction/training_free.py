@@ -48,7 +48,7 @@ from selfpose3d.reconstruction.association import (
 )
 from selfpose3d.reconstruction.body_prior import Rays, complete
 from selfpose3d.reconstruction.bones import is_possible, long_bones, possible_joints
-from selfpose3d.reconstruction.single_view import Samples, Usual, joined, placed, sampled, usual
+from selfpose3d.reconstruction.single_view import Known, Usual, placed, usual
 from selfpose3d.reconstruction.standing import is_known
 from selfpose3d.reconstruction.stature import check_stature, necks_to_ankles
 from selfpose3d.skeletons import Skeleton
@@ -209,7 +209,7 @@ def _others(found: Sequence[Association], parameters: TrainingFree) -> Usual | N
     """What people tell of those whom one view sees, where these are wanted."""
     if not parameters.single_view:
         return None
-    return usual(joined([_sampled(each) for each in found]))
+    return usual([_known(each) for each in found])
 
 
 def _frames(
@@ -234,11 +234,13 @@ def _with_further(people: People3D, further: People3D, distance: float) -> Peopl
     return everybody.where(np.sort(distinct_people(joints, everybody.scores, distance)))
 
 
-def _sampled(found: Association) -> Samples:
-    """How each view of each person would place that person alone."""
+def _known(found: Association) -> Known:
+    """The people as each of their views sees them."""
     people, view = np.nonzero(found.assignment != ABSENT)
     seen = found.detections.where(found.assignment[people, view])
-    return sampled(seen, found.joints[people], found.support[view, people])
+    support = found.support[view, people]
+    supporting = np.where(support > LEAST_SUPPORT, support, 0.0)
+    return Known(seen, found.joints[people], supporting)
 
 
 def _left_over(found: Association, distance: float) -> Detections:
