@@ -1,7 +1,8 @@
 """How good the pseudo labels are on rendered people: the studio table of docs/pseudo_labels.md.
 
 Renders sequences of a studio of its own seed, which no experiment uses, finds their people once
-without and once with the second look, and prints both as Markdown. What was rendered is kept.
+without and once with the second look, makes consensus labels of the latter, and prints all as
+Markdown. What was rendered is kept.
 
     python benchmarks/pseudo_labels.py --out /somewhere --sequences 8 --frames 6
 """
@@ -15,10 +16,13 @@ from selfpose3d.detection.blazepose import fetch_weights
 from selfpose3d.detection.estimator import detect_blazepose
 from selfpose3d.detection.filters import make_labels
 from selfpose3d.detection.quality import label_quality
+from selfpose3d.files.poses2d import Views
 from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.scenes import Scene, read_scene
 from selfpose3d.parameters import Parameters
 from selfpose3d.pipeline import prepare_scene
+from selfpose3d.reconstruction.consensus import consensus_labels
+from selfpose3d.reconstruction.training_free import reconstruct_scene
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import PrepareInputs
 from selfpose3d.studio import bake_bodies, render_sequence
@@ -30,7 +34,7 @@ COLUMNS = (
 
 
 def main() -> None:
-    arguments = parsed()
+    arguments = parsed(__doc__)
     parameters = chosen(arguments)
     scenes = rendered(parameters, arguments.out)
     truths = [read_poses3d(truth_file(arguments.out, parameters, scene.name)) for scene in scenes]
@@ -48,11 +52,24 @@ def main() -> None:
             labels.append(make_labels(detections, parameters.labels, "soft"))
         seconds = time.process_time() - started
         print(row(name, label_quality(labels, truths, scenes), seconds))
+    started = time.process_time()
+    agreed = [
+        in_consensus(scene, views, parameters) for scene, views in zip(scenes, labels, strict=True)
+    ]
+    seconds = time.process_time() - started
+    print(row("consensus of these", label_quality(agreed, truths, scenes), seconds))
 
 
-def parsed() -> argparse.Namespace:
+def in_consensus(scene: Scene, labels: Views, parameters: Parameters) -> Views:
+    """Consensus labels of a scene."""
+    people = reconstruct_scene(scene, labels, parameters.training_free)
+    return consensus_labels(scene, labels, people, parameters.labels.agreement)
+
+
+def parsed(what: str | None) -> argparse.Namespace:
+    """The options of a command of that description."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=what, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for what is rendered")
     parser.add_argument("--sequences", type=int, default=2, help="default: 2")
