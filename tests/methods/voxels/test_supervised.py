@@ -148,16 +148,16 @@ def test_people_of_whom_the_labels_say_nothing_are_left_out(scenes, given):
     assert np.array_equal(kept, first)
 
 
-def test_unknown_joints_are_not_learnt(given, truth):
+def test_joints_that_are_unknown_or_completed_are_not_learnt(given, truth):
     data = training_data(*given)
     people = supervised.read_truth(data, truth, Space())
     key = next(iter(people))
-    valid = people[key].valid.copy()
-    valid[0, 3] = False
-    (frame,) = [replace(people[key], valid=valid)]
+    valid, views = people[key].valid.copy(), np.full(people[key].valid.shape, 3)
+    valid[0, 3], views[1, 5] = False, 0
+    frame = replace(people[key], valid=valid, views=views)
     sight = frames.Sight(None, torch.zeros(1, 2, 3), torch.zeros(1, 3, 15, 4, 4))
     batch = known_people.frame_bodies(sight, [frame], 0.0, np.random.default_rng(0))
-    assert not batch.known[0, 3] and batch.known.sum() == 2 * 15 - 1
+    assert not batch.known[0, 3] and not batch.known[1, 5] and batch.known.sum() == 2 * 15 - 2
     torch.testing.assert_close(batch.centres, batch.bodies[:, MID_HIP])
 
 

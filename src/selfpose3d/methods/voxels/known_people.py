@@ -97,9 +97,12 @@ def shown_people(
 def frame_bodies(
     sight: Sight, people: Sequence[People3D], root_noise: float, rng: np.random.Generator
 ) -> BodyBatch:
-    """The people of frames, their cuboids about the known mid-hips off by ``root_noise`` mm."""
+    """The people of frames, their cuboids about the known mid-hips off by ``root_noise`` mm.
+
+    Joints that were completed from the rest of the body are not to be learnt.
+    """
     joints = np.concatenate([present.joints for present in people])
-    known = np.concatenate([present.valid for present in people])
+    known = np.concatenate([present.measured for present in people])
     roots = np.concatenate([present.roots for present in people])
     centres = roots + rng.normal(0, root_noise, (len(joints), 3))
     device = sight.heatmaps.device
