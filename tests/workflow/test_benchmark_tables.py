@@ -132,6 +132,7 @@ def test_table_2_of_given_2d_people(tmp_path: Path) -> None:
     assert published.loc["SelfPose3d [2D pseudo labels]", "PCP.mean"] == 95.1
     text = (tmp_path / "w/results/tables/table_2.md").read_text()
     assert "| PCP actor 1 |" in text and "| PCP mean, aligned |" in text
+    assert list((tmp_path / "w/results/rig").glob("rig-*/part/rig.json"))
     assert "Published rows are of the data sets that they name" in text
 
 

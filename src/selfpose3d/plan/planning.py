@@ -314,10 +314,12 @@ def _add_detections(plan: Plan, parameters: Parameters, scene: SceneNode) -> Det
 
 
 def _rig_checks(plan: Plan, parameters: Parameters) -> Iterable[RigCheckNode]:
-    """Checks of the cameras as calibrated by whom they see, where no truth does it better. The
-    space is that of the data; the footage beside them has none."""
+    """Checks of the cameras as calibrated by whom they see: the user's own, and others' that come
+    without truth. The space is that of the data; the footage beside them has none."""
     for seen in plan.detections.values():
-        if SOURCES[seen.scene.source].has_truth or seen.scene.refined_from:
+        source = SOURCES[seen.scene.source]
+        published = source.has_truth and (source.downloads or source.renders)
+        if published or seen.scene.refined_from:
             continue
         own = seen.scene.source == parameters.data.source
         reads = select(parameters, ("space",) if own else ())
