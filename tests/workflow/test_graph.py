@@ -46,7 +46,8 @@ def assert_a_job_for_each_node(counts: Counter[str], parameters: Parameters, pla
     trained = Counter(f"train_{stage.stage}" for stage in plan.stages.values())
     assert trained.items() <= counts.items()
     assert counts["predict"] == len(plan.experiments)
-    assert counts["label"] == len(plan.labels)
+    assert counts["label"] + counts["agree"] == len(plan.labels)
+    assert counts["agree"] == sum(each.people is not None for each in plan.labels.values())
     assert counts["reconstruct"] == len(plan.reconstructions)
     assert counts["detect"] == len(plan.detections)
     assert counts["check_rig"] == len(plan.rig_checks)
@@ -167,7 +168,7 @@ def test_every_overlay_makes_a_graph(overlay: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "methods", "learns"), [("shelf", 7, True), ("campus", 7, True), ("mvor", 1, False)]
+    ("source", "methods", "learns"), [("shelf", 8, True), ("campus", 8, True), ("mvor", 1, False)]
 )
 def test_a_benchmark_is_planned_with_its_sequences(
     source: str, methods: int, learns: bool, tmp_path: Path
@@ -266,7 +267,7 @@ def test_detection_has_all_cores(dry_run: str, tmp_path: Path) -> None:
 def test_a_dry_run_tells_in_a_line_what_a_run_takes(dry_run: str) -> None:
     """And a run does not: ``test_conda.py`` has one."""
     (line,) = [line for line in dry_run.splitlines() if "GB of disk" in line]
-    assert re.search(r"about 1\.\d GB of disk; 13 training stages of together \S+ hours", line)
+    assert re.search(r"about 1\.\d GB of disk; 15 training stages of together \S+ hours", line)
 
 
 def overlay_of_videos(folder: Path) -> str:
