@@ -291,16 +291,16 @@ def test_one_more_training_sequence_leaves_the_others_as_they_are() -> None:
 
 
 OVERLAYS = {
-    "": (7, 13),
-    "smoke": (7, 13),
-    "cpu": (7, 13),
+    "": (8, 15),
+    "smoke": (8, 15),
+    "cpu": (8, 15),
     "paper": (7, 12),
     "paper trial": (7, 12),
     "paper shelf": (7, 12),
-    "shelf": (7, 13),
-    "campus": (7, 13),
+    "shelf": (8, 15),
+    "campus": (8, 15),
     "mvor": (1, 0),
-    "time_to_accuracy": (7, 13),
+    "time_to_accuracy": (8, 15),
 }
 """Experiments and trainings of a plain run under overlays: what a user waits for."""
 
