@@ -68,10 +68,10 @@ def test_the_report_shows_what_a_run_made_in_its_place(made: Path) -> None:
     assert shown["Report"] == {"results/report.html"}
     assert shown["Tables"] == {"results/tables/methods.csv", "results/tables/soft_and_hard.csv"}
     runs = {str(path.relative_to(made)) for path in made.glob("results/experiments/*/metrics.json")}
-    assert len(runs) == 7
+    assert len(runs) == 8
     assert shown["Experiments"] == {"results/metrics.json"} | runs
     labels = {str(path.relative_to(made)) for path in made.glob("results/labels/*.json")}
-    assert shown["Pseudo labels"] == labels and len(labels) == 3
+    assert shown["Pseudo labels"] == labels and len(labels) == 4
     (footage,) = shown["Footage"]
     assert footage.endswith("pose2sim_demo.json")
     results = listed(page, "results")

@@ -176,7 +176,7 @@ def test_an_experiments_own_sizes_count() -> None:
 def test_disk_and_hours_are_told_in_a_line() -> None:
     smoke, demo = (parameters_of(*overlays) for overlays in (("smoke",), ()))
     line = needs.estimate(demo, plan_of(demo))
-    assert "GB of disk; 13 training stages of together 0." in line and "\n" not in line
+    assert "GB of disk; 15 training stages of together 0." in line and "\n" not in line
     ratio = needs.disk_bytes(demo, plan_of(demo)) / needs.disk_bytes(smoke, plan_of(smoke))
     assert ratio > 10
     assert 1.0e9 < needs.disk_bytes(demo, plan_of(demo)) < 1.7e9  # 1.15 GB were measured
