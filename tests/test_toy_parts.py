@@ -209,4 +209,5 @@ def test_without_the_package_its_parts_are_unknown(tmp_path: Path) -> None:
     )
 
     assert status != 0
-    assert "data.source: 'toy_data' is unknown; known: ['campus', 'keypoints'" in output
+    known = "['campus', 'keypoints', 'keypoints_with_truth', 'mvor'"
+    assert f"data.source: 'toy_data' is unknown; known: {known}" in output

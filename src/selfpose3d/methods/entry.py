@@ -80,7 +80,7 @@ class Stage:
         train: ``(StageInputs) -> None``.
         reads: the parameters that it reads.
         start: the earlier stages that it starts from, of those that ran (names, in order).
-        labels: the kind of labels that it learns from, "soft" or "hard".
+        labels: the kind of labels that it learns from, "soft", "hard" or "consensus".
         needs_people: whether it is given the reconstructions, by the stages that ran before it.
         weights: the name of the weights that it starts from (``fetch-weights``), if any.
         supervised: it is given the 3D truth of the training sequences.
