@@ -162,15 +162,20 @@ def search(views: Sequence[View], knots: NDArray[np.float64]) -> Searched:
         views: one of each camera, as calibrated.
         knots: (K,) times, s.
     """
-    given, whole = _of_all(tuple(views), len(knots))
+    given, whole = tuple(views), list[Fault]()
+    as_given = support(match(given, len(knots)), given, len(knots))
+    score, changed, fault = _best_of_all(given, len(knots))
+    if score > CLEARLY * as_given + LEAST_SUPPORT_GAIN:
+        given, whole = changed, [fault]
     if len(views) < FEWEST_CAMERAS:
         groups = match(given, len(knots))
         sightings = gather(given, groups)
         fitted = adjust(given, sightings, {}, _FIRST_NOISE)
         return Searched(tuple(whole), given, given, groups, sightings, fitted, _FIRST_NOISE)
     coarse, large = _large_faults(given, knots)
-    if not whole and (one_change := _instead_of_exchange(given, coarse, large)):
-        given, whole = one_change[0], [one_change[1]]
+    instead = not whole and score > as_given + LEAST_SUPPORT_GAIN
+    if instead and _as_well_as_exchanged(score, coarse, large, len(knots)):
+        given, whole = changed, [fault]
         coarse, large = _large_faults(given, knots)
     kept = [fault for fault in large if fault.kind not in CONTINUOUS]
     groups = match(coarse, len(knots))
@@ -178,15 +183,6 @@ def search(views: Sequence[View], knots: NDArray[np.float64]) -> Searched:
     starts = _starts(coarse, large)
     small = _SmallFaults(start, coarse, starts, groups, knots).found()
     return replace(small, faults=(*whole, *kept, *small.faults))
-
-
-def _of_all(views: tuple[View, ...], n_knots: int) -> tuple[tuple[View, ...], list[Fault]]:
-    """The rig with one change to all its cameras, if its people clearly support that."""
-    as_given = support(match(views, n_knots), views, n_knots)
-    score, changed, fault = _best_of_all(views, n_knots)
-    if score > CLEARLY * as_given + LEAST_SUPPORT_GAIN:
-        return changed, [fault]
-    return views, []
 
 
 def _best_of_all(views: tuple[View, ...], n_knots: int) -> tuple[float, tuple[View, ...], Fault]:
@@ -198,17 +194,12 @@ def _best_of_all(views: tuple[View, ...], n_knots: int) -> tuple[float, tuple[Vi
     return max(options, key=lambda option: option[0])
 
 
-def _instead_of_exchange(
-    views: tuple[View, ...], coarse: tuple[View, ...], large: Sequence[Fault]
-) -> tuple[tuple[View, ...], Fault] | None:
-    """One change to all cameras, where cameras seem exchanged and it explains about as much."""
-    if not any(fault.kind == "exchanged" for fault in large):
-        return None
-    n_knots = views[0].end
-    score, changed, fault = _best_of_all(views, n_knots)
-    least = support(match(views, n_knots), views, n_knots) + LEAST_SUPPORT_GAIN
-    enough = AS_WELL * support(match(coarse, n_knots), coarse, n_knots)
-    return (changed, fault) if score > max(least, enough) else None
+def _as_well_as_exchanged(
+    score: float, coarse: tuple[View, ...], large: Sequence[Fault], n_knots: int
+) -> bool:
+    """Whether cameras seem exchanged, and one change to all of them explains about as much."""
+    exchanged = any(fault.kind == "exchanged" for fault in large)
+    return exchanged and score > AS_WELL * support(match(coarse, n_knots), coarse, n_knots)
 
 
 def _changes_of_all(
