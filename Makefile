@@ -8,6 +8,9 @@ CORES ?= all
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_ARGS ?=
 
+# Passed on to benchmarks/gpu.py: make gpu GPU_ARGS="--minutes 5.5"
+GPU_ARGS ?=
+
 # MLflow's list of runs, in the saved view that shows the headline metrics.
 RUNS := http://127.0.0.1:5000/\#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=headline
 
@@ -37,7 +40,7 @@ test: $(INSTALLED_DEV) ## set up, then run all tests, files side by side
 	PATH="$(abspath $(BIN)):$$PATH" OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 gpu: ## on a machine with an NVIDIA card and torch: what it does and costs there (8 minutes)
-	PYTHONPATH=src:tests:benchmarks $(PYTHON) benchmarks/gpu.py --out results/gpu
+	PYTHONPATH=src:tests:benchmarks $(PYTHON) benchmarks/gpu.py --out results/gpu $(GPU_ARGS)
 
 lint: $(INSTALLED_DEV) ## formats, lints and types, as pre-commit runs them
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pre-commit run --all-files

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -311,6 +312,17 @@ def test_the_linters_have_nothing_to_say(command: list[str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_functions_are_short() -> None:
+    lines = {
+        f"{path.relative_to(PACKAGE)}: {node.name}": node.end_lineno - node.lineno + 1
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None
+    }
+    assert {name for name, length in lines.items() if length > 60} == set()
+    assert median(lines.values()) <= 9
 
 
 def test_a_job_that_runs_no_network_starts_without_torch() -> None:

@@ -3,8 +3,8 @@
 What the backward pass keeps is counted per pixel and voxel, as are multiplications and additions:
 measured network by network, they do not depend on the machine. The rest was fitted, on CPUs, to the
 benchmark files of the smoke run and of the demo, and to iterations of stages at the published
-sizes; ``tests/workflow/test_resources.py`` has the measurements and holds this module to them. The
-speed of a GPU is an assumption.
+sizes, there and on a GPU; ``tests/workflow/test_resources.py`` has the measurements and holds this
+module to them.
 
 Memory is that of the host. Where the accelerator may turn out to be the CPU, it holds what the
 backward pass keeps as well; ``compute.accelerator: gpu`` asks for less.
@@ -67,8 +67,8 @@ CPU_FLOPS = 50e9
 """Multiplications and additions a second on one core."""
 CPU_SECONDS_A_BYTE = 0.5e-9
 """Per byte kept, of moving it."""
-GPU_FLOPS = 10e12
-"""A cautious share of what cards of the last years do; assumed, not measured."""
+GPU_FLOPS = 20e12
+"""The same on a GPU: half of what stages reached on an H100 at the published sizes, 41 to 63e12."""
 START_SECONDS = 20.0
 PATIENCE = 3.0
 """Minutes asked for over the estimate: other jobs share the node, and its disks may be slow."""
@@ -398,11 +398,18 @@ def heatmaps_memory_mb(parameters: Parameters, stage: StageNode) -> int:
     return max(_asked_mb(_frozen_heatmaps(own, 1).memory_mb), people_memory_mb(parameters))
 
 
+def heatmaps_gpus(parameters: Parameters, stage: StageNode) -> int:
+    """One, where the stage has any."""
+    return min(1, gpus(parameters, stage))
+
+
 def heatmaps_runtime_minutes(parameters: Parameters, stage: StageNode) -> int:
-    """Minutes of measuring them, on the stage's threads."""
+    """Minutes of measuring them: on a GPU, where one is asked for, or on the stage's threads."""
     own = resolved(parameters, stage.parameters)
     work = _images(own.networks.backbone, _all_frames(own, "test") * _frame_pixels(own), False)
-    return _asked_minutes(START_SECONDS + work.cpu_seconds / stage.threads)
+    on_gpu = heatmaps_gpus(parameters, stage)
+    seconds = work.flops / GPU_FLOPS if on_gpu else work.cpu_seconds / stage.threads
+    return _asked_minutes(START_SECONDS + seconds)
 
 
 def detection_memory_mb(detections: DetectionsNode, threads: int) -> int:

@@ -71,6 +71,20 @@ FirstOption = Annotated[
     int | None,
     typer.Option(min=0, max=1, help="number of the first image where files do not tell: 0, 1"),
 ]
+RigPeopleOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="2D people: labels or detections (Parquet), COCO results, or a folder of OpenPose "
+        "files; people.parquet, people.json or people/ in the folder if not given"
+    ),
+]
+RefineOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="refine the cameras' poses by the people, and write this cameras.json where that "
+        "lowers the error on frames that the fit did not see"
+    ),
+]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -351,13 +365,7 @@ def check_rig(
             "people lie"
         ),
     ],
-    people: Annotated[
-        Path | None,
-        typer.Option(
-            help="2D people: labels or detections (Parquet), COCO results, or a folder of "
-            "OpenPose files; people.parquet, people.json or people/ in the folder if not given"
-        ),
-    ] = None,
+    people: RigPeopleOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="folder for rig.json and rig.png")
     ] = None,
@@ -368,13 +376,7 @@ def check_rig(
             "data.frame_rate"
         ),
     ] = None,
-    refine: Annotated[
-        Path | None,
-        typer.Option(
-            help="refine the cameras' poses by the people, and write this cameras.json where that "
-            "lowers the error on frames that the fit did not see"
-        ),
-    ] = None,
+    refine: RefineOption = None,
     focal_lengths: Annotated[
         bool, typer.Option("--focal-lengths", help="refine focal lengths as well")
     ] = False,

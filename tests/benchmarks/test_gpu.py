@@ -39,13 +39,15 @@ def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_curves_and_costs_are_kept_as_tables(tmp_path: Path) -> None:
-    small = ("--device", "cpu", "--sizes", "tiny", "--stages", "root", "trust")
+    small = ("--device", "cpu", "--sizes", "tiny", "--stages", "root", "trust", "inference")
     done = ran(*small, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "[4/4, " in done.stdout and " left] stages: tiny: trust: " in done.stdout
+    assert "[5/5, " in done.stdout and " left] stages: tiny: inference: " in done.stdout
     tables = json.loads((tmp_path / "gpu.json").read_text())["tables"]
     assert set(tables["golden"]) == {"root", "trust"}
     assert all(row["met"] for row in tables["golden"].values())
+    inference = tables["stages"].pop("tiny: inference")
+    assert min(inference["seconds"], inference["bare"], inference["memory"]) > 0
     assert set(tables["stages"]) == {"tiny: root", "tiny: trust"}
     for row in tables["stages"].values():
         assert row["iterations"] >= 1 and row["waits"] is None

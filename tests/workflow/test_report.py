@@ -72,6 +72,8 @@ def test_the_report_shows_what_a_run_made_in_its_place(made: Path) -> None:
     assert shown["Experiments"] == {"results/metrics.json"} | runs
     labels = {str(path.relative_to(made)) for path in made.glob("results/labels/*.json")}
     assert shown["Pseudo labels"] == labels and len(labels) == 4
+    curves = {str(path.relative_to(made)) for path in made.glob("results/stages/*/curves.csv")}
+    assert shown["Training"] == curves and len(curves) > 4
     (footage,) = shown["Footage"]
     assert footage.endswith("pose2sim_demo.json")
     results = listed(page, "results")

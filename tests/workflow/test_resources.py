@@ -1,5 +1,6 @@
 """What jobs ask a cluster for, held to what they were measured to need."""
 
+import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -48,6 +49,9 @@ MEASURED_MB = [
 ]
 """Overlays, settings, stage and heatmaps, and the peak of its process, MB (on CPUs, in float32)."""
 
+H100 = REPOSITORY / "benchmarks/results/nvidia-h100-80gb-hbm3.json"
+"""Seconds of an iteration on a card, which ``benchmarks/gpu.py`` measured."""
+
 SECONDS_AN_ITERATION = {"backbone-backbone": 122, "root-backbone": 84, "pose_l2-backbone": 127}
 """Of the published sizes, on one core."""
 
@@ -85,6 +89,15 @@ def test_time_is_of_the_order_of_what_iterations_took(name: str, measured: float
     two, _ = needs.training_seconds(parameters, stage)
     assert 0.6 < (two - needs.START_SECONDS) / 2 / measured < 2
     assert needs.training_runtime_minutes(parameters, stage) * 60 > 2 * measured
+
+
+@pytest.mark.parametrize("stage", ["backbone", "root", "pose_l2", "pose_l1"])
+def test_time_on_a_card_is_of_the_order_of_what_an_h100_took(stage: str) -> None:
+    """What is asked for suffices for cards of half its speed, and hardly for less."""
+    parameters = parameters_of("paper", "trial")
+    measured = json.loads(H100.read_text())["tables"]["stages"][f"overlay: {stage}"]["seconds"]
+    _, two = needs.training_seconds(parameters, stage_of(plan_of(parameters), f"{stage}-backbone"))
+    assert 2 < (two - needs.START_SECONDS) / 2 / measured < 3.5
 
 
 def test_the_published_sizes_fit_into_what_they_ask_for() -> None:

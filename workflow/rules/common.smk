@@ -46,6 +46,11 @@ def of_node(wildcard, get):
     return lambda wildcards: get(NODES[wildcard][wildcards[wildcard]])
 
 
+def of_node_and_input(wildcard, get):
+    """What ``get`` makes of the node that a job's wildcard names, and of the job's input."""
+    return lambda wildcards, input: get(NODES[wildcard][wildcards[wildcard]], input)
+
+
 def of_sequence(wildcard, get):
     """What ``get`` makes of the node that a job's wildcard names, and of its sequence."""
     return lambda wildcards: get(

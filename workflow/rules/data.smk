@@ -63,8 +63,9 @@ for source, entry in SOURCES.items():
             f"prepare_{source}"
         input:
             unpack(
-                lambda wildcards: wiring.prepare_inputs(
-                    PLAN.scenes[wildcards.scene], PARAMETERS
+                of_node(
+                    "scene",
+                    functools.partial(wiring.prepare_inputs, parameters=PARAMETERS),
                 )
             ),
         output:
@@ -85,14 +86,12 @@ for source, entry in SOURCES.items():
             ENVIRONMENT
         threads: 1
         resources:
-            mem_mb=2000,
+            mem_mb=more_each_try(2000),
             runtime=720,
         params:
             source=source,
-            parameters=lambda wildcards: PLAN.scenes[wildcards.scene].parameters_json,
-            options=lambda wildcards: wiring.prepare_options(
-                PLAN.scenes[wildcards.scene]
-            ),
+            parameters=parameters_of("scene"),
+            options=of_node("scene", wiring.prepare_options),
             truth=lambda wildcards, output: wiring.repeated(
                 "--truth", [output.truth] if "truth" in output.keys() else []
             ),

@@ -247,6 +247,7 @@ rule heatmap_quality:
         ENVIRONMENT
     threads: of_node("backbone", operator.attrgetter("threads"))
     resources:
+        gpu=by_sizes("backbone", needs.heatmaps_gpus),
         mem_mb=more_each_try(by_sizes("backbone", needs.heatmaps_memory_mb)),
         runtime=by_sizes("backbone", needs.heatmaps_runtime_minutes),
     params:

@@ -19,9 +19,7 @@ rule predict:
         mem_mb=more_each_try(by_sizes("experiment", needs.prediction_memory_mb)),
         runtime=by_sizes("experiment", needs.prediction_runtime_minutes),
     params:
-        command=lambda wildcards, input: wiring.prediction_command(
-            PLAN.experiments[wildcards.experiment], input
-        ),
+        command=of_node_and_input("experiment", wiring.prediction_command),
     message:
         "Export the predictions of {wildcards.experiment}"
     shell:
@@ -49,9 +47,7 @@ rule evaluate:
         mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
         runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
-        command=lambda wildcards, input: wiring.evaluation_command(
-            PLAN.experiments[wildcards.experiment], input
-        ),
+        command=of_node_and_input("experiment", wiring.evaluation_command),
     message:
         "Evaluate {wildcards.experiment}"
     shell:
@@ -162,7 +158,7 @@ rule curves:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=more_each_try(500),
         runtime=10,
     params:
         stages=wiring.curve_options(DEFAULT[1]),
@@ -295,7 +291,12 @@ use rule report as table_report with:
     input:
         unpack(lambda wildcards: wiring.report_inputs(*table_alone(wildcards.table))),
     output:
-        "results/reports/{table}.html",
+        report(
+            "results/reports/{table}.html",
+            category="Report",
+            labels={"report": "the table {table} alone"},
+            caption="../report/report.rst",
+        ),
     log:
         "results/logs/table_report/{table}.log",
     benchmark:
