@@ -17,6 +17,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.methods import STAGES
 from selfpose3d.parameters import Parameters
 from selfpose3d.pipeline import train_stage
+from selfpose3d.plan.keys import roots
 from selfpose3d.tables import Step
 
 PACKAGE = REPOSITORY / "src" / "selfpose3d"
@@ -269,6 +270,20 @@ def test_every_rule_has_all_its_parts() -> None:
     assert not incomplete
     targets = set(blocks) - set(working)
     assert all({"input", "message"} <= blocks[name] for name in targets)
+
+
+def test_rules_without_a_key_in_their_paths_show_the_version_of_their_code() -> None:
+    """Snakemake runs a job again whose ``params`` changed."""
+    texts = [path.read_text() for path in sorted((WORKFLOW / "rules").glob("*.smk"))]
+    shown = {
+        (match[1], match[2])
+        for text in texts
+        for match in re.finditer(r'(?s)rule (\w+):(?:(?!\nrule ).)*?version=CODE\["(\w+)"\]', text)
+    }
+    assert shown == {
+        (kind, kind) for kind in ("evaluate", "label_quality", "heatmap_quality", "reprojection")
+    }
+    assert {kind for kind, _ in shown} <= set(roots())
 
 
 STARTS = {"studio_bake", "describe", "mlflow_store"}

@@ -8,11 +8,15 @@ import jobs
 import resources as needs
 import wiring
 from snakemake.logging import logger
+from selfpose3d.plan.code_versions import code_versions
 from snakemake.settings.types import DeploymentMethod
 
 PARAMETERS, PLAN = wiring.read_plan(config)
 DEFAULT = wiring.by_default(PARAMETERS)
 PRIORITY = jobs.priorities(PARAMETERS, PLAN)
+CODE = code_versions()
+"""The versions of the code. Rules whose results have no key in their paths show theirs as
+``version``: with another one, Snakemake runs them again."""
 ENVIRONMENT = str(REPOSITORY / "environment.yml")
 
 wiring.export_environment(

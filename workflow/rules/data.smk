@@ -1,10 +1,9 @@
 """From a source to scenes: what the studio renders, and a rule for each of the sources."""
 
-from selfpose3d.plan.code_versions import code_versions
 from selfpose3d.sources import SOURCES
 
 # The body model is baked anew with each version of the code that renders with it.
-BODIES = f"data/studio/bodies-{code_versions()['render_studio']}.npz"
+BODIES = f"data/studio/bodies-{CODE['render_studio']}.npz"
 
 
 rule studio_bake:

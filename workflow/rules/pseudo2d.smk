@@ -214,6 +214,7 @@ rule label_quality:
         mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
         runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
+        version=CODE["label_quality"],
         scenes=option("--scene", "scenes"),
         truth=option("--truth", "truth"),
     message:
@@ -251,6 +252,7 @@ rule heatmap_quality:
         mem_mb=more_each_try(by_sizes("backbone", needs.heatmaps_memory_mb)),
         runtime=by_sizes("backbone", needs.heatmaps_runtime_minutes),
     params:
+        version=CODE["heatmap_quality"],
         parameters=parameters_of("backbone"),
         scenes=option("--scene", "scenes"),
         truth=option("--truth", "truth"),
@@ -282,6 +284,8 @@ rule reprojection:
     resources:
         mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
         runtime=needs.people_runtime_minutes(PARAMETERS),
+    params:
+        version=CODE["reprojection"],
     message:
         "Report how well the 3D people reproject onto {wildcards.sequence}"
     shell:

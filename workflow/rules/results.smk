@@ -47,6 +47,7 @@ rule evaluate:
         mem_mb=more_each_try(needs.people_memory_mb(PARAMETERS)),
         runtime=needs.people_runtime_minutes(PARAMETERS),
     params:
+        version=CODE["evaluate"],
         command=of_node_and_input("experiment", wiring.evaluation_command),
     message:
         "Evaluate {wildcards.experiment}"

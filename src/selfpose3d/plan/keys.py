@@ -40,21 +40,34 @@ def roots() -> dict[str, tuple[str, ...]]:
     no older result passes for a new one. What installed packages add is theirs to look after.
     """
     readers = tuple(entry.read.place for entry in CALIBRATIONS.values())
-    found = {
+    tables = {
+        "scene": ("prepare_scene", {name: each.prepare for name, each in SOURCES.items()}),
+        "detect": ("detect_people", {name: each.detect for name, each in ESTIMATORS.items()}),
+        "train": ("train_stage", {name: each.train for name, each in STAGES.items()}),
+        "predict": ("predict_people", {name: each.predict for name, each in METHODS.items()}),
+    }
+    named = {
+        f"{step}_{name}": (f"selfpose3d.pipeline:{function}", place.place)
+        for step, (function, entries) in tables.items()
+        for name, place in entries.items()
+        if _is_ours(place.place)
+    }
+    named["scene_videos"] += tuple(filter(_is_ours, readers))
+    return named | {
         "render_studio": ("selfpose3d.studio.bodies", "selfpose3d.studio.sequence"),
         "refined_cameras": ("selfpose3d.pipeline:refine_scene",),
         "rig_check": ("selfpose3d.pipeline:check_rig_folder",),
         "labels": ("selfpose3d.pipeline:label_sequences",),
         "consensus_labels": ("selfpose3d.pipeline:agree_on_labels",),
         "reconstructions": ("selfpose3d.pipeline:reconstruct_sequences",),
-        **{f"scene_{name}": (entry.prepare.place,) for name, entry in SOURCES.items()},
-        **{f"detect_{name}": (entry.detect.place,) for name, entry in ESTIMATORS.items()},
-        **{f"train_{name}": (entry.train.place,) for name, entry in STAGES.items()},
-        **{f"predict_{name}": (entry.predict.place,) for name, entry in METHODS.items()},
+        "evaluate": (
+            "selfpose3d.pipeline:evaluate_people",
+            "selfpose3d.pipeline:measure_agreement",
+        ),
+        "label_quality": ("selfpose3d.pipeline:measure_labels",),
+        "heatmap_quality": ("selfpose3d.pipeline:measure_heatmaps",),
+        "reprojection": ("selfpose3d.pipeline:report_reprojection",),
     }
-    found["scene_videos"] += readers
-    ours = {kind: tuple(filter(_is_ours, places)) for kind, places in found.items()}
-    return {kind: places for kind, places in ours.items() if places}
 
 
 def _is_ours(place: str) -> bool:
