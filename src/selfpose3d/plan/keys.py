@@ -46,7 +46,7 @@ def roots() -> dict[str, tuple[str, ...]]:
         "train": ("train_stage", {name: each.train for name, each in STAGES.items()}),
         "predict": ("predict_people", {name: each.predict for name, each in METHODS.items()}),
     }
-    named = {
+    named: dict[str, tuple[str, ...]] = {
         f"{step}_{name}": (f"selfpose3d.pipeline:{function}", place.place)
         for step, (function, entries) in tables.items()
         for name, place in entries.items()
