@@ -653,11 +653,13 @@ def report(
 ) -> None:
     """Write the report, one HTML file that opens offline."""
     from selfpose3d.chains import parse_jobs
+    from selfpose3d.pipeline import source_note
     from selfpose3d.reporting.report import Footage, ReportInputs, write_report
 
     footage = None
     if footage_scene and footage_people:
-        footage = Footage(footage_scene, footage_people, reprojection=footage_report)
+        note = source_note(footage_scene)
+        footage = Footage(footage_scene, footage_people, reprojection=footage_report, note=note)
     inputs = ReportInputs(
         title=title,
         dataset=dataset,

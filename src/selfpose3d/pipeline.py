@@ -67,6 +67,11 @@ def prepare_scene(source: str, inputs: PrepareInputs) -> None:
     entry.prepare.load()(inputs)
 
 
+def source_note(scene: Path) -> str:
+    """What must be said wherever a scene's pictures are shown."""
+    return known(SOURCES, read_scene(scene).source, "the source").note
+
+
 def list_own_files(parameters: Parameters, out: Path) -> None:
     """Write size and time of change of the user's own files that the data are made of: videos,
     calibrations, key points; for DVC, which looks at this list instead of at each of them."""

@@ -31,7 +31,7 @@ from selfpose3d.files.poses3d import read_poses3d
 from selfpose3d.files.results import read_curves, write_divergence
 from selfpose3d.files.scenes import read_scene
 from selfpose3d.geometry.cameras import Camera
-from selfpose3d.pipeline import gather_curves
+from selfpose3d.pipeline import gather_curves, source_note
 from selfpose3d.reporting.charts import bar_chart, line_chart
 from selfpose3d.reporting.facts import label_tables, reprojection_tables
 from selfpose3d.reporting.figures import (
@@ -93,6 +93,7 @@ def inputs(results: Path) -> ReportInputs:
             results / "demo.parquet",
             "Training-free",
             results / "reprojection.json",
+            note=source_note(results / "scenes" / "demo"),
         ),
         label_quality=write_label_quality(results),
         benchmarks=results / "benchmarks",

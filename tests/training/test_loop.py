@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -17,6 +18,7 @@ from conftest import REPOSITORY
 from selfpose3d import seeds
 from selfpose3d.errors import TrainingDivergedError
 from selfpose3d.files.checkpoints import read_state, write_state
+from selfpose3d.files.poses3d import People3D
 from selfpose3d.methods.voxels import steps
 from selfpose3d.parameters import Parameters
 from selfpose3d.skeletons import PANOPTIC_15
@@ -166,6 +168,16 @@ def test_a_saved_state_that_is_not_used_is_said_to_be_so(scenes, tmp_path, capsy
     said = capsys.readouterr().err
     assert "bodies: starts from iteration 0" in said
     assert kind in said and str(tmp_path / "resume.pt") in said
+
+
+def test_the_state_of_a_run_on_other_people_is_another_runs():
+    def of(x, valid=True):
+        joints, there = np.full((1, 15, 3), x), np.full((1, 15), valid)
+        people = People3D(joints, np.ones(1), there, np.zeros(1, int), PANOPTIC_15)
+        return runs.fingerprint(Parameters().train, "data", [], [{("walk", 0): people}])
+
+    assert of(1.0) == of(1.0)
+    assert len({of(1.0), of(2.0), of(1.0, valid=False)}) == 3
 
 
 def test_learning_rate_schedules():

@@ -46,17 +46,6 @@ from selfpose3d.reporting.tables import (
     text_of,
 )
 
-FOOTAGE_NOTES = {
-    "pose2sim_demo": (
-        "Real footage of the Pose2Sim multi-person demo, without ground truth. One man is clearly "
-        "real; a woman looks composited into all four views (about 1.35 m tall when "
-        "triangulated); a bystander is seen by two cameras only. The calibration as shipped is "
-        "biased against the pictures: triangulated bodies reproject with a median error of about "
-        "1 % of the pictures' width (11 to 13 px of 1088). The cause is not known."
-    )
-}
-"""The note that must accompany a footage wherever it is shown, by the scene's source."""
-
 OVERLAY_SCENES = 3
 """Most held-out sequences that are shown as overlays."""
 
@@ -73,12 +62,14 @@ class Footage:
         predictions: file of the 3D people.
         method: method that made the people.
         reprojection: JSON of ``reprojection_report``.
+        note: what must be said wherever the footage is shown.
     """
 
     scene: Path
     predictions: Path
     method: str = "Training-free"
     reprojection: Path | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -289,7 +280,7 @@ def _footage(footage: Footage) -> dict[str, Any]:
         "layers": layers,
         "method": footage.method,
         "size": f"{scene.views[0].width}x{scene.views[0].height}",
-        "note": FOOTAGE_NOTES.get(scene.source, FOOTAGE_NOTES.get(scene.name, "")),
+        "note": footage.note,
         "overlays": [overlay_frame(scene, frame, layers) for frame in middle_frames(scene, 2)],
         "facts": reprojection_tables(facts) if facts else [],
         "warnings": facts.get("warnings", ()),

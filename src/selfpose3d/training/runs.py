@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from selfpose3d.errors import InputError
+from selfpose3d.files.poses3d import Frames
 from selfpose3d.parameters import Compute, Parameters, StageSettings
 from selfpose3d.parameters.section import marks_of
 from selfpose3d.skeletons import Skeleton
@@ -62,12 +63,18 @@ def iterations_of(settings: StageSettings, batches_per_epoch: int, devices: int)
     return max(1, math.ceil(settings.epochs * batches_per_epoch / devices))
 
 
-def fingerprint(parameters: BaseModel, data: str, files: Iterable[Path]) -> str:
-    """A digest of the parameters a stage was given, its data's digest and its input files."""
+def fingerprint(
+    parameters: BaseModel, data: str, files: Iterable[Path], people: Iterable[Frames]
+) -> str:
+    """A digest of the parameters a stage was given, its data's digest, its input files and the 3D
+    people that it learns from."""
     digest = hashlib.sha256(repr((_plain(parameters), data)).encode())
     for path in files:
         for file in sorted(path.iterdir()) if path.is_dir() else [path]:
             digest.update(_file_digest(file))
+    for frames in people:
+        for frame, each in sorted(frames.items()):
+            digest.update(repr(frame).encode() + each.joints.tobytes() + each.valid.tobytes())
     return digest.hexdigest()
 
 
@@ -97,9 +104,10 @@ def stage_run(
     batches_per_epoch: int,
     files: Iterable[Path] = (),
     carried: Mapping[str, Mapping[str, Tensor]] | None = None,
+    people: Iterable[Frames] = (),
 ) -> Run:
-    """A stage's run; its fingerprint covers parameters, data and the given files, and its
-    checkpoint holds the carried networks besides its own."""
+    """A stage's run; its fingerprint covers parameters, data, the given files and the 3D people,
+    and its checkpoint holds the carried networks besides its own."""
     compute = parameters.compute
     return Run(
         stage=stage,
@@ -108,7 +116,7 @@ def stage_run(
         seed=parameters.seed,
         out=Path(out),
         iterations=iterations_of(settings, batches_per_epoch, compute.devices),
-        fingerprint=fingerprint(parameters, data.digest(), files),
+        fingerprint=fingerprint(parameters, data.digest(), files, people),
         skeleton=data.skeleton,
         carried=carried or {},
     )

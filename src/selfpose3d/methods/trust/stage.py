@@ -21,5 +21,13 @@ def train_trust(inputs: StageInputs) -> None:
         )
         people = TrustBatches(parameters, data, inputs.reconstructions, fabric.device)
         per_epoch = -(-people.count // settings.batch_size)
-        run = stage_run(parameters, "trust", settings, data, inputs.out, per_epoch)
+        run = stage_run(
+            parameters,
+            "trust",
+            settings,
+            data,
+            inputs.out,
+            per_epoch,
+            people=inputs.reconstructions,
+        )
         train(run, model, fabric, people.draw)

@@ -90,8 +90,9 @@ def train_root(inputs: StageInputs) -> None:
                 pictures.draw(real.at(number), rng), roots.draw(batches.at(number), rng)
             )
 
+        known, length = inputs.reconstructions, batches.length
         run = stage_run(
-            parameters, "root", settings, data, inputs.out, batches.length, start, networks
+            parameters, "root", settings, data, inputs.out, length, start, networks, known
         )
         train(run, model, fabric, draw)
 
@@ -117,7 +118,6 @@ def train_known_bodies(
     shown: Mapping[FrameIndex, People3D],
     start: Sequence[Path],
     out: Path,
-    files: Sequence[Path] = (),
 ) -> None:
     """Train pose_net on known bodies: re-placed, and where they stood.
 
@@ -130,7 +130,6 @@ def train_known_bodies(
             are re-placed.
         start: checkpoint of the backbone, if the heatmaps are its; carried along.
         out: folder of checkpoint.pt and curves.csv.
-        files: what the people were read from, beyond ``start``, for the run's fingerprint.
     """
     settings: BodiesSettings = getattr(parameters.train, stage)
     with begun(parameters, stage, "pose", data, start) as (fabric, lifting, networks, pictures):
@@ -142,8 +141,8 @@ def train_known_bodies(
         peopled = replace(data, without=empty)
         frames = FrameBatches(peopled, settings.batch_size, parameters.seed, stage)
         bodies = KnownBodies(settings, replaced, pictures, frames, shown)
-        read = (*start, *files)
-        run = stage_run(parameters, stage, settings, data, out, frames.length, read, networks)
+        length = frames.length
+        run = stage_run(parameters, stage, settings, data, out, length, start, networks, known)
         train(run, model, fabric, bodies.draw)
 
 
@@ -220,8 +219,9 @@ def train_pose(inputs: StageInputs, stage: Literal["pose_l2", "pose_l1", "finetu
             noise = torch.Generator().manual_seed(int(rng.integers(2**31)))
             return PoseBatch(drawn, synthetic, noise)
 
+        length = batches.length
         run = stage_run(
-            parameters, stage, settings, data, inputs.out, batches.length, start, networks
+            parameters, stage, settings, data, inputs.out, length, start, networks, reconstructions
         )
         train(run, model, fabric, draw)
 

@@ -45,7 +45,8 @@ def train_supervised_root(inputs: StageInputs) -> None:
     parameters, truth, start = inputs.parameters, inputs.truth, inputs.start
     settings = parameters.train.supervised_root
     data = training_data(inputs.scenes, inputs.labels)
-    people = shown_people(data, read_truth(data, truth, parameters.space), parameters.space)
+    true = read_truth(data, truth, parameters.space)
+    people = shown_people(data, true, parameters.space)
     stage = "supervised_root"
     with begun(parameters, stage, "root", data, start) as (fabric, lifting, networks, pictures):
         model = SupervisedRootStep(fabric, lifting, settings)
@@ -57,9 +58,9 @@ def train_supervised_root(inputs: StageInputs) -> None:
             roots = to_device(padded_roots([people[frame] for frame in frames]), fabric.device)
             return TrueRoots(sight, lifting.root_target(roots, settings.target_sigma))
 
-        files = (*start, *truth)
+        length = batches.length
         run = stage_run(
-            parameters, stage, settings, data, inputs.out, batches.length, files, networks
+            parameters, stage, settings, data, inputs.out, length, start, networks, [true]
         )
         train(run, model, fabric, draw)
 
@@ -75,14 +76,7 @@ def train_supervised_pose(inputs: StageInputs) -> None:
     people = shown_people(data, true, parameters.space)
     everywhere = [true] * len(data.scenes)
     train_known_bodies(
-        parameters,
-        "supervised_pose",
-        data,
-        everywhere,
-        people,
-        inputs.start,
-        inputs.out,
-        files=truth,
+        parameters, "supervised_pose", data, everywhere, people, inputs.start, inputs.out
     )
 
 
