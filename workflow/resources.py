@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from selfpose3d.parameters import Parameters
 from selfpose3d.parameters.section import Section
 from selfpose3d.plan.nodes import DetectionsNode, ExperimentNode, Plan, SceneNode, StageNode
+from selfpose3d.skeletons import SKELETONS
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import Split
 
@@ -81,6 +82,8 @@ SOURCE_FRAMES = 10_000
 """Frames of a recorded sequence before every n-th is taken; the parameters don't tell."""
 PEOPLE = 4
 """People a frame."""
+ESTIMATORS_JOINTS = 34
+"""BlazePose's, with a root; whole-body models with hands and faces have more."""
 FOOTAGE_FRAMES, FOOTAGE_VIEWS = 100, 4
 """Of the real footage, before every n-th frame is taken."""
 DETECTION = (600.0, 0.6)
@@ -175,6 +178,12 @@ def views(parameters: Parameters) -> int:
     return VIEWS if cameras is None else len(cameras)
 
 
+def joints(parameters: Parameters) -> int:
+    """Joints of the labels; ``ESTIMATORS_JOINTS`` where they are the estimator's own."""
+    chosen = SKELETONS.get(parameters.labels.skeleton)
+    return len(chosen.with_root) if chosen else ESTIMATORS_JOINTS
+
+
 def frames(parameters: Parameters, split: Split) -> int:
     """Frames of one sequence of a split, "train" or "test"."""
     counted = SOURCES[parameters.data.source].frames
@@ -217,14 +226,15 @@ def _volumes(width: int, channels: int, voxels: float, learns: bool) -> Work:
 def _roots(parameters: Parameters, volumes: float, learns: bool = True) -> Work:
     """root_net on so many volumes."""
     networks = parameters.networks
-    channels = 1 if networks.root_input == "root" else 15
+    channels = 1 if networks.root_input == "root" else joints(parameters)
     return _volumes(networks.v2v_width, channels, volumes * math.prod(networks.root_grid), learns)
 
 
 def _cuboids(parameters: Parameters, people: float, learns: bool = True) -> Work:
     """pose_net on so many people."""
     networks = parameters.networks
-    return _volumes(networks.pose_v2v_width, 15, people * networks.cuboid_grid**3, learns)
+    voxels = people * networks.cuboid_grid**3
+    return _volumes(networks.pose_v2v_width, joints(parameters), voxels, learns)
 
 
 def _frozen_heatmaps(parameters: Parameters, frames: float) -> Work:
@@ -347,7 +357,8 @@ def _remembered_bytes(parameters: Parameters, stage: str) -> float:
         return 0.0
     seen = 3 * _iterations(parameters, stage) * settings.batch_size
     kept = min(seen, (variants + 1) * _all_frames(parameters, "train"))
-    return kept * 15 * 2 * _frame_pixels(parameters) / parameters.heatmaps.stride**2
+    pixels = _frame_pixels(parameters) / parameters.heatmaps.stride**2
+    return kept * joints(parameters) * 2 * pixels
 
 
 # Other jobs

@@ -186,6 +186,14 @@ def test_an_experiments_own_sizes_count() -> None:
     assert parameters.networks.cuboid_grid == 16
 
 
+def test_memory_grows_with_the_joints() -> None:
+    asked = []
+    for skeleton in ("panoptic15", "coco17", "estimator"):
+        parameters = parameters_of("paper", "trial", **{"labels.skeleton": skeleton})
+        asked.append(needs._cuboids(parameters, 4).kept)
+    assert asked[0] < asked[1] < asked[2]
+
+
 def test_disk_and_hours_are_told_in_a_line() -> None:
     smoke, demo = (parameters_of(*overlays) for overlays in (("smoke",), ()))
     line = needs.estimate(demo, plan_of(demo))
