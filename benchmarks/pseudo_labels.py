@@ -29,7 +29,7 @@ from selfpose3d.studio import bake_bodies, render_sequence
 
 REPOSITORY = Path(__file__).parents[1]
 COLUMNS = (
-    "| | views | people | found | false (doubled) | median error | mean error | CPU s a view |"
+    "| | views | people | found | false (doubled) | median error | mean error | CPU s per view |"
 )
 
 

@@ -64,7 +64,7 @@ LOOKED_AT = 250.0
 """Bytes per pixel of an image that a frozen network looks at, at its peak."""
 
 CPU_FLOPS = 50e9
-"""Multiplications and additions a second on one core."""
+"""Multiplications and additions per second on one core."""
 CPU_SECONDS_A_BYTE = 0.5e-9
 """Per byte kept, of moving it."""
 GPU_FLOPS = 10e12
@@ -80,7 +80,7 @@ VIEWS = 5
 SOURCE_FRAMES = 10_000
 """Frames of a recorded sequence before every n-th is taken; the parameters don't tell."""
 PEOPLE = 4
-"""People a frame."""
+"""People per frame."""
 FOOTAGE_FRAMES, FOOTAGE_VIEWS = 100, 4
 """Of the real footage, before every n-th frame is taken."""
 DETECTION = (600.0, 0.6)

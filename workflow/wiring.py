@@ -193,12 +193,12 @@ def truth_files(scenes: Iterable[SceneNode]) -> list[str]:
 
 
 def labels_folder(labels: LabelsNode) -> str:
-    """The labels, a file a sequence."""
+    """The labels' folder, with one file per sequence."""
     return f"data/labels/{labels.id}"
 
 
 def people_folder(people: ReconstructionsNode) -> str:
-    """The training-free reconstructions, a file a sequence."""
+    """The folder of training-free reconstructions, with one file per sequence."""
     return f"data/reconstructions/{people.id}"
 
 
@@ -340,7 +340,7 @@ def rig_check_folder(check: RigCheckNode) -> str:
 
 
 def rig_check_folders(plan: Plan) -> list[str]:
-    """Where the checks of rigs are, a folder a sequence."""
+    """The folders of the checks of rigs, one per sequence."""
     return [rig_check_folder(check) for check in plan.rig_checks.values()]
 
 

@@ -281,7 +281,7 @@ def reconstruct(
     """Make 3D people of 2D people from two or more calibrated cameras.
 
     It first says whether the calibration fits the 2D people, as check-rig does. It needs no
-    training, parameters or pictures. The file has a row a joint: sequence, frame (as
+    training, parameters or pictures. The file has one row per joint: sequence, frame (as
     the input numbers it), person, joint, x, y, z in mm, score (views' worth of 2D people behind
     the person) and valid. The joints are those of the 2D people; the file's metadata name them.
     person counts the people of one frame and is no track: 0 may be somebody else a frame later.
@@ -584,7 +584,7 @@ def _paths(text: str) -> list[Path]:
 
 @command("curves")
 def curves(
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file a stage")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file per stage")],
     stage: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: a training stage")] = None,
 ) -> None:
     """Gather the training curves of stages under names that stay when parameters change."""

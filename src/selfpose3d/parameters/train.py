@@ -223,14 +223,14 @@ class PoseSettings(StageSettings):
 
 
 class L1Settings(PoseSettings):
-    """Trains as pose_l2 and adds the L1 loss; keys that are not listed are as in pose_l2."""
+    """Trains as pose_l2 and adds the L1 loss; unlisted keys are as in pose_l2."""
 
     learning_rate: LearningRate = 5e-5
     joint_weight: JointWeight = 0.01
 
 
 class FinetuneSettings(PoseSettings):
-    """Trains a last time, on hard labels; keys that are not listed are as in pose_l2."""
+    """A last training stage, on hard labels (off by default); unlisted keys are as in pose_l2."""
 
     enabled: Enabled = False
     epochs: Epochs = None

@@ -192,7 +192,7 @@ class ExperimentNode(Node):
 
 @dataclass
 class Plan:
-    """All nodes by id, the experiments of each name (one a seed), and each table's by row.
+    """All nodes by id, the experiments of each name (one per seed), and each table's by row.
 
     ``refused`` says why an experiment can't be run with these parameters and data; ``shared`` are
     labels by what they are made of.

@@ -255,7 +255,7 @@ def record_table(table: str, runs: Sequence[str], mlflow: Mlflow) -> None:
 
     Args:
         table: its name.
-        runs: the ids of its rows' runs, one a seed; the runs with their means are tagged, too.
+        runs: the ids of its rows' runs, one per seed; the runs with their means are tagged, too.
         mlflow: the MLflow experiment that they are recorded in.
 
     Raises:

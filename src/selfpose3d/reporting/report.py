@@ -95,8 +95,8 @@ class ReportInputs:
         truth: 3D truth of these scenes, shown beside the predictions.
         footage: real footage.
         label_quality: JSON files of label or heatmap quality by title.
-        rigs: folders of the checks of rigs, one a sequence and named like it, with ``rig.json`` and
-            ``rig.png``.
+        rigs: folders of the checks of rigs, one per sequence and named like it, with ``rig.json``
+            and ``rig.png``.
         benchmarks: folder of Snakemake's benchmarks, ``<rule>/<wildcards>.tsv``.
         jobs: ``<rule>/<wildcards>`` of all jobs, and which they wait for.
         settings: the parameters that differ from params.yaml, by dotted name.

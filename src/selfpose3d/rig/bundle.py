@@ -52,7 +52,7 @@ class Sightings:
         height: (V, N) of the body, px.
         knot: (N,) when.
         joint: (N,) index of the joint.
-        person: (N,) one number a person and window.
+        person: (N,) one number per person and window.
     """
 
     px: NDArray[np.float64]

@@ -105,7 +105,7 @@ class SceneInProgress:
                 )
 
     def add_images(self, path_of: Callable[[str, int], Path]) -> None:
-        """Write the frames of all cameras that lack them, from one file an image.
+        """Write the frames of all cameras that lack them, from one file per image.
 
         Args:
             path_of: the file of a camera's frame.

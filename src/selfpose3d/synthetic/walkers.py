@@ -45,7 +45,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Walkers:
-    """People who walk on ellipses; every array has one entry a person.
+    """People who walk on ellipses; every array has one entry per person.
 
     Args:
         centres: (P, 2) mm.

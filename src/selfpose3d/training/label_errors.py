@@ -40,7 +40,7 @@ class ErrorBank:
         crossed: (N, J) heights of the peaks of each joint's other side at the same place; 0 for
             labels.
         candidates: patterns fit for each direction bin and overlap class.
-        false_people: unmatched labels an image.
+        false_people: unmatched labels per image.
     """
 
     missing: NDArray[np.bool_]

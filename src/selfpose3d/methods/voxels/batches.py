@@ -229,7 +229,7 @@ class RootBatches(_Synthetic):
             )
 
     def draw(self, frames: Sequence[FrameIndex], rng: np.random.Generator) -> SyntheticRoots:
-        """A set of roots a frame, in that frame's rig, with a new affine."""
+        """A set of roots per frame, in that frame's rig, with a new affine."""
         counts = [
             int(rng.integers(self.settings.people[0], self.settings.people[1] + 1)) for _ in frames
         ]

@@ -84,7 +84,7 @@ class BackboneStep(Step):
 
 @dataclass(frozen=True)
 class SyntheticRoots:
-    """Random roots and the heatmaps that root_net sees of them, one set a sample.
+    """Random roots and the heatmaps that root_net sees of them, one set per sample.
 
     Args:
         rig: the cameras they are seen by.
