@@ -113,7 +113,7 @@ class Scene:
         return self.rig
 
     def image_path(self, camera: str, frame: int) -> Path:
-        """Where the stored frame of a camera lies."""
+        """The file of a camera's stored frame."""
         return self.folder / "frames" / camera / f"{frame:08d}.jpg"
 
     def read_image(self, camera: str, frame: int) -> NDArray[np.uint8]:

@@ -34,7 +34,7 @@ JointWeight = Annotated[
 
 
 class StageSettings(Section):
-    """What every training stage has. Exactly one of epochs and iterations is given."""
+    """The settings of every training stage. Exactly one of epochs and iterations is given."""
 
     enabled: Enabled = True
     epochs: Epochs = None

@@ -64,7 +64,7 @@ PARENT = "mlflow.parentRunId"
 """MLflow's own tag of a child run."""
 
 Measures = Mapping[str, float]
-"""What Snakemake measured of a job: ``seconds``, ``max_rss_mb``, ``cpu_seconds``."""
+"""Snakemake's measures of a job: ``seconds``, ``max_rss_mb``, ``cpu_seconds``."""
 Point = tuple[str, float, int, int]
 """A metric's name, its value, its step and its time in ms."""
 
@@ -539,7 +539,7 @@ def _newest(runs: Sequence["Run"]) -> dict[str, "Run"]:
 
 def _means(seeds: Sequence[Measures], before: Measures) -> dict[str, float]:
     """The mean of each metric over the seeds, NaN where one of them has no value; of the headline
-    the sample standard deviation besides, where there are several seeds.
+    and the sample standard deviation where there are several seeds.
 
     Args:
         seeds: the metrics of each.

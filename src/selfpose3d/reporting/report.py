@@ -192,7 +192,8 @@ def held_out_overlays(scenes: Sequence[Scene], layers: Layers) -> list[OverlayFr
 
 
 def stage_titles(stages: Sequence[Path], experiments: Sequence[Path]) -> list[str]:
-    """Each stage's name, the experiments that use it, and their seeds where they have several.
+    """The titles of stages: a stage's name, the experiments that use it, and their seeds where they
+    have several.
 
     A stage that none of them uses keeps its folder's name.
     """

@@ -18,7 +18,7 @@ BODY = SKELETONS["panoptic15"]
 """The joints of a walker."""
 
 STEP_MM = 1400.0
-"""How far a walker comes in a cycle of two steps."""
+"""Length that a walker covers in a cycle of two steps."""
 APART_MM = 600.0
 """Least distance of two walkers' paths at the same time."""
 _MEMORY_S = 0.4

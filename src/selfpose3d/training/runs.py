@@ -99,7 +99,7 @@ def stage_run(
     carried: Mapping[str, Mapping[str, Tensor]] | None = None,
 ) -> Run:
     """A stage's run; its fingerprint covers parameters, data and the given files, and its
-    checkpoint holds the carried networks besides its own."""
+    checkpoint holds the carried networks in addition to its own."""
     compute = parameters.compute
     return Run(
         stage=stage,

@@ -1,4 +1,4 @@
-"""What the steps are fed: each class draws the batch of a given number from its generator.
+"""Batches of the training steps: each class draws the batch of a given number from its generator.
 
 Shapes: N images, B samples, V views, P people, J joints, H x W input px.
 """

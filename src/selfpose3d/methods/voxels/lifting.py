@@ -1,4 +1,4 @@
-"""From heatmaps to 3D: the evidence volumes, root_net and its proposals, pose_net.
+"""The way from heatmaps to 3D: the evidence volumes, root_net and its proposals, pose_net.
 
 Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxels of the space,
 n voxels per side of a person's cuboid.
@@ -22,7 +22,7 @@ from selfpose3d.training.devices import Runner, plain_run
 
 
 class Proposals(NamedTuple):
-    """Where root_net sees people.
+    """The places at which root_net sees people.
 
     Args:
         centres: (P, 3) mm.

@@ -35,7 +35,7 @@ from selfpose3d.training.devices import constant, to_device
 from selfpose3d.training.step import DivergedError, Step
 
 FRAMES_WITHOUT_PROPOSALS = 200
-"""So many frames in a row without a single proposal are a divergence."""
+"""Number of frames in a row without a single proposal that count as a divergence."""
 LEAST_ATTENTION = 0.05
 """A mean attention below is a collapse."""
 CROSSED, STRAIGHT = ((1, 2), (2, 1)), ((1, 1), (2, 2))
