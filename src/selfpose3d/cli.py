@@ -270,9 +270,9 @@ def reconstruct(
         float,
         typer.Option(
             min=1,
-            help="largest mean cost, mm, at which 2D people of different cameras count as one person: "
-            "the distance between their rays, and a penalty for bones of impossible lengths; raise "
-            "it for a rough calibration",
+            help="largest mean cost, mm, at which 2D people of different cameras count as one "
+            "person; the cost is the distance between their rays plus a penalty for bones of wrong "
+            "lengths; raise it for a rough calibration",
         ),
     ] = TrainingFree().max_ray_distance,
     units: UnitsOption = None,

@@ -78,8 +78,8 @@ def bone_misfit(
 def possible_joints(
     joints: NDArray[np.float64], known: NDArray[np.bool_], bones: LongBones
 ) -> NDArray[np.bool_]:
-    """(P, J) mask of the known joints that lie no farther from their parents than a bone can be
-    long.
+    """(P, J) mask of the known joints whose distance from their parents is a possible length of the
+    bone.
 
     Args:
         joints: (P, J, 3) mm.

@@ -538,8 +538,8 @@ def _newest(runs: Sequence["Run"]) -> dict[str, "Run"]:
 
 
 def _means(seeds: Sequence[Measures], before: Measures) -> dict[str, float]:
-    """The mean of each metric over the seeds, NaN where one of them has no value; of the headline
-    and the sample standard deviation where there are several seeds.
+    """The mean of each metric over the seeds, NaN where one of them has no value; for the headline
+    also the sample standard deviation, where there are several seeds.
 
     Args:
         seeds: the metrics of each.
