@@ -305,7 +305,7 @@ TABLES = {"golden": golden_table, "stages": stage_table}
 
 
 def waits_of(places: dict[str, float] | None) -> str:
-    """The host's waits an iteration: of the step, and of the thread that draws beside it."""
+    """The host's waits per iteration: of the step, and of the thread that draws beside it."""
     if places is None:
         return ""
     drawing = sum(count for place, count in places.items() if place.startswith("drawing"))

@@ -45,9 +45,9 @@ ROWS = (
     ("the labels'", "labels", 1),
     ("a new look's", "looks", 1),
     ("mean of both", "labels and looks", 1),
-    ("heatmaps about the reconstructed joints", "reconstruction", 1),
+    ("heatmaps around the reconstructed joints", "reconstruction", 1),
     ("the same, four rounds", "reconstruction", 4),
-    ("heatmaps about the true joints (a bound)", "truth", 1),
+    ("heatmaps around the true joints (a bound)", "truth", 1),
 )
 FARTHEST = 0.15
 """Median distance of a look from the projection, in body heights, up to which it is believed."""

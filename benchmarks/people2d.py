@@ -41,7 +41,7 @@ def people_texts(skeleton: Skeleton) -> list[str]:
 
 
 def write_openpose(folder: Path, frames: int) -> None:
-    """One BODY_25 file an image."""
+    """One BODY_25 file per image."""
     texts = people_texts(BODY_25)
     for number, camera in enumerate(CAMERAS):
         (folder / camera).mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ from selfpose3d.studio import bake_bodies, render_sequence
 
 REPOSITORY = Path(__file__).parents[1]
 COLUMNS = (
-    "| | views | people | found | false (doubled) | median error | mean error | CPU s a view |"
+    "| | views | people | found | false (doubled) | median error | mean error | CPU s per view |"
 )
 
 
@@ -92,7 +92,7 @@ def chosen(arguments: argparse.Namespace) -> Parameters:
 
 
 def rendered(parameters: Parameters, out: Path) -> list[Scene]:
-    """The studio's training sequences as scenes; one folder a seed and length, made once."""
+    """The studio's training sequences as scenes; one folder per seed and length, made once."""
     studio, bodies = parameters.studio, out / "bodies.npz"
     names, _ = SOURCES["studio"].sequences(parameters)
     host = out / f"host-{studio.seed}-{studio.train_frames}"

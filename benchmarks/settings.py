@@ -16,7 +16,7 @@ from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAGES = ("backbone", "root", "bodies", "pose_l2", "pose_l1")
-"""Those whose cost an iteration is held against bare passes of their networks."""
+"""Those whose cost per iteration is held against bare passes of their networks."""
 ALL_STAGES = tuple(table.STAGES)
 OF_THE_PAPER = tuple(stage for stage in ALL_STAGES if stage not in ("bodies", "trust"))
 """What ``config/paper.yaml`` trains: the project's own stages are off there."""
@@ -75,7 +75,7 @@ PUBLISHED: dict[str, Any] = {
     "train.bodies.batch_size": 1,
     **{f"train.{stage}.train_root": False for stage in ("pose_l2", "pose_l1")},
 }
-"""As the released code trains: the views of one frame a step, root_net fixed in the pose stages."""
+"""As the released code trains: the views of one frame per step, root_net fixed in pose stages."""
 
 SETTINGS = {
     "released": Setting(

@@ -33,7 +33,7 @@ def training_job(stage: str) -> str:
 
 
 def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """By each job from the rendering to the predictions the jobs that it waits for.
+    """The jobs that each job waits for, from the rendering to the predictions.
 
     What is fetched or made once, evaluations, tables and reports are left out: they are short.
     """
@@ -88,8 +88,9 @@ def _awaited_by(run: ExperimentNode) -> tuple[str, ...]:
 
 
 def priorities(parameters: Parameters, plan: Plan) -> dict[str, int]:
-    """By each job the seconds from its start to the end of the longest chain that it begins, as
-    far as they can be told beforehand: what the most time hangs on comes first."""
+    """Priorities of jobs: the seconds from a job's start to the end of the longest chain that
+    begins with it, as far as they can be estimated beforehand. The job with the longest chain comes
+    first."""
     jobs = jobs_of(plan)
     expected = dict.fromkeys(jobs, needs.START_SECONDS)
     for stage in plan.stages.values():

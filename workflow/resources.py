@@ -1,4 +1,4 @@
-"""What a job asks a cluster for, from the sizes in the parameters: memory, minutes, GPUs, disk.
+"""Requests of jobs to a cluster, from the sizes in the parameters: memory, minutes, GPUs, disk.
 
 What the backward pass keeps is counted per pixel and voxel, as are multiplications and additions:
 measured network by network, they do not depend on the machine. The rest was fitted, on CPUs, to the
@@ -26,7 +26,7 @@ Part = TypeVar("Part", bound=Any)
 
 MB = 1e6
 MARGIN = 1.25
-"""Of memory, over the estimate."""
+"""Factor of the requested memory over the estimate."""
 PROCESS_MB = 520.0
 """A process that has loaded torch and the labels."""
 GPU_PROCESS_MB = 4000.0
@@ -65,7 +65,7 @@ LOOKED_AT = 250.0
 """Bytes per pixel of an image that a frozen network looks at, at its peak."""
 
 CPU_FLOPS = 50e9
-"""Multiplications and additions a second on one core."""
+"""Multiplications and additions per second on one core."""
 CPU_SECONDS_A_BYTE = 0.5e-9
 """Per byte kept, of moving it."""
 GPU_FLOPS = 20e12
@@ -81,20 +81,20 @@ VIEWS = 5
 SOURCE_FRAMES = 10_000
 """Frames of a recorded sequence before every n-th is taken; the parameters don't tell."""
 PEOPLE = 4
-"""People a frame."""
+"""People per frame."""
 ESTIMATORS_JOINTS = 34
 """BlazePose's, with a root; whole-body models with hands and faces have more."""
 FOOTAGE_FRAMES, FOOTAGE_VIEWS = 100, 4
-"""Of the real footage, before every n-th frame is taken."""
+"""Frames and views of the real footage, before every n-th frame is taken."""
 DETECTION = (600.0, 0.6)
-"""MB of a process that estimates 2D people, and seconds an image takes on one core."""
+"""MB of a process that estimates 2D people, and seconds per image on one core."""
 HEAVIER_DETECTION: Mapping[str, tuple[float, float]] = {
     "rtmlib": (1500.0, 8.0),
     "torchvision": (2000.0, 7.0),
     "transformers": (1600.0, 7.0),
 }
-"""The same of larger estimators: of transformers as measured with random weights and four people an
-image, of the others by the operations of their largest networks."""
+"""The same of larger estimators. That of transformers was measured with random weights and four
+people per image; the others follow from the operations of their largest networks."""
 RENDER_SECONDS = 0.15
 """An image of the studio."""
 PEOPLE_MB = 700.0
@@ -112,7 +112,7 @@ HOST_BYTES = 130_000
 
 @dataclass(frozen=True)
 class Work:
-    """What one iteration, or one batch, does.
+    """The work of one iteration, or of one batch.
 
     Args:
         kept: bytes that the backward pass keeps.
@@ -136,14 +136,14 @@ class Work:
 
     @property
     def memory_mb(self) -> float:
-        """Of a process that does it on a CPU, MB."""
+        """The memory of a process that does the work on a CPU, MB."""
         moments = 8 * self.weights  # of Adam, made when the first backward pass is over
         held = max(self.kept, moments) + 8 * self.weights + self.passed
         return PROCESS_MB + held / MB
 
     @property
     def cpu_seconds(self) -> float:
-        """On one core."""
+        """The seconds that the work takes on one core."""
         return self.flops / CPU_FLOPS + CPU_SECONDS_A_BYTE * self.kept
 
 
@@ -310,7 +310,8 @@ def _work(parameters: Parameters, stage: str) -> Work:
 
 
 def gpus(parameters: Parameters, stage: StageNode) -> int:
-    """How many GPUs a training stage asks for: its devices, unless they are to be CPUs."""
+    """The number of GPUs that a training stage requests: its devices, unless they are to be
+    CPUs."""
     compute = resolved(parameters, stage.parameters).compute
     return 0 if compute.accelerator == "cpu" else compute.devices
 
@@ -387,7 +388,7 @@ def prediction_gpus(parameters: Parameters, experiment: ExperimentNode) -> int:
 
 
 def prediction_threads(parameters: Parameters, experiment: ExperimentNode) -> int:
-    """Those of the networks, where any run."""
+    """The threads of a prediction: those of the networks, where any run."""
     own = resolved(parameters, experiment.parameters)
     return own.compute.threads if experiment.runs_networks else 1
 

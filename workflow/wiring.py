@@ -1,4 +1,4 @@
-"""What each job is given: files and options by the plan's nodes, and its environment.
+"""Inputs of each job: files and options by the plan's nodes, and its environment.
 
 The rules look up a node by their wildcards and ask here. Paths are relative to the working
 directory; options are quoted for the shell.
@@ -80,7 +80,7 @@ def read_plan(config: Mapping[str, Any]) -> tuple[Parameters, Plan]:
 
 
 def by_default(parameters: Parameters) -> tuple[Parameters, Plan]:
-    """What a plain run makes: the parameters with the chosen tables alone, and the plan of these.
+    """The parameters with the tables of a plain run alone, and the plan of these.
 
     Raises:
         WorkflowError: what is chosen can't be run with these data.
@@ -193,12 +193,12 @@ def truth_files(scenes: Iterable[SceneNode]) -> list[str]:
 
 
 def labels_folder(labels: LabelsNode) -> str:
-    """The labels, a file a sequence."""
+    """The labels' folder, with one file per sequence."""
     return f"data/labels/{labels.id}"
 
 
 def people_folder(people: ReconstructionsNode) -> str:
-    """The training-free reconstructions, a file a sequence."""
+    """The folder of training-free reconstructions, with one file per sequence."""
     return f"data/reconstructions/{people.id}"
 
 
@@ -254,7 +254,8 @@ def own_files(name: str, paths: Iterable[str]) -> list[str]:
 
 
 def prepare_inputs(scene: SceneNode, parameters: Parameters) -> Given:
-    """What was rendered for a sequence, and the list of the user's own files that it is made of."""
+    """The rendered folder of a sequence, and the list of the user's own files that it is made
+    of."""
     files = SOURCES[scene.source].files(parameters, scene.sequence)
     return {
         "host": rendered_sequence(scene),
@@ -275,7 +276,8 @@ def source_scenes(plan: Plan) -> list[str]:
 
 
 def downloads(plan: Plan) -> list[str]:
-    """What jobs bring from the network: weights, and scenes of data that are fetched."""
+    """The outputs that jobs bring from the network: weights, and scenes of data that are
+    fetched."""
     weights = map(weights_folder, plan.weights.values())
     fetched = [scene for scene in plan.scenes.values() if SOURCES[scene.source].downloads]
     scenes = scene_folders(scene for scene in fetched if not scene.refined_from)
@@ -283,7 +285,7 @@ def downloads(plan: Plan) -> list[str]:
 
 
 def weights_folder(weights: WeightsNode) -> str:
-    """Where weights lie."""
+    """The folder of weights."""
     return f"data/weights/{weights.id}"
 
 
@@ -318,15 +320,16 @@ def rig_check_options(check: RigCheckNode) -> str:
 
 
 def rig_check_of(plan: Plan, detections: DetectionsNode) -> list[str]:
-    """What the check of a sequence's rig found."""
+    """The file with the findings of the check of a sequence's rig."""
     (check,) = (each for each in plan.rig_checks.values() if each.detections == detections)
     return [f"{rig_check_folder(check)}/rig.json"]
 
 
 def checked_files(plan: Plan, labels: LabelsNode) -> list[Any]:
-    """What says that the rigs of labelled sequences were checked, where they are: what is wrong is
-    told before anything is made of labels. To Snakemake these files are ancient, and they have one
-    name whatever the check's version, so that a newer check makes nothing else anew."""
+    """The files that say that the rigs of labelled sequences were checked, where they are. Labels
+    wait for them, so that the checks' warnings come first. To Snakemake these files are ancient,
+    and they have one name whatever the check's version, so that a newer check makes nothing else
+    anew."""
     return [
         ancient(f"results/rig/checked/{check.detections.id}/{check.detections.scene.sequence}")
         for check in plan.rig_checks.values()
@@ -335,22 +338,22 @@ def checked_files(plan: Plan, labels: LabelsNode) -> list[Any]:
 
 
 def rig_check_folder(check: RigCheckNode) -> str:
-    """Where the check of a sequence's rig is."""
+    """The folder of the check of a sequence's rig."""
     return f"results/rig/{check.id}/{check.detections.scene.sequence}"
 
 
 def rig_check_folders(plan: Plan) -> list[str]:
-    """Where the checks of rigs are, a folder a sequence."""
+    """The folders of the checks of rigs, one per sequence."""
     return [rig_check_folder(check) for check in plan.rig_checks.values()]
 
 
 def rig_check_files(plan: Plan) -> list[str]:
-    """What the checks of rigs found."""
+    """The files with the findings of the checks of rigs."""
     return [f"{folder}/rig.json" for folder in rig_check_folders(plan)]
 
 
 def processes_a_sequence(plan: Plan, cores: int) -> int:
-    """How many processes look at one sequence, so that all cores have something to look at."""
+    """The number of processes that look at one sequence, so that all cores are busy."""
     return max(1, -(-cores // max(1, len(plan.detections))))
 
 
@@ -417,7 +420,7 @@ def measured_backbones(plan: Plan) -> list[StageNode]:
 
 
 def quality_files(plan: Plan) -> dict[str, str]:
-    """What the report says of labels and learnt heatmaps: title and file."""
+    """The files of the report's figures on labels and learnt heatmaps, by title."""
     titled = [(f"{each.kind.capitalize()} labels", each.id) for each in measured_labels(plan)]
     titled += [("Learnt heatmaps", each.id) for each in measured_backbones(plan)]
     titles = [title for title, _ in titled]
@@ -463,7 +466,7 @@ def stage_options(given: Any) -> str:
 
 
 def prediction_inputs(experiment: ExperimentNode) -> Given:
-    """What the experiment's method predicts from, by the kinds that its entry names."""
+    """The inputs of an experiment's prediction, by the kinds that its method's entry names."""
     kinds: Given = {
         "checkpoints": checkpoints(stage.id for stage in experiment.stages),
         "scenes": scene_folders(experiment.scenes),
@@ -558,7 +561,8 @@ def _data(labels: LabelsNode) -> Data:
 
 
 def known_benchmarks(experiment: ExperimentNode) -> list[str]:
-    """What Snakemake measured, or will, of an experiment's training and prediction.
+    """The files of what Snakemake measured, or will measure, of an experiment's training and
+    prediction.
 
     Results that came from elsewhere (``dvc pull``) have no measurement, and none is asked for: it
     would train again.
@@ -606,7 +610,7 @@ def alike_rows(plan: Plan, table: str) -> list[tuple[str, str]]:
 
 
 def refused_rows(parameters: Parameters, plan: Plan, table: str) -> list[str]:
-    """Why rows of a table can't be run with these data."""
+    """The reasons why rows of a table can't be run with these data."""
     rows = parameters.tables[table].rows
     return [f"{row}: {plan.refused[row]}" for row in rows if row in plan.refused]
 
@@ -622,7 +626,7 @@ def unmeasured(parameters: Parameters, plan: Plan, table: str) -> list[str]:
 
 
 def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
-    """What asking for a table by its name makes: the table, and its runs in MLflow.
+    """The outputs of a table's target: the table, and its runs in MLflow.
 
     Raises:
         WorkflowError: rows can't be run with these data, or have no figures for its columns; or two
@@ -709,12 +713,12 @@ def tables(parameters: Parameters) -> list[str]:
 
 
 def recorded_tables(parameters: Parameters) -> list[str]:
-    """What says that the runs of the tables are tagged in MLflow."""
+    """The files that say that the runs of the tables are tagged in MLflow."""
     return [path.replace(".csv", ".recorded.json") for path in tables(parameters)]
 
 
 def final_files(parameters: Parameters, plan: Plan) -> list[str]:
-    """What a whole run makes."""
+    """The outputs of a whole run."""
     return [
         "results/report.html",
         "results/metrics.json",

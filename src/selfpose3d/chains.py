@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 Jobs = Mapping[str, Sequence[str]]
-"""By each job's name the names of the jobs that it waits for, all of which are jobs as well."""
+"""The names of the jobs that each job waits for, by its own name; all of them are jobs as well."""
 
 
 def jobs_text(jobs: Jobs) -> str:
@@ -22,7 +22,7 @@ def parse_jobs(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def seconds_to_the_end(jobs: Jobs, seconds: Mapping[str, float]) -> dict[str, float]:
-    """How long it takes from each job's start to the end of the longest chain that it begins.
+    """Seconds from each job's start to the end of the longest chain that begins with it.
 
     Args:
         jobs: all of them, without circles.

@@ -111,7 +111,7 @@ def command(name: str, group: typer.Typer = app) -> Callable[[Command], Command]
 
 @command("studio-bake")
 def studio_bake(out: OutOption) -> None:
-    """Write the studio's body model into one file; it is needed once."""
+    """Write the studio's body model into one file; this is needed once."""
     from selfpose3d.studio import bake_bodies
 
     bake_bodies(out)
@@ -147,7 +147,7 @@ def prepare(
     ),
     also: AlsoOption = "{}",
 ) -> None:
-    """Make one sequence of a source a scene, fetching it where it comes from the network."""
+    """Prepare a scene from one sequence of a source; data on the network are downloaded first."""
     from selfpose3d.pipeline import prepare_scene
     from selfpose3d.sources.entry import PrepareInputs
 
@@ -239,7 +239,7 @@ def label_quality(
     truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
-    """Compare labels with exact projections of the truth, for a report, never for training."""
+    """Compare labels with exact projections of the truth; for reports only, not for training."""
     from selfpose3d.pipeline import measure_labels
 
     measure_labels(scene, labels, truth, out)
@@ -254,7 +254,7 @@ def heatmap_quality(
     truth: Annotated[list[Path], typer.Option(help="3D truth of each scene, in their order")],
     out: OutOption,
 ) -> None:
-    """Compare learnt heatmaps with exact projections, for a report, never for training."""
+    """Compare learnt heatmaps with exact projections; for reports only, not for training."""
     from selfpose3d.pipeline import measure_heatmaps
 
     measure_heatmaps(parse_selected(parameters), checkpoint, scene, labels, truth, out)
@@ -284,8 +284,9 @@ def reconstruct(
         float,
         typer.Option(
             min=1,
-            help="largest mean distance, mm, between the rays of two 2D people who are one person; "
-            "raise it for a rough calibration",
+            help="largest mean cost, mm, at which 2D people of different cameras count as one "
+            "person; the cost is the distance between their rays plus a penalty for bones of wrong "
+            "lengths; raise it for a rough calibration",
         ),
     ] = TrainingFree().max_ray_distance,
     units: UnitsOption = None,
@@ -295,10 +296,11 @@ def reconstruct(
     """Make 3D people of 2D people from two or more calibrated cameras.
 
     It first says whether the calibration fits the 2D people, as check-rig does. It needs no
-    training, parameters or pictures. The file has a row a joint: sequence, frame (as
-    the input numbers it), person, joint, x, y, z in mm, score (views' worth of 2D people behind
-    the person) and valid. The joints are those of the 2D people; the file's metadata name them.
-    person counts the people of one frame and is no track: 0 may be somebody else a frame later.
+    training, parameters or pictures. The file has one row per joint: sequence, frame (as the input
+    numbers it), person, joint, x, y, z in mm, score (number of views that support the person, each
+    weighted by its confidence and agreement) and valid. The joints are those of the 2D people; the
+    file's metadata name them. person counts the people of one frame and is no track: 0 may be
+    somebody else a frame later.
 
     selfpose3d reconstruct --calibration Calib.toml --keypoints pose/ --out people.parquet
     """
@@ -315,7 +317,7 @@ def reconstruct(
 
 
 def _told(joints: str | None, image_size: str | None, first: int | None) -> "Told":
-    """What the options say of 2D people."""
+    """The facts about 2D people that the options give."""
     from selfpose3d.calibrations.conversion import parse_size
     from selfpose3d.keypoints.reading import Told
 
@@ -323,7 +325,7 @@ def _told(joints: str | None, image_size: str | None, first: int | None) -> "Tol
 
 
 def _world(units: str | None, up: str | None, size: str | None) -> "World":
-    """What the options say of a calibration."""
+    """The facts about a calibration that the options give."""
     from selfpose3d.calibrations import World
     from selfpose3d.calibrations.conversion import parse_size
 
@@ -397,10 +399,10 @@ def check_rig(
 ) -> None:
     """Examine calibrated cameras by the 2D people that they see, and say what is wrong.
 
-    Found are cameras that stand elsewhere, were bumped or exchanged, lag or lost frames; wrong
+    It finds cameras that stand elsewhere, were bumped or exchanged, lag or lost frames; wrong
     principal points, focal lengths and image sizes; images that are mirrored, upside down or
-    undistorted twice; extrinsics in another direction; units, gravity and handedness. The amounts
-    are told in px at the people and in mm there, with a space that holds all people.
+    undistorted twice; extrinsics in another direction; units, gravity and handedness. It gives the
+    amounts in px and in mm at the people, and a space that holds all people.
     """
     from selfpose3d.pipeline import check_rig_folder
 
@@ -453,7 +455,7 @@ def train(
     ] = None,
     also: AlsoOption = "{}",
 ) -> None:
-    """Run one training stage; a killed one goes on where it stopped."""
+    """Run one training stage; a stage that was killed continues where it stopped."""
     from selfpose3d.pipeline import train_stage
 
     given = parse_selected(parameters, also)
@@ -468,7 +470,8 @@ def predict(
     out: OutOption,
     parameters: ParametersOption = "{}",
     checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="of the training stages; repeat, later wins")
+        list[Path] | None,
+        typer.Option(help="checkpoint of a training stage; repeat for more, later ones win"),
     ] = None,
     scene: Annotated[list[Path] | None, typer.Option(help="scene folder; repeat for more")] = None,
     labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
@@ -483,7 +486,7 @@ def predict(
         typer.Option(help="3D people made elsewhere, a file of each scene; repeat for more"),
     ] = None,
 ) -> None:
-    """Predict the 3D people of scenes with a method, from what that method asks for."""
+    """Predict the 3D people of scenes with a method, from the inputs that the method needs."""
     from selfpose3d.methods.entry import PredictionInputs
     from selfpose3d.pipeline import predict_people
 
@@ -500,7 +503,7 @@ def join(
     second: Annotated[Path, typer.Argument(help="3D people of the same frames by another method")],
     out: OutOption,
 ) -> None:
-    """Add to one method's 3D people those of another's who are none of them."""
+    """Add to one method's 3D people the people of another method whom the first lacks."""
     from selfpose3d.methods.entry import PredictionInputs
     from selfpose3d.pipeline import predict_people
 
@@ -529,15 +532,18 @@ def evaluate(
     out: OutOption,
     scene: Annotated[
         list[Path] | None,
-        typer.Option(help="scene folder, to measure by the views that see a person; repeat"),
+        typer.Option(
+            help="scene folder, for figures by the number of views that see a person; repeat for "
+            "more"
+        ),
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="folder of the scenes' labels")] = None,
     align_joints: Annotated[
         bool,
         typer.Option(
             "--align-joints",
-            help="measure as well without the joints' constant offsets, each part of the frames by "
-            "what the other part teaches, and print the offsets",
+            help="measure a second time with the joints' constant offsets removed, and print the "
+            "offsets; each part of the frames is corrected by the offsets of the other part",
         ),
     ] = False,
 ) -> None:
@@ -586,10 +592,10 @@ def _paths(text: str) -> list[Path]:
 
 @command("curves")
 def curves(
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file a stage")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder, one CSV file per stage")],
     stage: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER: a training stage")] = None,
 ) -> None:
-    """Gather the training curves of stages under names that stay when parameters change."""
+    """Gather the training curves of stages under names that do not depend on parameters."""
     from selfpose3d.pipeline import gather_curves
 
     gather_curves(_titled(stage or []), out)
@@ -688,7 +694,7 @@ ExperimentName = Annotated[str, typer.Option("--experiment", help="name of the M
 
 @command("record-prepare")
 def record_prepare(name: ExperimentName = "selfpose3d") -> None:
-    """Create or migrate the MLflow store; it is needed once, before anything is recorded."""
+    """Create or migrate the MLflow store; this is needed once, before anything is recorded."""
     from selfpose3d.parameters import Mlflow
     from selfpose3d.reporting.recording import prepare_store
 
@@ -756,16 +762,17 @@ def calibration_convert(
     given: Annotated[Path, typer.Argument(metavar="IN", help="file, or folder, of a calibration")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="file, or folder, to write")],
     source: Annotated[
-        str | None, typer.Option("--from", help="format of IN; found out where it isn't given")
+        str | None,
+        typer.Option("--from", help="format of IN; found by its name and content if not given"),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", help="format of OUT; told by its name, as cameras.json")
+        str | None, typer.Option("--to", help="format of OUT; found by its name if not given")
     ] = None,
     units: UnitsOption = None,
     up: UpOption = None,
     size: SizeOption = None,
 ) -> None:
-    """Convert a calibration; its unit and axes are asked for where the file doesn't tell them."""
+    """Convert a calibration; options give its unit and axes where the file does not."""
     from selfpose3d.calibrations.conversion import read_calibration, summary, write_calibration
 
     found, cameras = read_calibration(given, source, _world(units, up, size))

@@ -470,7 +470,7 @@ def gather_metrics(rows: Mapping[str, Sequence[Path]], out: Path) -> None:
     """Write the headline metrics of every experiment, the mean over its seeds.
 
     Args:
-        rows: experiment folders (one a seed) by experiment name.
+        rows: experiment folders (one per seed) by experiment name.
         out: JSON, ``{experiment: {metric: value}}``; without truth with those of each camera,
             ``{experiment: {"cameras": {name: {metric: value}}}}``.
     """

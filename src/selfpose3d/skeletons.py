@@ -288,7 +288,7 @@ SKELETONS: Mapping[str, Skeleton] = {
 
 
 ESTIMATORS_OWN = "estimator"
-"""In the place of a joint set's name: the estimator's joints, whatever they are."""
+"""The name that stands for the estimator's own joints, in the place of a joint set's name."""
 
 
 def named_or(name: str, own: Skeleton) -> Skeleton:

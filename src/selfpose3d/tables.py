@@ -31,7 +31,7 @@ class Step:
 
     @property
     def module(self) -> str:
-        """Where its code lies: the root of what its results depend on."""
+        """The module of its code, which is the root of what its results depend on."""
         return self.place.partition(":")[0]
 
     def load(self) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Whether two calibrations of one rig say the same."""
+"""Comparison of two calibrations of one rig."""
 
 from collections.abc import Mapping, Sequence
 

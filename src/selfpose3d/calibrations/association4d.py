@@ -44,7 +44,7 @@ def _camera(called: str, row: Any) -> Camera:
 
 
 def write_association4d(path: Path, cameras: Sequence[Camera]) -> None:
-    """Write one object a camera: metres, z up."""
+    """Write one object per camera: metres, z up."""
     check_lenses(cameras, ("brown 5", "brown 8"), "4D Association")
     moved = [in_their_world(camera, "m", "z") for camera in cameras]
     rows = {

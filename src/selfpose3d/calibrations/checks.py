@@ -1,4 +1,5 @@
-"""What a calibration says of its images and of its cameras' places can be told to be wrong."""
+"""Checks of calibrations: values that cannot be right for the images or for the places of
+cameras."""
 
 from collections.abc import Sequence
 

@@ -110,7 +110,7 @@ def parse_size(text: str | None, option: str) -> Size | None:
 
 
 def summary(cameras: Sequence[Camera]) -> str:
-    """How many cameras there are, how far apart and how high they stand, in words."""
+    """A sentence on a rig: the number of its cameras, how far apart and how high they stand."""
     centres = np.stack([camera.centre for camera in cameras]) / 1000
     extent = np.linalg.norm(centres[:, None] - centres[None], axis=-1).max()
     low, high = centres[:, 2].min(), centres[:, 2].max()

@@ -1,4 +1,4 @@
-"""What the table of calibration formats holds, and what a user may say of a calibration."""
+"""Types of the table of calibration formats: an entry, and what a user may say of a calibration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class OtherFormatError(InputError):
 
 @dataclass(frozen=True)
 class World:
-    """What is known of a calibration's world besides its cameras: told by its file or by a user.
+    """Facts about a calibration's world, apart from its cameras: told by its file or by a user.
 
     Args:
         units: "mm", "cm" or "m"; None where it isn't told.
@@ -36,7 +36,7 @@ class World:
 
 
 UNTOLD = World()
-"""What is known where nobody tells anything."""
+"""The world of a calibration of which neither the file nor the user says anything."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ class Calibration:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """Of its files' names, one each."""
+        """The patterns of its files' names, one by one."""
         return tuple(each.strip() for each in self.pattern.split(","))

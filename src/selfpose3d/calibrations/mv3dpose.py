@@ -1,4 +1,4 @@
-"""mv3dpose: ``dataset.json`` and ``cameras/camera00/frame000000000.json``, a file a frame.
+"""mv3dpose: ``dataset.json`` and ``cameras/camera00/frame000000000.json``, one file per frame.
 
 ``dataset.json`` has ``scale_to_mm``. A frame's file has ``K``, ``rvec`` and ``tvec`` (world to
 camera), ``distCoef`` (``discCoef`` where mv3dpose itself wrote it), ``w`` and ``h``. Cameras are

@@ -1,4 +1,4 @@
-"""OpenCV's FileStorage, YAML or XML: one file a camera, or one with all.
+"""OpenCV's FileStorage, YAML or XML: one file per camera, or one with all.
 
 A camera is a set of nodes: ``camera_matrix``, ``distortion_coefficients``, ``image_width``,
 ``image_height``, and its place in the world as ``R`` and ``T`` or ``rvec`` and ``tvec`` (the usual

@@ -1,6 +1,6 @@
 """TOML tables of cameras: Pose2Sim, anipose, FreeMoCap, Caliscope.
 
-One table a camera, with ``size``, ``matrix``, ``distortions``, ``rotation`` (Rodrigues' vector, or
+One table per camera, with ``size``, ``matrix``, ``distortions``, ``rotation`` (Rodrigues' vector or
 a matrix) and ``translation``, world to camera. Pose2Sim and Caliscope use metres; anipose the unit
 of its board; FreeMoCap mm, and often the world of its first camera. Caliscope has its tables in
 ``[cameras.N]``, and names videos ``cam_N`` (before: ``port_N``).

@@ -16,7 +16,7 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.text import read_text, read_xml_text
 
 SUFFIXES = (".yml", ".yaml", ".xml")
-"""Of such files."""
+"""Suffixes of such files."""
 _MATRIX = {"rows", "cols", "data"}
 
 

@@ -71,7 +71,7 @@ def attributes(
 
 
 def array(value: Any, shape: tuple[int, ...], where: str) -> NDArray[np.float64]:
-    """As many numbers as the shape has, in that shape.
+    """An array of the numbers of a value, which must be as many as the shape has.
 
     Raises:
         InputError: others.

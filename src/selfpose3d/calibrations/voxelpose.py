@@ -57,7 +57,7 @@ def _camera(called: str, row: Any, asked: World) -> Camera:
 
 
 def write_voxelpose(path: Path, cameras: Sequence[Camera]) -> None:
-    """Write one object a camera; the images' sizes are lost."""
+    """Write one object per camera; the images' sizes are lost."""
     check_lenses(cameras, ("brown 5",), "VoxelPose")
     write_json(path, {camera.name: _row(camera) for camera in cameras})
 

@@ -1,4 +1,4 @@
-"""From a calibration's world into ours: mm, z up.
+"""Conversion of cameras from a calibration's world into ours: mm, z up.
 
 Formats that fix unit and axes tell them. Of the others, a unit is taken if it alone makes a
 plausible rig; axes are taken as z up unless the pictures speak against it. Where that does not

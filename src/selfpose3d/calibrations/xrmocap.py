@@ -1,4 +1,4 @@
-"""xrmocap: a folder with one JSON file a camera, metres.
+"""xrmocap: a folder with one JSON file per camera, metres.
 
 ``intrinsic`` (3 x 3 or 4 x 4), ``extrinsic_r``, ``extrinsic_t``, ``world2cam``, ``width``,
 ``height``, ``name``, k1 to k6, p1, p2 (Brown, although its class is called fisheye); ``convention``

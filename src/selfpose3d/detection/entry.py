@@ -1,4 +1,4 @@
-"""What the table of 2D estimators holds."""
+"""Type of the entries in the table of 2D estimators."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,8 @@ from types import ModuleType
 from selfpose3d.errors import InputError
 
 _BY_HAND = {"rtmlib": " and pip install --no-deps rtmlib"}
-"""What an extra can't bring: rtmlib's requirements lay OpenCV's builds with windows over the build
-without."""
+"""Further commands to install an extra. rtmlib's own requirements would replace the OpenCV without
+windows by builds with windows."""
 
 
 def of_extra(package: str, extra: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""From detections to labels (paper section 4.2, table 16)."""
+"""Filters that turn detections into labels (paper section 4.2, table 16)."""
 
 import zlib
 from dataclasses import dataclass, replace
@@ -55,7 +55,8 @@ def make_labels(
 
 @dataclass(frozen=True)
 class Remedies:
-    """What keeps people whom a threshold drops, in the words of a step; {} becomes the value.
+    """Settings that keep people whom a threshold drops, in the words of a step; {} becomes the
+    value.
 
     Args:
         person_score: of people whose score is too low.
@@ -84,11 +85,11 @@ class Losses:
 
     @property
     def left(self) -> int:
-        """How many are left."""
+        """The number of people who are left."""
         return self.people - len(self.low) - len(self.few)
 
     def said(self, labels: LabelSettings) -> str:
-        """Who was dropped, by which threshold, and what would keep them."""
+        """A sentence on the dropped people: by which threshold, and what would keep them."""
         if self.left == self.people:
             return f"all {self.people} people are kept"
         parts = []

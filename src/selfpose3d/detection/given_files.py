@@ -1,4 +1,5 @@
-"""What estimators have in common: the file that some of them read, and that somebody was found."""
+"""Functions that estimators share: the file that some of them read, and the check that somebody was
+found."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""What estimators have in common that look at images: all images of a scene, spread over
-processes, and scores that mean the same."""
+"""Functions that estimators of images share: they spread the images of a scene over processes, and
+give scores one meaning."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -44,7 +44,7 @@ def spread(
     workers: int,
     description: str,
 ) -> Iterator[People2D]:
-    """What is found in each task, in the order of the tasks.
+    """The people found in each task, in the order of the tasks.
 
     Args:
         make: makes what does a task, once in each process, when its first task comes.

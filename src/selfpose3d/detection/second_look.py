@@ -135,7 +135,7 @@ def _width(height: float) -> int:
 
 
 def region(points: NDArray[np.float64]) -> Roi:
-    """Where BlazePose should look for a person whose joints of ``BODY`` (15, 2) are known, px."""
+    """The region of BlazePose's look at a person whose joints of ``BODY`` (15, 2) px are known."""
     centre = BODY.roots(points)
     radius = RIM * np.nanmax(np.linalg.norm(points - centre, axis=-1))
     trunk = points[BODY.index("neck")] - centre

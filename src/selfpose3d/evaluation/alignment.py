@@ -1,4 +1,5 @@
-"""What the definition of joints costs: a constant offset per joint, in the body's own frame.
+"""Errors without the differences in the definitions of joints: a constant offset per joint, in the
+body's own frame.
 
 An annotator's shoulder lies elsewhere on the body than an estimator's. The offset of a joint is the
 median, over matched people, of the way from the predicted to the true joint, seen from the
@@ -109,7 +110,8 @@ def aligned(people: People3D, offsets: Offsets) -> People3D:
 
 
 def offset_table(before: Metrics, after: Metrics, offsets: Offsets) -> dict[str, Metrics]:
-    """By joint: the offset in mm along ``AXES`` and its length, and the error before and after.
+    """A table by joint: the offset in mm along ``AXES`` and its length, and the error before and
+    after.
 
     Args:
         before: metrics of the predictions, with the error of each joint.

@@ -1,4 +1,4 @@
-"""What a comparison of 3D people with the 2D people found, in sentences, and what of it is bad."""
+"""Sentences on a comparison of 3D people with the 2D people, and on what in it is bad."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -87,7 +87,7 @@ def _people_per_frame(report: Mapping[str, Any]) -> dict[int, int]:
 
 
 def total_people(report: Mapping[str, Any]) -> int:
-    """How many 3D people a reprojection report counts over all frames."""
+    """The number of 3D people that a reprojection report counts over all frames."""
     return sum(people * frames for people, frames in _people_per_frame(report).items())
 
 

@@ -15,7 +15,7 @@ from selfpose3d.skeletons import MVOR_10, SHELF_14, Skeleton
 
 @dataclass(frozen=True)
 class Protocol:
-    """How predictions are measured against a truth of some data sets.
+    """A protocol by which predictions are measured against a truth of some data sets.
 
     Args:
         name: of its part of the metrics.
@@ -40,7 +40,7 @@ PROTOCOLS: Mapping[Skeleton, Protocol] = {
     SHELF_14: Protocol("PCP", _as_shelf, pcp),
     MVOR_10: Protocol("MVOR", _by_name, upper_bodies),
 }
-"""What was published for a truth of these joints, beside AP, recall and MPJPE."""
+"""The published protocols for a truth of these joints, beside AP, recall and MPJPE."""
 
 
 def measure(

@@ -47,7 +47,7 @@ people in a frame, with ``frames`` and ``people`` of each; ``per_views``, where 
 same by the number of views that see the person."""
 
 Seen = Mapping[tuple[str, int], NDArray[np.int64]]
-"""How many views see each person of a frame of the truth, by (sequence, frame)."""
+"""The number of views that see each person of a frame of the truth, by (sequence, frame)."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Matches:
     views: NDArray[np.int64]
 
     def where(self, chosen: NDArray[Any]) -> "_Matches":
-        """Those predictions only, by mask or by index."""
+        """The chosen predictions only, by mask or by index."""
         return _Matches(
             self.scores[chosen],
             self.errors[chosen],

@@ -1,4 +1,4 @@
-"""By how many views a person of the truth is seen: in how many the 2D people show them."""
+"""The number of views in which the 2D people show a person of the truth."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from selfpose3d.geometry.people import project_people
 
 
 def views_that_see(truth: Frames, takes: Sequence[tuple[Scene, Views]]) -> Seen:
-    """In how many views 2D people lie near each person of the truth.
+    """The number of views in which 2D people lie near each person of the truth.
 
     A 2D person is near who lies less than a fifth of the person's height beside the projection, on
     average (``reprojection.MATCH``), one to one in each view.

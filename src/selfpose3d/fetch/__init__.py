@@ -20,6 +20,6 @@ WEIGHTS: Table[WeightsEntry] = extensible(
         "transformers": _of("transformers", "detector", "pose"),
     },
 )
-"""By the name of the weights."""
+"""The entries by the name of the weights."""
 
 __all__ = ["WEIGHTS", "WeightsEntry"]

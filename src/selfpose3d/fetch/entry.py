@@ -1,4 +1,4 @@
-"""What the table of weights holds."""
+"""Type of the entries in the table of weights."""
 
 from dataclasses import dataclass
 

@@ -36,7 +36,7 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to try.
+    """The number of retries of a download, and the waiting times.
 
     Args:
         retries: attempts after the first without a single new byte.
@@ -50,7 +50,7 @@ class Patience:
 
 
 class _TryAgainError(Exception):
-    """What went wrong may go right the next time."""
+    """A failure that may not occur when the download is tried again."""
 
 
 @dataclass(frozen=True)

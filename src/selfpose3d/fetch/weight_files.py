@@ -17,7 +17,7 @@ from selfpose3d.fetch.http import Kind, Patience, fetch, local_path
 from selfpose3d.files.atomic import whole_file, write_text
 
 RECORD = "SHA256SUMS"
-"""What was fetched, in the form of ``sha256sum``."""
+"""Name of the list of fetched files, which has the form of ``sha256sum``."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the weights of an estimator come from.
+    """The place from which the weights of an estimator are fetched.
 
     Args:
         estimator: its name.

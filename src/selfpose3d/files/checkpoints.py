@@ -26,7 +26,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The contents of a checkpoint.
 
     Args:
         networks: weights by the network's name.

@@ -71,7 +71,7 @@ Views = Mapping[tuple[int, str], People2D]
 
 
 def people_file(folder: Path, sequence: str) -> Path:
-    """Where the people of a sequence lie in a folder of labels or of reconstructions."""
+    """The file of a sequence's people in a folder of labels or of reconstructions."""
     return folder / f"{sequence}.parquet"
 
 

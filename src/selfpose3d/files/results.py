@@ -33,8 +33,8 @@ AGREEMENT: tuple[str, ...] = (
     "explained",
     "people_per_frame",
 )
-"""The same for data without 3D truth, in mm at the people's distance, px, percent and a number;
-``evaluation.reprojection.agreement`` defines them."""
+"""The headline metrics of data without 3D truth, in mm at the people's distance, px, percent and a
+number; ``evaluation.reprojection.agreement`` defines them."""
 
 DESCRIPTION, METRICS, RECORDED = "experiment.json", "metrics.json", "mlflow.json"
 """Names of the files in an experiment's folder."""
@@ -74,7 +74,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Description:
-    """What an experiment with one seed is.
+    """The description of an experiment with one seed.
 
     Args:
         id: its name, seed and key; also its folder's name.
@@ -254,7 +254,7 @@ def has_diverged(stage: Path) -> bool:
 
 
 def training_benchmark(stage: str) -> str:
-    """Where Snakemake's measures of a stage's training lie below the benchmarks' folder.
+    """The file of Snakemake's measures of a stage's training, relative to the benchmarks' folder.
 
     Args:
         stage: its id, ``<stage>-<variant>-<key>``.
@@ -264,7 +264,7 @@ def training_benchmark(stage: str) -> str:
 
 
 def prediction_benchmark(experiment: str) -> str:
-    """Where Snakemake's measures of an experiment's prediction lie, likewise, by its id."""
+    """The file of Snakemake's measures of an experiment's prediction, likewise, by its id."""
     return f"predict/{experiment}.tsv"
 
 
@@ -272,7 +272,7 @@ def read_benchmark(path: Path) -> pd.DataFrame:
     """Read what Snakemake measured of a job.
 
     Returns:
-        columns ``seconds``, ``max_rss_mb`` and ``cpu_seconds``, one row a time it was run; NaN
+        columns ``seconds``, ``max_rss_mb`` and ``cpu_seconds``, one row per run; NaN
         where Snakemake measured nothing (jobs shorter than its sampling).
 
     Raises:

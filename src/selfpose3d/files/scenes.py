@@ -66,7 +66,7 @@ class Scene:
         name: name of the sequence.
         source: origin of the data ("studio", "panoptic", ...).
         views: in their order.
-        rig: cameras at the size of the stored frames, one a view; None: not calibrated.
+        rig: cameras at the size of the stored frames, one per view; None: not calibrated.
         frames: ids of the frames, ascending.
         times: times of the frames, s.
         network_size: of the networks' input.
@@ -113,7 +113,7 @@ class Scene:
         return self.rig
 
     def image_path(self, camera: str, frame: int) -> Path:
-        """Where the stored frame of a camera lies."""
+        """The file of a camera's stored frame."""
         return self.folder / "frames" / camera / f"{frame:08d}.jpg"
 
     def read_image(self, camera: str, frame: int) -> NDArray[np.uint8]:

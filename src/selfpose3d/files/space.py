@@ -9,9 +9,9 @@ from selfpose3d.errors import InputError
 from selfpose3d.files.poses3d import Frames
 
 MARGIN_MM = 500.0
-"""What is added to the people's volume on each side for a proposed space."""
+"""Length added to the people's volume on each side for a proposed space."""
 BELOW_GROUND_MM = 200.0
-"""How far a proposed space may reach below the ground."""
+"""Largest depth of a proposed space below the ground."""
 ROUND_MM = 100.0
 """The faces of a proposed space lie at multiples of this."""
 ANKLE_MM = 80.0

@@ -72,7 +72,7 @@ def warp_images(images_BVCHW: Tensor, affine_B23: Tensor) -> Tensor:
 
     Args:
         images_BVCHW: float.
-        affine_B23: plain to augmented pixels, one a sample, for all its views.
+        affine_B23: plain to augmented pixels, one per sample, for all its views.
 
     Returns:
         images of the same shape.

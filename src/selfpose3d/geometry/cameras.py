@@ -202,12 +202,12 @@ def ray_directions(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def in_image(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which pixels (..., 2) lie inside the camera's image; NaN does not."""
+    """A mask of the pixels (..., 2) that lie inside the camera's image; NaN does not."""
     return in_frame(pixels, camera.width, camera.height)
 
 
 def in_frame(pixels: NDArray[np.floating], width: int, height: int) -> NDArray[np.bool_]:
-    """Which pixels (..., 2) lie inside an image of a size; NaN does not."""
+    """A mask of the pixels (..., 2) that lie inside an image of a size; NaN does not."""
     with np.errstate(invalid="ignore"):
         inside: NDArray[np.bool_] = (
             (pixels[..., 0] >= 0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 Lens = Literal["brown", "fisheye"]
 COEFFICIENTS: dict[str, tuple[int, ...]] = {"brown": (5, 8), "fisheye": (4,)}
-"""How many coefficients each lens model may have."""
+"""The numbers of coefficients that each lens model may have."""
 
 NO_DISTORTION = np.zeros(5)
 """The Brown coefficients of a camera without distortion."""

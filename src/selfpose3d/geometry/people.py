@@ -1,4 +1,4 @@
-"""What is known of every person: about how tall, and not where another one stands.
+"""Facts that hold for every person: about how tall, and not where another one stands.
 
 Letters: V views, P people, J joints.
 """
@@ -25,7 +25,8 @@ _FAR_PX = -1e5
 def height_in_pixels(
     focal: NDArray[np.float64] | float, depth: NDArray[np.float64], nearest: float = 1.0
 ) -> NDArray[np.float64]:
-    """How many pixels ``STATURE_MM`` are at a depth; it does not shrink when somebody crouches.
+    """The height of a person of ``STATURE_MM`` in pixels at a depth. It does not shrink when
+    somebody crouches.
 
     Args:
         focal: focal length, px; broadcast against the depths.
@@ -68,7 +69,7 @@ class Projected:
 def project_people(
     camera: Camera, joints: NDArray[np.float64], valid: NDArray[np.bool_] | None = None
 ) -> Projected:
-    """Where a camera sees 3D people.
+    """The projections of 3D people into a camera.
 
     Args:
         camera: the camera.
@@ -88,7 +89,8 @@ def project_into(
     joints: NDArray[np.float64],
     valid: NDArray[np.bool_] | None = None,
 ) -> Projected:
-    """Where each camera of a rig sees 3D people (P, J, 3) mm; see ``project_people``."""
+    """The projections of 3D people (P, J, 3) mm into each camera of a rig; see
+    ``project_people``."""
     views = [project_people(camera, joints, valid) for camera in cameras]
     return Projected(
         np.stack([view.pixels for view in views]),
@@ -104,7 +106,7 @@ def distinct_people(
     distance: float,
     frame: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Which people to keep, so that nobody stands where a better one of the same frame does.
+    """The people to keep so that nobody stands where a better one of the same frame does.
 
     Args:
         joints: (P, J, 3) mm.

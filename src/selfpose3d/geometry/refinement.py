@@ -24,7 +24,7 @@ MM_PER_UNIT = 100.0
 
 @dataclass(frozen=True)
 class CentreRefinement:
-    """What was fitted and what it gained; errors are medians over image points, px.
+    """The fitted shifts and their gain; errors are medians over image points, px.
 
     Args:
         cameras: with shifted principal points.

@@ -37,7 +37,7 @@ class Rig:
             with five coefficients, otherwise ``_any_lens``.
         size_BV2: image width and height, px.
         radius_BV: normalised radius up to which the distortion is evaluated.
-        keys: one string a sample; equal for equal cameras.
+        keys: one string per sample; equal for equal cameras.
     """
 
     R_BV33: Tensor
@@ -50,7 +50,7 @@ class Rig:
 
     @classmethod
     def from_cameras(cls, samples: Sequence[Sequence[Camera]]) -> Self:
-        """One rig a sample, float32 on the CPU; every sample must have the same number of views."""
+        """One rig per sample, float32 on the CPU; all samples must have equally many views."""
         counts = {len(cameras) for cameras in samples}
         if len(counts) != 1 or counts == {0}:
             raise InputError(

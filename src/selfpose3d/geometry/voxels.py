@@ -54,7 +54,7 @@ def sample_views(heatmaps_VCHW: Tensor, pixels_VN2: Tensor, visible_VN: Tensor) 
     """Mean of the heatmaps over the views that see a point, sampled bilinearly.
 
     Args:
-        heatmaps_VCHW: one set a view; zero is read beyond their borders.
+        heatmaps_VCHW: one set per view; zero is read beyond their borders.
         pixels_VN2: heatmap px, at pixel centres (``align_corners=True``).
         visible_VN: which views count.
 
@@ -128,7 +128,7 @@ def unproject_cuboids(
     offsets_N3: Tensor,
     stride: int,
 ) -> Tensor:
-    """Evidence in the cuboids about people of any samples, any number a sample.
+    """Evidence in the cuboids about people of any samples, any number per sample.
 
     Args:
         heatmaps_BVJHW: of the augmented images.

@@ -1,4 +1,5 @@
-"""What the table of formats of 2D people holds, and what a format's module says of its files."""
+"""Types of the table of formats of 2D people: an entry, and the rows into which its module turns
+files."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The files of 2D people in a folder: one an image, one a camera, or one for all."""
+"""The files of 2D people in a folder: one per image, one per camera, or one for all."""
 
 import os
 import re
@@ -42,9 +42,9 @@ def find_files(path: Path, cameras: Sequence[str]) -> list[Files]:
     ::
 
         <file>                                    all cameras, or the one that it is named after
-        <folder>/<camera>.json                    one file a camera
+        <folder>/<camera>.json                    one file per camera
         <folder>/<camera>/..._<frame>_keypoints.json, <folder>/<camera>_json/<camera>_<frame>.json
-        <folder>/<camera>_<frame>_keypoints.json  one file an image
+        <folder>/<camera>_<frame>_keypoints.json  one file per image
 
     Raises:
         InputError: there is nothing of this kind, or two kinds for one camera.
@@ -94,7 +94,7 @@ def _an_image_each(folder: Path, camera: str | None, names: Sequence[str]) -> Fi
 
 
 def _camera_files(folder: Path, cameras: Sequence[str]) -> Iterator[Files]:
-    """Files beside each other: one a camera, or one an image."""
+    """Files beside each other: one per camera, or one per image."""
     images: dict[str, list[str]] = defaultdict(list)
     for name in _json_files(folder):
         whole = camera_of(name.removesuffix(".json"), cameras)

@@ -17,8 +17,8 @@ from selfpose3d.files.atomic import short
 from selfpose3d.keypoints.entry import Joints, Looked, Named, Row, Seen
 
 Key = tuple[str | None, str | int]
-"""What is known of an image: its camera, where the file's name or folder tells it, and what the
-file says besides: a name or a number."""
+"""The key of an image: its camera, where the file's name or folder tells it, and the image as the
+file calls it, a name or a number."""
 
 BROKEN = (
     TypeError,
@@ -30,7 +30,7 @@ BROKEN = (
     RecursionError,
     struct.error,
 )
-"""What a file of another form than was expected raises."""
+"""Errors that a file of another form than expected raises."""
 
 
 @dataclass

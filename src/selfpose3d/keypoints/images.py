@@ -1,4 +1,4 @@
-"""Which camera and frame an image is of, by what a file says of it.
+"""The camera and the frame of an image, by what a file says of it.
 
 Frames within a camera are numbered as the file numbers them; where there is a scene, these are
 frames of its videos, from 0. A number may also be the place of an image among all of them, with the

@@ -1,4 +1,4 @@
-"""Which joints the points of a file are: told by the user, by the file, or by their number."""
+"""The joints of a file's points: told by the user, by the file, or by their number."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""OpenPose's JSON, one file an image, as OpenPose, Pose2Sim and AlphaPose write it."""
+"""OpenPose's JSON, one file per image, as OpenPose, Pose2Sim and AlphaPose write it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

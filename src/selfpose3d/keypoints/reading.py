@@ -53,7 +53,7 @@ NORMALISED = 2.0
 
 @dataclass(frozen=True)
 class Told:
-    """What the user says of files of 2D people, where the files do not.
+    """Facts about files of 2D people that the user tells where the files do not.
 
     Args:
         joints: name of their joint set.
@@ -116,7 +116,7 @@ class FoundPeople(Mapping[Image, People2D]):
 
     @property
     def counts(self) -> dict[Image, int]:
-        """How many people every image has."""
+        """The number of people in every image."""
         return dict(zip(self, np.diff(self._bounds).tolist(), strict=True))
 
     @property

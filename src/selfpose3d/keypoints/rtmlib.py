@@ -1,4 +1,4 @@
-"""rtmlib's two arrays, key points and scores, one pair a frame."""
+"""rtmlib's two arrays, key points and scores, one pair per frame."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ultralytics' results as JSON: of an image, or one list an image of a video."""
+"""Ultralytics' results as JSON: of an image, or one list per image of a video."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the table of methods holds: a method, its training stages, and what these are given."""
+"""Types of the table of methods: a method, its training stages, and their inputs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Reads = Callable[["Parameters"], Sequence[str]]
 
 @dataclass(frozen=True)
 class StageInputs:
-    """What a training stage is given.
+    """The inputs of a training stage.
 
     Args:
         parameters: those that the stage reads, and no others.
@@ -44,7 +44,7 @@ class StageInputs:
 
 @dataclass(frozen=True)
 class PredictionInputs:
-    """What a prediction is made of; each method is given the kinds that its entry names.
+    """The inputs of a prediction; each method is given the kinds that its entry names.
 
     Args:
         parameters: those that the prediction reads, and no others.

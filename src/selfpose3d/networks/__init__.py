@@ -1,1 +1,1 @@
-"""What networks share: trunks, V2V, weights, folding."""
+"""Parts that networks share: trunks, V2V, weights, folding."""

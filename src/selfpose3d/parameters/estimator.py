@@ -59,8 +59,8 @@ class _Fetched(Section):
     )
     sha256: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")]] = Field(
         default_factory=dict,
-        description="SHA-256 of weight files by their names, or its first digits; it goes before "
-        "what is known of them",
+        description="SHA-256 of weight files by their names, or its first digits; a value given "
+        "here overrides the known one",
     )
 
 

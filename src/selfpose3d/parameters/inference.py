@@ -20,10 +20,13 @@ class Inference(Section):
         "paper: false",
     )
     refine_radius: Positive = Field(
-        12.0, description="farthest such maximum from a joint's projection, px of the input"
+        12.0,
+        description="largest distance of such a maximum from a joint's projection, px of the input",
     )
     prior_weight: NonNegative = Field(
-        0.1, description="weight of the network's joint against the views' rays in the refinement"
+        0.1,
+        description="weight of the network's position of a joint relative to the rays of the "
+        "views, when the joint is triangulated again",
     )
     min_views: Count = Field(
         2,

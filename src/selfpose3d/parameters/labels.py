@@ -25,9 +25,9 @@ class LabelSettings(Section):
     min_joints: Count = Field(4, description="fewest joints of a kept person")
     agreement: Fraction = Field(
         0.01,
-        description="of the consensus labels: largest distance of a joint from the reprojection of "
-        "the reconstructed person, relative to the height, at which it stays as the estimator "
-        "found it; others become the reprojection",
+        description="threshold of the consensus labels, as a fraction of the person's height: a "
+        "joint nearer than this to the reprojected reconstruction stays; a joint farther away "
+        "becomes the reprojection",
     )
     skeleton: Literal[(*SKELETONS, ESTIMATORS_OWN)] = Field(  # type: ignore[valid-type]
         "panoptic15",

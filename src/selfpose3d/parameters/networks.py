@@ -66,8 +66,9 @@ class Networks(Section):
     )
     limit_reach: bool = Field(
         True,
-        description="whether joints are limited to the largest distance from the hip of any "
-        "reconstructed training body, plus 150 mm; paper: false",
+        description="whether pose_net keeps each joint within its reach, which is its distance "
+        "from the mid-hip in the reconstructed training bodies (99.5 % quantile) plus 150 mm; "
+        "paper: false",
     )
     root_views: Count = Field(
         2,
@@ -76,9 +77,9 @@ class Networks(Section):
     )
     root_sampling: Positive | None = Field(
         120.0,
-        description="largest distance of the points of the space at which root_net's heatmaps are "
-        "read, mm; a wider voxel reads several and keeps the highest; null: its centre alone "
-        "(paper)",
+        description="largest distance between the points of the space at which root_net reads the "
+        "heatmaps, mm; a wider voxel reads several points and keeps the highest value; null: the "
+        "voxel's centre alone (paper)",
     )
     max_people: Count = Field(10, description="most proposals per frame")
     root_threshold: Fraction = Field(

@@ -14,7 +14,8 @@ from selfpose3d.parameters.section import UNKEYED, Mark, Section, marks_of, refu
 from selfpose3d.parameters.whole import Parameters
 
 ALSO_VARIABLE = "SELFPOSE3D_ALSO"
-"""By this variable of the environment jobs of the workflow get what can't change a result."""
+"""Environment variable by which jobs of the workflow get the parameters that can't change a
+result."""
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 

@@ -42,12 +42,12 @@ _READ_AS: dict[type, tuple[str, ...]] = {
     date: ("a date", "2024-01-01", "2024-01-01 12:30:00"),
     NoneType: ("nothing", "null", "~"),
 }
-"""What YAML makes of texts without quotes, and such texts. The first type that fits counts: a truth
-value is an int as well."""
+"""Values that YAML makes of texts without quotes, and examples of such texts. The first type that
+fits counts: a truth value is an int as well."""
 
 
 class Mark(Enum):
-    """What a field is, beside its type: ``Annotated[..., UNKEYED]``."""
+    """A property of a field beside its type: ``Annotated[..., UNKEYED]``."""
 
     UNKEYED = "can't change a result; steps are given it, keys do not hold it"
     CHOICE = "says whether a step runs, and nothing of how; neither steps nor keys hold it"

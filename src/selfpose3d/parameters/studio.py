@@ -7,7 +7,7 @@ from pydantic import Field
 from selfpose3d.parameters.section import Count, Positive, Section, Seed
 
 Sequences = Annotated[Count, Field(le=1000)]
-"""Each is a job of the workflow."""
+"""Number of sequences; each sequence is a job of the workflow."""
 
 
 class Studio(Section):

@@ -34,7 +34,7 @@ JointWeight = Annotated[
 
 
 class StageSettings(Section):
-    """What every training stage has. Exactly one of epochs and iterations is given."""
+    """The settings of every training stage. Exactly one of epochs and iterations is given."""
 
     enabled: Enabled = True
     epochs: Epochs = None
@@ -223,14 +223,14 @@ class PoseSettings(StageSettings):
 
 
 class L1Settings(PoseSettings):
-    """Trains as pose_l2 and adds the L1 loss; keys that are not listed are as in pose_l2."""
+    """Trains as pose_l2 and adds the L1 loss; unlisted keys are as in pose_l2."""
 
     learning_rate: LearningRate = 5e-5
     joint_weight: JointWeight = 0.01
 
 
 class FinetuneSettings(PoseSettings):
-    """Trains a last time, on hard labels; keys that are not listed are as in pose_l2."""
+    """A last training stage, on hard labels (off by default); unlisted keys are as in pose_l2."""
 
     enabled: Enabled = False
     epochs: Epochs = None

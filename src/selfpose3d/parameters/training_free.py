@@ -12,8 +12,10 @@ class TrainingFree(Section):
 
     max_ray_distance: Positive = Field(
         200.0,
-        description="largest mean distance between the rays of two detections of one person, with "
-        "300 mm for bones that are wrong by a factor of e, mm",
+        description="largest mean cost at which detections of different views count as one "
+        "person, mm; the cost of two is the mean distance between their rays plus 300 mm times the "
+        "misfit of their bones, which is the mean absolute natural logarithm of the bones' lengths "
+        "over those of a standing person",
     )
     inlier_distance: Positive = Field(
         100.0,
@@ -38,6 +40,6 @@ class TrainingFree(Section):
     )
     single_view: bool = Field(
         False,
-        description="whether people whom one camera alone sees are placed, by their size and "
-        "height, at the end of the list; published protocols leave them out",
+        description="whether people whom one camera alone sees are added at the end of the list, "
+        "placed by their size and height; published protocols leave them out",
     )

@@ -1,1 +1,1 @@
-"""From parameters to the graph: nodes, keys, the plan."""
+"""The way from parameters to the graph: nodes, keys, the plan."""

@@ -28,7 +28,7 @@ LOCK = Path(__file__).with_name("code_versions.lock.json")
 
 
 class Kind(TypedDict):
-    """What the lock file says of one kind of node; ``since`` is of the code of its version."""
+    """The lock file's entry of one kind of node; ``since`` is of the code of its version."""
 
     version: int
     since: str
@@ -101,7 +101,8 @@ def read_lock(path: Path) -> Lock:
 
 
 def changed(lock: Lock, code: Code) -> dict[str, list[str]]:
-    """What is no longer as the lock file says: for each such kind the files, or its new roots."""
+    """The kinds whose code differs from the lock file: for each the changed files, or its new
+    roots."""
     found = {kind: _changes_of(kind, lock, code) for kind in code.roots}
     return {kind: changes for kind, changes in sorted(found.items()) if changes}
 
@@ -167,7 +168,7 @@ def _named(
 
 
 def explained(changes: Mapping[str, Sequence[str]]) -> str:
-    """What changed, and the commands that say what it means for results."""
+    """A text that names the changes, and the commands that say what they mean for results."""
     kinds_of: dict[str, list[str]] = {}
     for kind, files in changes.items():
         for file in files:

@@ -1,4 +1,4 @@
-"""What a node's id is made of: a readable name, and a key of all that its result depends on."""
+"""Ids of nodes: a readable name, and a key of all that a result depends on."""
 
 import hashlib
 import json
@@ -34,7 +34,8 @@ all in it, with ``.__init__`` for that module alone."""
 
 
 def roots() -> dict[str, tuple[str, ...]]:
-    """Where the code of each kind of node begins (``plan.closures``), out of the tables.
+    """The roots of each kind of node (``plan.closures``), which are where its code begins, from the
+    tables.
 
     The version of a kind is in the lock file (``plan.code_versions``) and part of the key, so that
     no older result passes for a new one. What installed packages add is theirs to look after.

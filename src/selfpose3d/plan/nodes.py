@@ -23,7 +23,7 @@ class Node:
 
     @property
     def key(self) -> str:
-        """What the node depends on, whatever its name."""
+        """A key of all that the node depends on, whatever its name."""
         return self.id.rpartition("-")[2]
 
     @property
@@ -66,7 +66,7 @@ class WeightsNode(Node):
 
 @dataclass(frozen=True)
 class DetectionsNode(Node):
-    """What the 2D estimator sees in a sequence.
+    """The 2D people that the estimator finds in a sequence.
 
     Args:
         scene: the sequence.
@@ -79,7 +79,7 @@ class DetectionsNode(Node):
 
 @dataclass(frozen=True)
 class RigCheckNode(Node):
-    """What the 2D people of a sequence say of its cameras, before anything is made of them."""
+    """The check of a sequence's cameras by its 2D people, before anything is made of them."""
 
     detections: DetectionsNode
 
@@ -192,7 +192,7 @@ class ExperimentNode(Node):
 
 @dataclass
 class Plan:
-    """All nodes by id, the experiments of each name (one a seed), and each table's by row.
+    """All nodes by id, the experiments of each name (one per seed), and each table's by row.
 
     ``refused`` says why an experiment can't be run with these parameters and data; ``shared`` are
     labels by what they are made of.

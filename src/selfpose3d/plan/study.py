@@ -1,5 +1,5 @@
-"""What the parameters say of experiments and tables, resolved: who is like whom, who joins whom,
-with which seeds each is run, and which a plain run makes."""
+"""The experiments and tables of the parameters, resolved: who is like whom, who joins whom, with
+which seeds each is run, and which a plain run makes."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,8 @@ def everything(parameters: Parameters) -> Chosen:
 
 
 def plain_run(parameters: Parameters) -> Chosen:
-    """What a plain run makes: the chosen tables with their experiments, and those chosen besides.
+    """The experiments and tables of a plain run: the chosen tables with their experiments, and
+    further chosen experiments.
 
     Data without 3D truth fill no table: of them the chosen experiments are run, or else the
     training-free one.

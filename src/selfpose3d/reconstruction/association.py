@@ -24,7 +24,7 @@ ABSENT = -1
 """The index of a person without a detection in the view, in an assignment."""
 
 BONES_MM = 300.0
-"""What bones of the wrong length cost: millimetres for a misfit of 1 (``bones.bone_misfit``)."""
+"""Cost of bones of the wrong length: millimetres for a misfit of 1 (``bones.bone_misfit``)."""
 
 _WELL_CROSSED = 0.5
 """Sine of the angle between two rays (30 degrees) from which their distance counts in full."""
@@ -57,11 +57,11 @@ class Detections:
 
     @property
     def origins(self) -> NDArray[np.float64]:
-        """(N, 3) where the rays of each start, mm."""
+        """(N, 3) origins of each detection's rays, mm."""
         return self.centres[self.view]
 
     def where(self, chosen: NDArray[np.int64]) -> "Detections":
-        """Only the chosen ones, in that order."""
+        """The chosen detections only, in that order."""
         return replace(
             self,
             frame=self.frame[chosen],
@@ -96,7 +96,7 @@ def with_sides_swapped(detections: Detections) -> Detections:
 def pair_costs(
     detections: Detections, bones_mm: float = BONES_MM
 ) -> tuple[Pairs, NDArray[np.float64]]:
-    """What it costs that two detections of one frame and two views are one person, for all pairs.
+    """Costs of taking two detections of one frame and two views for one person, for all pairs.
 
     The cost is the mean distance between their rays, and ``bones_mm`` times the misfit of the
     bones of the body that the two would make. The mean over joints is weighted by the lower of
@@ -223,7 +223,8 @@ def distances_to_people(
 
 
 def joint_weights(detections: Detections) -> NDArray[np.float64]:
-    """(N, J) what a joint counts in a detection's distance from a person; 0 where it is not."""
+    """(N, J) weights of the joints in a detection's distance from a person; 0 where a joint is not
+    there."""
     return (detections.confidences**2 + _BASE_WEIGHT) * (detections.confidences > 0)
 
 

@@ -58,7 +58,7 @@ class Rays:
     there: NDArray[np.bool_]
 
     def of(self, people: NDArray[np.int64], joints: list[int]) -> "Rays":
-        """Those of some people and joints; a joint -1 has none."""
+        """The rays of some people and joints; a joint -1 has none."""
         columns = np.array(joints)
         at = np.ix_(people, columns)
         there = self.there[at] & (columns >= 0)

@@ -54,7 +54,7 @@ def long_bones(skeleton: Skeleton) -> LongBones:
 def bone_misfit(
     joints: NDArray[np.float64], weights: NDArray[np.float64], bones: LongBones
 ) -> NDArray[np.float64]:
-    """How far bones' lengths are from a standing person's.
+    """The misfit of people's bones: how far their lengths are from a standing person's.
 
     Args:
         joints: (P, J, 3) mm.
@@ -78,7 +78,8 @@ def bone_misfit(
 def possible_joints(
     joints: NDArray[np.float64], known: NDArray[np.bool_], bones: LongBones
 ) -> NDArray[np.bool_]:
-    """(P, J) which of the known joints lie as far from their parents as a bone can be long.
+    """(P, J) mask of the known joints whose distance from their parents is a possible length of the
+    bone.
 
     Args:
         joints: (P, J, 3) mm.

@@ -27,7 +27,7 @@ ENOUGH = 20
 UNKNOWN_SIZE = 0.2
 """Error of a distance by size alone, as a share, where there are no other people."""
 BODY_MM = 120.0
-"""How far joints lie from the plane of their body, standard deviation."""
+"""Distance of joints from the plane of their body, standard deviation."""
 SHARE = 0.5
 """Score of somebody whom one view sees, over the mean confidence of the joints."""
 FEWEST_BONES = 3
@@ -129,7 +129,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Usual:
-    """What other people tell: medians, and half of what two thirds lie within.
+    """Sizes and heights of other people: medians, and half of what two thirds lie within.
 
     Args:
         size: of the logarithm of the distance over that by size, and its error.

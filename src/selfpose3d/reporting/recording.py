@@ -64,7 +64,7 @@ PARENT = "mlflow.parentRunId"
 """MLflow's own tag of a child run."""
 
 Measures = Mapping[str, float]
-"""What Snakemake measured of a job: ``seconds``, ``max_rss_mb``, ``cpu_seconds``."""
+"""Snakemake's measures of a job: ``seconds``, ``max_rss_mb``, ``cpu_seconds``."""
 Point = tuple[str, float, int, int]
 """A metric's name, its value, its step and its time in ms."""
 
@@ -255,7 +255,7 @@ def record_table(table: str, runs: Sequence[str], mlflow: Mlflow) -> None:
 
     Args:
         table: its name.
-        runs: the ids of its rows' runs, one a seed; the runs with their means are tagged, too.
+        runs: the ids of its rows' runs, one per seed; the runs with their means are tagged, too.
         mlflow: the MLflow experiment that they are recorded in.
 
     Raises:
@@ -538,8 +538,8 @@ def _newest(runs: Sequence["Run"]) -> dict[str, "Run"]:
 
 
 def _means(seeds: Sequence[Measures], before: Measures) -> dict[str, float]:
-    """The mean of each metric over the seeds, NaN where one of them has no value; of the headline
-    the sample standard deviation besides, where there are several seeds.
+    """The mean of each metric over the seeds, NaN where one of them has no value; for the headline
+    also the sample standard deviation, where there are several seeds.
 
     Args:
         seeds: the metrics of each.

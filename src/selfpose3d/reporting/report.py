@@ -86,8 +86,8 @@ class ReportInputs:
         truth: 3D truth of these scenes, shown beside the predictions.
         footage: real footage.
         label_quality: JSON files of label or heatmap quality by title.
-        rigs: folders of the checks of rigs, one a sequence and named like it, with ``rig.json`` and
-            ``rig.png``.
+        rigs: folders of the checks of rigs, one per sequence and named like it, with ``rig.json``
+            and ``rig.png``.
         benchmarks: folder of Snakemake's benchmarks, ``<rule>/<wildcards>.tsv``.
         jobs: ``<rule>/<wildcards>`` of all jobs, and which they wait for.
         settings: the parameters that differ from params.yaml, by dotted name.
@@ -183,7 +183,8 @@ def held_out_overlays(scenes: Sequence[Scene], layers: Layers) -> list[OverlayFr
 
 
 def stage_titles(stages: Sequence[Path], experiments: Sequence[Path]) -> list[str]:
-    """Each stage's name, the experiments that use it, and their seeds where they have several.
+    """The titles of stages: a stage's name, the experiments that use it, and their seeds where they
+    have several.
 
     A stage that none of them uses keeps its folder's name.
     """

@@ -52,7 +52,7 @@ class Sightings:
         height: (V, N) of the body, px.
         knot: (N,) when.
         joint: (N,) index of the joint.
-        person: (N,) one number a person and window.
+        person: (N,) one number per person and window.
     """
 
     px: NDArray[np.float64]
@@ -364,8 +364,8 @@ def _by_view(
 def moved_px(
     before: Camera, after: Camera, points: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How far the image of points (N, 3) moves from one camera to another, px, and the same as a
-    distance at the points, in the world's unit; (N,) each, NaN behind a camera."""
+    """Distance by which the image of points (N, 3) moves from one camera to another, px, and the
+    same as a distance at the points, in the world's unit; (N,) each, NaN behind a camera."""
     first, depth = project(before, points)
     second, _ = project(after, points)
     gap = np.linalg.norm(second - first, axis=-1)

@@ -19,7 +19,7 @@ def check(
     times: Mapping[int, float],
     space: Space | None = None,
 ) -> tuple[Examination, list[str]]:
-    """What the 2D people say of a rig, and the same in sentences.
+    """The check of a rig by its 2D people, and the same in sentences.
 
     Args:
         cameras: of the rig.

@@ -50,7 +50,7 @@ _MANY_STEPS, _LITTLE = 30, 1e-6
 
 @dataclass(frozen=True)
 class CameraFigures:
-    """How well one camera's 2D people fit the 3D people, as calibrated.
+    """Figures of one camera: how well its 2D people fit the 3D people, as calibrated.
 
     Args:
         explained: share of the 2D people whom a 3D person explains who is seen by three cameras;
@@ -68,7 +68,7 @@ class CameraFigures:
 
 @dataclass(frozen=True)
 class Examination:
-    """What an examination found.
+    """The result of an examination.
 
     Args:
         findings: faults, the whole rig's first; none if the rig is sound.
@@ -211,7 +211,7 @@ def examine(cameras: Sequence[Camera], views: Views, times: Mapping[int, float])
 
 
 def unexamined(cameras: Sequence[Camera], why: str) -> Examination:
-    """What is known of a rig whose people tell nothing."""
+    """The result for a rig whose people tell nothing."""
     return Examination(
         findings=(Finding("not examined", (), what=why),),
         figures={},
@@ -226,7 +226,8 @@ def unexamined(cameras: Sequence[Camera], why: str) -> Examination:
 
 
 def time_offsets(take: Take, found: Searched) -> dict[str, float]:
-    """By the cameras' names, how many frames later they show what the middle one shows.
+    """Time offsets by camera: the number of frames by which a camera shows the same later than the
+    middle one.
 
     Offsets of all cameras are fitted together, from those that the search has found.
     """

@@ -1,4 +1,4 @@
-"""What an examination of a rig finds: kinds of faults, each with its cameras and its amount."""
+"""Findings of an examination of a rig: kinds of faults, each with its cameras and its amount."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

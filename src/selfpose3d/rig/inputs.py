@@ -18,7 +18,7 @@ PEOPLE = ("people.parquet", "people.json", "people")
 
 @dataclass(frozen=True)
 class Seen:
-    """What an examination needs.
+    """The inputs of an examination.
 
     Args:
         cameras: of the rig.

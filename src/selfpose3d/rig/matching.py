@@ -1,4 +1,4 @@
-"""Who is who across the cameras of a rig whose units and poses may be wrong.
+"""Matching of people across the cameras of a rig whose units and poses may be wrong.
 
 People are matched over windows of about a second, so that one frame's chance meeting of rays does
 not count. Distances are shares of the bodies' own heights, so that a rig in centimetres is matched
@@ -50,12 +50,13 @@ class Group:
 
     @property
     def size(self) -> int:
-        """How many cameras see the person."""
+        """The number of cameras that see the person."""
         return int((self.tracks >= 0).sum())
 
     @property
     def weight(self) -> float:
-        """What the group says for the rig: how many further cameras agree, and how well."""
+        """The weight of a group as evidence for the rig: how many further cameras agree, and how
+        well."""
         return (self.size - 1) / (1 + (self.distance / SHARP) ** 2)
 
 

@@ -254,7 +254,7 @@ def _posed(view: View, pairs: Sequence[tuple[Body, int]]) -> View | None:
 
 
 def spread(people: Sequence[Body], most: int) -> list[Body]:
-    """At most so many of the bodies, evenly over time."""
+    """A selection of the bodies, evenly over time and at most as many as asked for."""
     places = np.linspace(0, len(people) - 1, min(len(people), most)).round().astype(int)
     return [people[place] for place in places]
 

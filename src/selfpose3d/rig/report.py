@@ -47,7 +47,7 @@ def _finite(value: Any) -> Any:
 
 
 def refinement_sentence(found: Refinement, out: Path) -> str:
-    """What a refinement gained, and whether it was written."""
+    """A sentence on what a refinement gained, and whether it was written."""
     change = (
         f"from {found.held_out_before:.2f} to {found.held_out_after:.2f} px on frames that the fit "
         f"did not see, from {found.fitted_before:.2f} to {found.fitted_after:.2f} px on the others"

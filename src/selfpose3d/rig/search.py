@@ -73,7 +73,8 @@ LEAST_SHARE = 0.8
 """Share of the people, each over a window, of whom a fault must explain something. An estimator's
 mistakes are those of some people, in some places."""
 LEAST_EVIDENCE = 2.7
-"""What a fault explains of all people together, over the root of the sum of its squares."""
+"""Least evidence for a fault: what it explains of all people together, over the root of the sum of
+its squares."""
 MOST_EVIDENCE = 0.78
 """The lower threshold where people are few, divided by the root of their number."""
 PENALTY = 8.0

@@ -1,4 +1,4 @@
-"""What an examination found, in whole sentences."""
+"""An examination's findings in whole sentences."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -29,7 +29,7 @@ BODY: tuple[str, ...] = (
 CONFIDENT = 0.3
 """Lowest score of a joint that is looked at."""
 HALF_WINDOW_S = 0.11
-"""How far from a knot frames count for its parabola."""
+"""Largest time from a knot at which a frame counts for its parabola."""
 KNOT_S = 0.2
 """Least time between knots of a take that is long enough."""
 FEWEST_KNOTS = 12
@@ -38,7 +38,7 @@ MOST_KNOTS = 100
 FARTHEST_STEP = 0.35
 """Largest distance from one frame to the next of one person, in body heights."""
 LONGEST_GAP_S = 0.35
-"""How long somebody may be missed without becoming another person; one frame always may."""
+"""Longest gap in which somebody stays the same person; a gap of one frame is always allowed."""
 _FEWEST_JOINTS = 4
 _SPREAD_OF_HEIGHT = 3.3
 """A standing person's height over the root mean square distance of joints from their middle."""

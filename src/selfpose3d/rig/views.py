@@ -53,7 +53,7 @@ class View:
 
 @dataclass(frozen=True)
 class Sight:
-    """What a camera sees at the knots, all its views together.
+    """The people that a camera sees at the knots, all its views together.
 
     Args:
         directions: (T, K, J, 3) unit vectors in the world, NaN where a joint is not there.
@@ -77,7 +77,7 @@ def rays(camera: Camera, px: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def sight(views: Sequence[View]) -> Sight:
-    """What one camera sees, given its views."""
+    """The sight of one camera, made of its views."""
     shape = views[0].samples.px.shape
     directions, angles = np.full((*shape[:-1], 3), np.nan), np.full(shape[:2], np.nan)
     centres = np.zeros((shape[1], 3))

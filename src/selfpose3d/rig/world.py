@@ -26,7 +26,7 @@ _FEWEST = 5
 
 @dataclass(frozen=True)
 class World:
-    """What people say about the world's axes and units.
+    """The world's axes and units, as the people show them.
 
     Args:
         stature: median height of a person by the lengths of bones, mm if the world is in mm; NaN
@@ -48,7 +48,7 @@ class World:
 
 
 def unknown_world() -> World:
-    """What nobody tells."""
+    """The world of which the people show nothing."""
     nothing = np.full(3, np.nan)
     return World(float("nan"), nothing, 0.0, float("nan"), nothing, nothing)
 

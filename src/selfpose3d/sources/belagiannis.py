@@ -50,14 +50,14 @@ _UNREADABLE = (
     *(ValueError, KeyError, TypeError, AttributeError, IndexError, NameError, OSError),
     *(OverflowError, MemoryError, NotImplementedError, MatReadError, struct.error, zlib.error),
 )
-"""What a broken MATLAB file raises."""
+"""Errors that a broken MATLAB file raises."""
 LOADING_SECONDS = 60
 """Time after which a MATLAB file of some MB can't be read."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What tells the two data sets apart.
+    """The differences between the two data sets.
 
     Args:
         source: name in the table of sources.

@@ -1,4 +1,4 @@
-"""What the table of sources holds: where sequences come from, and how they become scenes."""
+"""Types of the table of sources: a source of sequences, and the inputs of a scene's making."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class PrepareInputs:
-    """What a source makes a scene of.
+    """The inputs from which a source makes a scene.
 
     Args:
         parameters: those that the source reads for this sequence.
@@ -37,7 +37,7 @@ class PrepareInputs:
     cache: Path = Path("data/cache")
 
     def own_part(self, section: str) -> Any:
-        """What a section of the parameters says of the sequence, under its split.
+        """The sequence's entry in a section of the parameters, under its split.
 
         Raises:
             InputError: it does not name the sequence there.
@@ -53,7 +53,7 @@ class PrepareInputs:
 
 @dataclass(frozen=True)
 class Source:
-    """Where sequences come from.
+    """A source of sequences.
 
     Args:
         title: as readers know it.

@@ -10,9 +10,9 @@ A ``file://`` address may hold the same, or what the data set's own scripts make
 ``hdVideos/hd_00_NN.mp4``, ``hdPose3d_stage1_coco19/body3DScene_XXXXXXXX.json`` and
 ``hdImgs/00_NN/00_NN_XXXXXXXX.jpg``, and the same with ``vga``.
 
-A scene is of HD cameras (29.97 frames a second) or of VGA cameras (25), each with the poses of its
-own frames: an HD and a VGA picture of one number are not of one instant. The Kinects are on clocks
-of their own, and no poses are of their frames.
+A scene is of HD cameras (29.97 frames per second) or of VGA cameras (25), each with the poses of
+its own frames: an HD and a VGA picture of one number are not of one instant. The Kinects are on
+clocks of their own, and no poses are of their frames.
 
 Panoptic's world is in centimetres with y down; ours is (x, z, -y) in millimetres with z up.
 Frames are chosen as published: every n-th annotated frame, and of those the ones with at least
@@ -92,7 +92,7 @@ class Recording:
 
 HD = Recording("hd", 29.97, "videos/hd_shared_crf20")
 RECORDINGS = {"hd": HD, "vga": Recording("vga", 25.0, "videos/vga_shared_crf10")}
-"""By the type of the cameras."""
+"""The recordings by the type of the cameras."""
 _POSE_FILE = re.compile(r"body3DScene_(\d+)\.json$")
 
 

@@ -1,6 +1,6 @@
 """Real footage: the multi-person demo of Pose2Sim (BSD-3-Clause), out of its wheel.
 
-Four synchronised cameras, 1088x1920 portrait, 60 frames a second, 100 frames, Qualisys
+Four synchronised cameras, 1088x1920 portrait, 60 frames per second, 100 frames, Qualisys
 calibration. There is no ground truth. Who is in it: one clearly real man; one woman who looks
 composited into all four views (about 1.35 m tall when triangulated); a bystander whom only cam01
 and cam02 see. The calibration as shipped is biased against the picture: the median reprojection

@@ -1,4 +1,4 @@
-"""From calibrated images to a scene: what all sources share.
+"""The making of a scene from calibrated images, which all sources share.
 
 The scene grows in a hidden folder beside its final place, one camera after the other, each whole
 or not at all; a run that was killed goes on there, and the scene appears when it is complete.
@@ -54,7 +54,7 @@ class SceneInProgress:
 
     @property
     def folder(self) -> Path:
-        """Where it grows."""
+        """The folder in which the scene is written before it is complete."""
         return work_folder(self.scene)
 
     def start(self) -> None:
@@ -105,7 +105,7 @@ class SceneInProgress:
                 )
 
     def add_images(self, path_of: Callable[[str, int], Path]) -> None:
-        """Write the frames of all cameras that lack them, from one file an image.
+        """Write the frames of all cameras that lack them, from one file per image.
 
         Args:
             path_of: the file of a camera's frame.
@@ -167,7 +167,7 @@ def work_folder(scene: Path) -> Path:
 
 
 def downloads(scene: Path) -> Path:
-    """Where the downloads for a scene lie until it is complete."""
+    """The folder of a scene's downloads until the scene is complete."""
     return work_folder(scene) / "download"
 
 

@@ -1,4 +1,4 @@
-"""What cameras recorded: a video each, or a folder of numbered images each."""
+"""Recordings of cameras: a video each, or a folder of numbered images each."""
 
 import os
 import re
@@ -26,7 +26,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Endings of the images that are looked for in a camera's folder."""
 
 SUBFOLDERS = ("images", "videos")
-"""Where the recordings may lie, the first that has any, if none lie in the folder itself."""
+"""Names of subfolders that may hold the recordings; the first that has any is taken if none lie in
+the folder itself."""
 
 LONGEST_STEP = 1.6
 """Time between two frames of a video, over the usual one, from which frames are missing."""

@@ -413,7 +413,7 @@ def plan_motion(
         area: largest distance of people from the origin in x and in y, mm.
 
     Returns:
-        one track a person; their roots stay ``LEAST_DISTANCE_MM`` apart.
+        one track per person; their roots stay ``LEAST_DISTANCE_MM`` apart.
     """
     walkers = _gathered(rng, people, seconds, area)
     steps = int(np.ceil(seconds / _STEP_S)) + 1

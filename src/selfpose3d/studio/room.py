@@ -31,7 +31,7 @@ def light_on(normals: NDArray[np.float64]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class View:
-    """What a camera sees of the empty room, at the size people are drawn at.
+    """A camera's picture of the empty room, at the size people are drawn at.
 
     Args:
         camera: the enlarged camera.

@@ -302,4 +302,4 @@ FAULTS: Mapping[str, Put] = {
     "gravity": _gravity,
     "mirrored": _mirrored,
 }
-"""How each kind of fault is put in."""
+"""The functions that put each kind of fault into a recording."""

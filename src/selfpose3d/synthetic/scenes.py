@@ -103,7 +103,7 @@ def seen_people(
     missing: float,
     skeleton: Skeleton = BODY,
 ) -> People2D:
-    """What an estimator would say of a view: noisy projections, some people missed."""
+    """The 2D people of an imitated estimator in a view: noisy projections, some people missed."""
     pixels, depth = project(camera, people)
     inside = in_image(camera, pixels)
     height = camera.K[0, 0] * 1700 / depth.mean(1)
@@ -161,7 +161,7 @@ def _in_skeleton(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def reconstruction(truth: dict[tuple[str, int], People3D], seed: int) -> dict:
-    """What a training-free method might have made of the labels: the truth and some noise."""
+    """An imitated training-free reconstruction from the labels: the truth and some noise."""
     rng = np.random.default_rng(seed)
     return {
         key: People3D.predicted(people.joints + rng.normal(0, 20, people.joints.shape),

@@ -18,7 +18,7 @@ BODY = SKELETONS["panoptic15"]
 """The joints of a walker."""
 
 STEP_MM = 1400.0
-"""How far a walker comes in a cycle of two steps."""
+"""Length that a walker covers in a cycle of two steps."""
 APART_MM = 600.0
 """Least distance of two walkers' paths at the same time."""
 _MEMORY_S = 0.4
@@ -45,7 +45,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Walkers:
-    """People who walk on ellipses; every array has one entry a person.
+    """People who walk on ellipses; every array has one entry per person.
 
     Args:
         centres: (P, 2) mm.

@@ -1,1 +1,2 @@
-"""What methods share in training: devices, data, the loop and its state, augmentation, bodies."""
+"""Parts that methods share in training: devices, data, the loop and its state, augmentation,
+bodies."""

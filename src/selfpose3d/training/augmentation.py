@@ -65,14 +65,14 @@ def contrast(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def autocontrast(images: Tensor, _factor: Tensor) -> Tensor:
-    """Each channel stretched to [0, 255]."""
+    """Stretch each channel to [0, 255]."""
     low = images.amin(dim=(-2, -1), keepdim=True)
     high = images.amax(dim=(-2, -1), keepdim=True)
     return torch.where(high > low, (images - low) * 255 / (high - low).clamp(min=1), images)
 
 
 def equalize(images: Tensor, _factor: Tensor) -> Tensor:
-    """Each channel's histogram flattened."""
+    """Flatten each channel's histogram."""
     levels = images.round().long().clamp(0, 255).flatten(2)
     counts = torch.zeros(*levels.shape[:2], 256, dtype=torch.long, device=images.device)
     counts = counts.scatter_add(2, levels, torch.ones_like(levels))

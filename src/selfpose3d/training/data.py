@@ -94,7 +94,7 @@ class TrainingData:
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def batches_per_epoch(self, batch_size: int) -> int:
-        """How many batches ``epoch`` gives."""
+        """The number of batches that ``epoch`` gives."""
         return sum(-(-len(frames) // batch_size) for frames in self.by_views.values())
 
     def digest(self) -> str:

@@ -17,7 +17,7 @@ Movable = TypeVar("Movable", Tensor, Rig)
 P = ParamSpec("P")
 T = TypeVar("T")
 Runner = Callable[..., Any]
-"""How a network is run on its inputs; training uses it for mixed precision."""
+"""A function that runs a network on its inputs; training uses it for mixed precision."""
 
 
 def plain_run(network: nn.Module, *inputs: Tensor) -> Any:
@@ -45,7 +45,7 @@ def start_fabric(compute: Compute, devices: int | None = None) -> Fabric:
 
 
 def runner(fabric: Fabric) -> Runner:
-    """How a network is run: computed in ``compute.precision``, given back in float32."""
+    """A function that runs a network in ``compute.precision`` and returns float32."""
 
     def run(network: nn.Module, *inputs: Tensor) -> Any:
         with fabric.autocast():
@@ -80,7 +80,7 @@ def made_once(make: Callable[P, T]) -> Callable[P, T]:
 def constant(
     values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """These numbers on a device."""
+    """A tensor of the given numbers on a device."""
     return torch.tensor(values, dtype=dtype, device=device)
 
 

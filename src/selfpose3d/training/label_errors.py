@@ -31,7 +31,8 @@ PEAK_RADIUS = 3.0
 
 @dataclass(frozen=True)
 class ErrorBank:
-    """How bodies really appear, against their reprojection, with what it depends on.
+    """A bank of label errors: how bodies really appear, against their reprojection, with what this
+    depends on.
 
     Args:
         missing: (N,) the body has no label in that view.
@@ -40,7 +41,7 @@ class ErrorBank:
         crossed: (N, J) heights of the peaks of each joint's other side at the same place; 0 for
             labels.
         candidates: patterns fit for each direction bin and overlap class.
-        false_people: unmatched labels an image.
+        false_people: unmatched labels per image.
     """
 
     missing: NDArray[np.bool_]
@@ -53,7 +54,7 @@ class ErrorBank:
 
 @dataclass
 class _Patterns:
-    """What is collected for a bank: one entry a supported body in a view it is in."""
+    """The material collected for a bank: one entry per supported body and view that it is in."""
 
     skeleton: Skeleton
     directions: list[NDArray[np.float64]] = field(default_factory=list)

@@ -52,7 +52,7 @@ def repeatable(seed: int, stage: str) -> Iterator[None]:
 
 
 def learning_rate_factor(settings: StageSettings, iteration: int, iterations: int) -> float:
-    """What the base learning rate is multiplied by in an iteration."""
+    """The factor of the base learning rate in an iteration."""
     share = iteration / iterations
     if settings.schedule == "step":
         return float(0.1 ** sum(share >= milestone for milestone in settings.milestones))

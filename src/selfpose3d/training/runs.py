@@ -107,7 +107,7 @@ def stage_run(
     people: Iterable[Frames] = (),
 ) -> Run:
     """A stage's run; its fingerprint covers parameters, data, the given files and the 3D people,
-    and its checkpoint holds the carried networks besides its own."""
+    and its checkpoint holds the carried networks in addition to its own."""
     compute = parameters.compute
     return Run(
         stage=stage,

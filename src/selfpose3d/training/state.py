@@ -1,4 +1,4 @@
-"""What a run needs to go on after it was killed, and its curves."""
+"""The state from which a run goes on after it was killed, and its curves."""
 
 import math
 import time
@@ -23,7 +23,7 @@ CURVE_POINTS = 500
 
 
 class State:
-    """What a run needs to go on, and its curves."""
+    """The state from which a run goes on, and its curves."""
 
     def __init__(
         self, run: Run, model: Step, optimizer: torch.optim.Optimizer, fabric: Fabric

@@ -1,4 +1,4 @@
-"""People whom one method finds, and those whom another one finds besides.
+"""People whom one method finds, and further people whom only another method finds.
 
 Geometry needs a person's labels in two views; a network that looks at all images at once does not,
 and places joints less well. Together they find as many people as either of them.
@@ -21,15 +21,16 @@ SAME_PERSON_MM = 500.0
 
 
 def predict(inputs: PredictionInputs) -> dict[tuple[str, int], People3D]:
-    """The people of the first part, and those whom the second finds besides."""
+    """The people of the first part, and those whom only the second finds."""
     first, second = inputs.parts
     return join_people(read_poses3d(first), read_poses3d(second))
 
 
 def join_people(first: Frames, second: Frames) -> dict[tuple[str, int], People3D]:
-    """The first method's people, and after them those of the second's who are none of them.
+    """The first method's people, followed by the people of the second whom the first lacks.
 
-    Each is at most one of the other's people (Hungarian matching of mean distances).
+    A person of one method is at most one person of the other (Hungarian matching of mean
+    distances).
 
     Args:
         first: people by (sequence, frame), kept as they are.

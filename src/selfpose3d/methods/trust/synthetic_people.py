@@ -1,4 +1,4 @@
-"""What trust_net learns from: synthetic bodies, seen with the training labels' own errors.
+"""Training data of trust_net: synthetic bodies, seen with the training labels' own errors.
 
 The bodies are those of the training-free reconstruction, re-placed and varied; in each view they
 get the errors that the labels have against their reprojection (``bodies.error_bank``), and then

@@ -125,8 +125,8 @@ def _always(parameters: "Parameters", earlier: Sequence[str]) -> bool:
 
 def _pose_needs_people(stage: str) -> Callable[["Parameters", Sequence[str]], bool]:
     def needs_people(parameters: "Parameters", earlier: Sequence[str]) -> bool:
-        """Where it trains a root_net that sees whole bodies, or where pose_net starts in it and is
-        to know a person's reach."""
+        """Whether the stage needs people: it does if it trains a root_net that sees whole bodies,
+        or if pose_net starts in it and is to know a person's reach."""
         pose_starts = not {"bodies", *_POSE_STAGES} & set(earlier)
         learns_root = getattr(parameters.train, stage).train_root
         sees_bodies = learns_root and parameters.networks.root_input == "all"

@@ -1,4 +1,4 @@
-"""heatmap_net_2d: from images to one heatmap a joint.
+"""heatmap_net_2d: from images to one heatmap per joint.
 
 Two heads. *Plain*: a heatmap of each joint (the paper's 15). *Side-aware*: heatmaps in which left
 and right are merged (of Panoptic-15: neck, nose, mid-hip, shoulder, elbow, wrist, hip, knee, ankle)

@@ -1,4 +1,4 @@
-"""What the steps are fed: each class draws the batch of a given number from its generator.
+"""Batches of the training steps: each class draws the batch of a given number from its generator.
 
 Shapes: N images, B samples, V views, P people, J joints, H x W input px.
 """
@@ -229,7 +229,7 @@ class RootBatches(_Synthetic):
             )
 
     def draw(self, frames: Sequence[FrameIndex], rng: np.random.Generator) -> SyntheticRoots:
-        """A set of roots a frame, in that frame's rig, with a new affine."""
+        """A set of roots per frame, in that frame's rig, with a new affine."""
         counts = [
             int(rng.integers(self.settings.people[0], self.settings.people[1] + 1)) for _ in frames
         ]

@@ -1,4 +1,4 @@
-"""What a training step looks at: frames, their affine variants, and the variants' heatmaps.
+"""Inputs of a training step: frames, their affine variants, and the variants' heatmaps.
 
 Variant 0 is the frame as it is, 1 and 2 are augmented; all views of a frame share the affine.
 Shapes: K = 3 variants, B frames, V views, P labelled people, J joints, H x W input px.

@@ -1,7 +1,7 @@
-"""From heatmaps to 3D: the evidence volumes, root_net and its proposals, pose_net.
+"""The way from heatmaps to 3D: the evidence volumes, root_net and its proposals, pose_net.
 
 Shapes: B samples, V views, P people, J joints, h x w heatmap px, X x Y x Z voxels of the space,
-n voxels a side of a person's cuboid.
+n voxels per side of a person's cuboid.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ from selfpose3d.training.devices import Runner, plain_run
 
 
 class Proposals(NamedTuple):
-    """Where root_net sees people.
+    """The places at which root_net sees people.
 
     Args:
         centres: (P, 3) mm.
@@ -44,7 +44,7 @@ class Lifting:
         grid: of the space; None without root_net.
         stride: input px per heatmap px.
         threshold: least value of a proposal.
-        max_people: proposals a sample.
+        max_people: proposals per sample.
     """
 
     skeleton: Skeleton

@@ -19,12 +19,12 @@ EVIDENCE_BETA = 20.0
 
 
 class PoseNet(nn.Module):
-    """V2V on each person's cuboid, then a soft-argmax a joint.
+    """V2V on each person's cuboid, then a soft-argmax per joint.
 
     Args:
         n_joints: J.
         width: of the V2V; paper 16.
-        grid: voxels a side; paper 64.
+        grid: voxels per side; paper 64.
         size: side of the cuboid, mm; paper 2000.
         shift: of the cuboid's centre above the person's, mm; paper 0.
         residual_start: soft-argmax over ``RESIDUAL_BETA * output + k * evidence`` with ``k``

@@ -30,7 +30,7 @@ LEAST_WEIGHT = 0.01
 
 
 class Evidence(NamedTuple):
-    """Where each view sees each joint.
+    """The pixel at which each view sees each joint, with a weight.
 
     Args:
         pixels: (V, P, J, 2) input px.

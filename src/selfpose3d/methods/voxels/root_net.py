@@ -17,7 +17,7 @@ class RootNet(nn.Module):
 
     Args:
         width: of the V2V; paper 16.
-        in_channels: 1, the root's heatmaps (paper), or one a joint (paper table 15).
+        in_channels: 1, the root's heatmaps (paper), or one per joint (paper table 15).
     """
 
     def __init__(self, width: int = 16, in_channels: int = 1) -> None:
@@ -41,7 +41,7 @@ def proposals(
         volume_BXYZ: root_net's output.
         grid: of the space.
         threshold: least value of a maximum.
-        max_people: most proposals a sample, the highest.
+        max_people: most proposals per sample, the highest.
 
     Returns:
         centres (P, 3) in mm, the mean of the 27 voxels about the maximum weighted with the square

@@ -377,7 +377,7 @@ def frame_inputs(
     backbone_learns: bool = False,
     with_images: bool = False,
 ) -> FrameInputs:
-    """What draws a stage's frames.
+    """The object that draws a stage's frames.
 
     Args:
         parameters: those that the stage reads.

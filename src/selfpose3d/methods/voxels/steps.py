@@ -35,7 +35,7 @@ from selfpose3d.training.devices import constant, to_device
 from selfpose3d.training.step import DivergedError, Step
 
 FRAMES_WITHOUT_PROPOSALS = 200
-"""So many frames in a row without a single proposal are a divergence."""
+"""Number of frames in a row without a single proposal that count as a divergence."""
 LEAST_ATTENTION = 0.05
 """A mean attention below is a collapse."""
 CROSSED, STRAIGHT = ((1, 2), (2, 1)), ((1, 1), (2, 2))
@@ -84,7 +84,7 @@ class BackboneStep(Step):
 
 @dataclass(frozen=True)
 class SyntheticRoots:
-    """Random roots and the heatmaps that root_net sees of them, one set a sample.
+    """Random roots and the heatmaps that root_net sees of them, one set per sample.
 
     Args:
         rig: the cameras they are seen by.
