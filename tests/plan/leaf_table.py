@@ -23,7 +23,10 @@ ONE_VALUE = ("heatmaps.stride",)
 """Leaves that have one value only."""
 NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 """Sections that say which nodes there are, or what is done with results afterwards."""
+FOOTAGE = {"pose2sim_demo"}
 EXTRAS = ("rtmlib", "torchvision", "transformers")
+OF_FILES = ("files", "joints", "image_size", "first")
+VIDEOS = {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}}
 CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
     "shelf": {"data": {"source": "shelf"}},
@@ -32,7 +35,7 @@ CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
         "data": {"source": "mvor"},
         "mvor": {"train": {"a": [1]}, "test": {"mvor_test": [2, 3]}},
     },
-    "videos": {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}},
+    "videos": VIDEOS,
     "keypoints": {
         "data": {"source": "keypoints_with_truth"},
         "keypoints": {"calibration": "x.toml", "truth": "x.json", "train": ["a"], "test": ["b"]},
@@ -43,8 +46,12 @@ CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
         "experiments": {"elsewhere": {"title": "Made elsewhere", "method": "file"}},
     },
     **{f"estimator.{name}": {"estimator": {"name": name}} for name in EXTRAS},
+    **{f"estimator.{name}": {"estimator": {"name": "file"}} for name in OF_FILES},
+    "labels.noise_seed": {"labels": {"noise": 1.0}},
+    "data.frame_rate": VIDEOS,
 }
-"""With what chosen the leaves of a section are changed; all others with params.yaml as it is."""
+"""With what chosen the leaves of a section, or a leaf, are changed; all others with params.yaml as
+it is."""
 OTHER: Mapping[str, Any] = {
     "data.source": "panoptic",
     "labels.skeleton": "coco17",
@@ -92,11 +99,9 @@ def base_of(section: str) -> Parameters:
 
 def keys_by_role(plan: Plan) -> dict[str, dict[str, str]]:
     """Ids of a plan's nodes by what they are for, whatever their keys: column, role, id."""
-    split = {scene.id: scene.split for scene in plan.scenes.values()}
-    footage = {s.id for s in plan.footage.labels.scenes} if plan.footage else set()
 
     def role(scene: Any) -> str:
-        return "footage" if scene.id in footage else split[scene.id]
+        return "footage" if scene.source in FOOTAGE else str(scene.split)
 
     found: dict[str, dict[str, str]] = {column: {} for column in COLUMNS}
     for scene in plan.scenes.values():
@@ -197,7 +202,7 @@ def rows() -> Iterator[tuple[str, list[str]]]:
         dotted = ".".join(path)
         if path[0] in NO_NODES or dotted in ONE_VALUE:
             continue
-        name = next((section for section in CHOSEN_FOR if dotted.startswith(f"{section}.")), "")
+        name = next((each for each in CHOSEN_FOR if f"{dotted}.".startswith(f"{each}.")), "")
         value: Any = bases[name].model_dump(mode="json")
         for part in path:
             value = value[part]

@@ -63,6 +63,19 @@ def test_a_new_version_of_a_step_gives_new_ids_downstream_and_nowhere_else(
         assert not getattr(newer, kind).keys() & getattr(plan, kind).keys()
 
 
+def test_without_a_second_look_detections_do_not_depend_on_the_reconstruction() -> None:
+    """With one they do: it looks for people whom the reconstruction places in a view."""
+    kept = {}
+    for looks in (False, True):
+        settings = {"estimator.second_look": looks, "training_free.max_ray_distance": 50.0}
+        base = load_parameters([REPOSITORY / "params.yaml"])
+        before = make_plan(with_settings(base, {"estimator.second_look": looks}, "test"))
+        after = make_plan(with_settings(base, settings, "test"))
+        kept[looks] = before.detections.keys() == after.detections.keys()
+        assert not before.reconstructions.keys() & after.reconstructions.keys()
+    assert kept == {False: True, True: False}
+
+
 def test_shared_stages_are_trained_once(plan: Plan) -> None:
     assert counted(plan, "table_4") == {"root": 3, "pose_l2": 9}
     assert counted(plan, "table_5") == {"root": 3, "pose_l2": 12, "pose_l1": 15}

@@ -27,7 +27,7 @@ from selfpose3d.studio.motion import (
     rotation_about,
 )
 from selfpose3d.studio.raster import Mesh, averaged, draw, empty_canvas, enlarged
-from selfpose3d.studio.rig import read_stage
+from selfpose3d.studio.rig import read_venue
 from selfpose3d.studio.sequence import _cast, _stream, instant_of
 
 RIGS = Path(__file__).parents[2] / "config/rigs"
@@ -201,11 +201,11 @@ def test_same_parameters_same_bits(host: Path, tmp_path: Path, rig: Path, bodies
 
 def test_each_number_of_people_comes_equally_often(rig: Path, bodies: Path) -> None:
     studio = Studio(rig=str(rig), test_sequences=6, people=(2, 4))
-    stage = read_stage(rig)
+    venue = read_venue(rig)
     counts = []
     for name in names_of(studio)[1]:
         index, rng, frames = _stream(studio, name)
-        counts.append(len(_cast(studio, index, rng, frames, stage, bodies)[0]))
+        counts.append(len(_cast(studio, index, rng, frames, venue, bodies)[0]))
     assert sorted(counts) == [2, 2, 3, 3, 4, 4]
 
 
@@ -310,12 +310,12 @@ def _centroid(mesh: Mesh, camera: Camera) -> NDArray[np.float64]:
 
 
 def test_bodies_are_drawn_around_their_joints(rig: Path, bodies: Path) -> None:
-    stage = read_stage(rig)
+    venue = read_venue(rig)
     index, rng, frames = _stream(TINY, "studio_train_00")
-    cast, tracks = _cast(TINY, index, rng, frames, stage, bodies)
-    instant = instant_of(cast, tracks, 0.3, stage)
+    cast, tracks = _cast(TINY, index, rng, frames, venue, bodies)
+    instant = instant_of(cast, tracks, 0.3, venue)
     inner = [0, 2, 3, 6, 7, 9, 12, 13]
-    for camera in stage.cameras:
+    for camera in venue.cameras:
         canvas = empty_canvas(camera)
         for mesh in instant.meshes:
             draw(canvas, camera, mesh)

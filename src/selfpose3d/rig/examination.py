@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from selfpose3d.errors import InputError
 from selfpose3d.files.poses2d import Views, skeleton_of
 from selfpose3d.geometry.cameras import Camera
+from selfpose3d.geometry.people import STATURE_MM
 from selfpose3d.rig.bundle import TIME, Adjusted, Sightings, adjust, gather, moved_px
 from selfpose3d.rig.findings import Finding
 from selfpose3d.rig.matching import Group, match
 from selfpose3d.rig.search import CONTINUOUS, Fault, Searched, search
 from selfpose3d.rig.tracks import Tracks, follow, knots, sample
 from selfpose3d.rig.views import View, focal, of_camera
-from selfpose3d.rig.world import STATURE_MM, World, unknown_world, world_of
+from selfpose3d.rig.world import World, unknown_world, world_of
 
 MOST_FRAMES = 1500
 """Frames that are looked at; a longer take is looked at in pieces."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selfpose3d.files.space import proposed_space
+from selfpose3d.geometry.people import STATURE_MM
 from selfpose3d.rig.bundle import Sightings
 
 LENGTHS_MM = {
@@ -20,7 +21,6 @@ LENGTHS_MM = {
     ("elbow", "wrist"): 250.0,
 }
 """Bones of a person of 1.7 m, the same on both sides."""
-STATURE_MM = 1700.0
 _FEWEST = 5
 
 

@@ -55,7 +55,7 @@ class RigFile(_Strict):
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
+class Venue:
     """The place where a sequence is shot.
 
     Args:
@@ -77,10 +77,10 @@ def read_rig(path: Path) -> tuple[Camera, ...]:
     Raises:
         InputError: naming the file, the key, the value and what is allowed.
     """
-    return read_stage(path).cameras
+    return read_venue(path).cameras
 
 
-def read_stage(path: Path) -> Stage:
+def read_venue(path: Path) -> Venue:
     """The cameras of a rig file and the room they stand in."""
     values = read_yaml(path)
     if not isinstance(values, Mapping):
@@ -89,7 +89,7 @@ def read_stage(path: Path) -> Stage:
     with naming(path):
         cameras = tuple(_camera(n, entry, rig) for n, entry in enumerate(rig.cameras))
     check_rig(cameras, str(path))
-    return Stage(cameras, rig.area, rig.room, rig.look)
+    return Venue(cameras, rig.area, rig.room, rig.look)
 
 
 def _parse(values: Mapping[str, Any], path: Path) -> RigFile:

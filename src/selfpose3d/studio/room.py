@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.geometry.cameras import Camera, undistort
 from selfpose3d.studio.raster import Canvas, Mesh, draw, empty_canvas, enlarged
-from selfpose3d.studio.rig import Stage
+from selfpose3d.studio.rig import Venue
 
 SHADOW_CELL_MM = 16.0
 _TEXEL_MM = 12.0
@@ -254,35 +254,35 @@ def _quad(
     )
 
 
-def see_room(stage: Stage, seed: int) -> tuple[View, ...]:
-    """The empty room in every camera of a stage; drawn once per sequence.
+def see_room(venue: Venue, seed: int) -> tuple[View, ...]:
+    """The empty room in every camera of a venue; drawn once per sequence.
 
     Args:
-        stage: cameras and room.
+        venue: cameras and room.
         seed: seed of the room's furnishing.
     """
-    meshes = _room_meshes(stage.room, stage.look, seed)
-    return tuple(_view(enlarged(camera), meshes, stage) for camera in stage.cameras)
+    meshes = _room_meshes(venue.room, venue.look, seed)
+    return tuple(_view(enlarged(camera), meshes, venue) for camera in venue.cameras)
 
 
-def _view(camera: Camera, meshes: tuple[Mesh, ...], stage: Stage) -> View:
+def _view(camera: Camera, meshes: tuple[Mesh, ...], venue: Venue) -> View:
     canvas = empty_canvas(camera)
     for mesh in meshes:
         draw(canvas, camera, mesh)
-    return View(camera, canvas, _floor_cells(camera, canvas, stage))
+    return View(camera, canvas, _floor_cells(camera, canvas, venue))
 
 
-def shadow_shape(stage: Stage) -> tuple[int, int]:
+def shadow_shape(venue: Venue) -> tuple[int, int]:
     """(rows, columns) of the shadow map, which covers the room's floor."""
-    return int(stage.room[1] / SHADOW_CELL_MM), int(stage.room[0] / SHADOW_CELL_MM)
+    return int(venue.room[1] / SHADOW_CELL_MM), int(venue.room[0] / SHADOW_CELL_MM)
 
 
-def floor_cell(points_N2: NDArray[np.float64], stage: Stage) -> NDArray[np.float64]:
+def floor_cell(points_N2: NDArray[np.float64], venue: Venue) -> NDArray[np.float64]:
     """(N, 2) shadow-map cell (x, y) of points of the floor, mm."""
-    return (points_N2 + np.array(stage.room[:2]) / 2) / SHADOW_CELL_MM
+    return (points_N2 + np.array(venue.room[:2]) / 2) / SHADOW_CELL_MM
 
 
-def _floor_cells(camera: Camera, canvas: Canvas, stage: Stage) -> NDArray[np.float32]:
+def _floor_cells(camera: Camera, canvas: Canvas, venue: Venue) -> NDArray[np.float32]:
     """Shadow-map cell of each pixel: rays of every eighth pixel, interpolated, meet z = 0."""
     xs = np.linspace(0, camera.width - 1, camera.width // 8)
     ys = np.linspace(0, camera.height - 1, camera.height // 8)
@@ -298,5 +298,5 @@ def _floor_cells(camera: Camera, canvas: Canvas, stage: Stage) -> NDArray[np.flo
         seen = np.abs(canvas.nearness * depth - 1) < 0.01
     depth = np.where(seen, depth, 0.0)[..., None]
     toward = rays @ camera.R[:2, :2].astype(np.float32) + camera.R[2, :2].astype(np.float32)
-    cells = floor_cell(camera.centre[:2] + depth * toward, stage)
+    cells = floor_cell(camera.centre[:2] + depth * toward, venue)
     return np.where(seen[..., None], cells, -1.0).astype(np.float32)

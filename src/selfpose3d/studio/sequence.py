@@ -23,7 +23,7 @@ from selfpose3d.studio.bodies import load_bodies, skinned
 from selfpose3d.studio.clothing import Layer, Person, dress, vertex_normals
 from selfpose3d.studio.motion import Track, joint_rotations, plan_motion, rotation_about
 from selfpose3d.studio.raster import Canvas, Mesh, averaged, draw, shade_floor
-from selfpose3d.studio.rig import Stage, read_stage
+from selfpose3d.studio.rig import Venue, read_venue
 from selfpose3d.studio.room import (
     LIGHT_FROM,
     SHADOW_CELL_MM,
@@ -71,17 +71,17 @@ def render_sequence(studio: Studio, sequence: str, rig: Path, bodies: Path, host
         host: the folder that stands for the host's root.
     """
     index, rng, frames = _stream(studio, sequence)
-    stage = read_stage(rig)
-    cast, tracks = _cast(studio, index, rng, frames, stage, bodies)
-    views = see_room(stage, studio.seed)
-    shots = [_Shot(view, camera, rng) for view, camera in zip(views, stage.cameras, strict=True)]
+    venue = read_venue(rig)
+    cast, tracks = _cast(studio, index, rng, frames, venue, bodies)
+    views = see_room(venue, studio.seed)
+    shots = [_Shot(view, camera, rng) for view, camera in zip(views, venue.cameras, strict=True)]
     stools = _stools(cast, tracks, rng)
     with whole_folder(host / sequence) as folder:
-        _write_calibration(folder / f"calibration_{sequence}.json", stage.cameras)
+        _write_calibration(folder / f"calibration_{sequence}.json", venue.cameras)
         poses = []
-        with _Videos(folder / "videos/hd_shared_crf20", stage.cameras, studio) as videos:
+        with _Videos(folder / "videos/hd_shared_crf20", venue.cameras, studio) as videos:
             for frame in track(range(frames), f"rendering {sequence}", unit="frames"):
-                instant = instant_of(cast, tracks, frame * studio.frame_interval, stage)
+                instant = instant_of(cast, tracks, frame * studio.frame_interval, venue)
                 poses.append(instant.joints)
                 videos.write([shot.take(instant, stools) for shot in shots])
         _write_poses(folder / "hdPose3d_stage1_coco19.tar", poses, studio.frame_interval)
@@ -103,20 +103,20 @@ def _stream(studio: Studio, sequence: str) -> tuple[int, np.random.Generator, in
 
 
 def _cast(
-    studio: Studio, index: int, rng: np.random.Generator, frames: int, stage: Stage, bodies: Path
+    studio: Studio, index: int, rng: np.random.Generator, frames: int, venue: Venue, bodies: Path
 ) -> tuple[list[Person], tuple[Track, ...]]:
     """The people of a sequence; their number rotates, so that each comes equally often."""
     low, high = studio.people
     if low > high:
         raise InputError(f"studio.people: {low} to {high}; the first must not exceed the second")
     count = low + index % (high - low + 1)
-    tracks = plan_motion(rng, count, frames * studio.frame_interval, stage.area)
+    tracks = plan_motion(rng, count, frames * studio.frame_interval, venue.area)
     model = load_bodies(bodies)
     return [dress(rng, model) for _ in tracks], tracks
 
 
 def instant_of(
-    cast: Sequence[Person], tracks: Sequence[Track], time: float, stage: Stage
+    cast: Sequence[Person], tracks: Sequence[Track], time: float, venue: Venue
 ) -> Instant:
     """Pose everybody at a time, their lowest point on the floor."""
     meshes: list[Mesh] = []
@@ -126,7 +126,7 @@ def instant_of(
         meshes += [_mesh(layer, vertices) for layer, vertices in layers]
         joints.append(joints19(person.body.model.regressor @ body))
     everybody = np.concatenate([mesh.vertices for mesh in meshes])
-    return Instant(tuple(meshes), np.stack(joints), _shadow(everybody, stage))
+    return Instant(tuple(meshes), np.stack(joints), _shadow(everybody, venue))
 
 
 def _placed(
@@ -161,22 +161,22 @@ def joints19(coco: NDArray[np.float64]) -> NDArray[np.float64]:
     return joints
 
 
-def _shadow(vertices: NDArray[np.float64], stage: Stage) -> NDArray[np.float32]:
+def _shadow(vertices: NDArray[np.float64], venue: Venue) -> NDArray[np.float32]:
     """Soft cast shadow along the main light, and a dark patch where feet touch the floor."""
-    shape = shadow_shape(stage)
+    shape = shadow_shape(venue)
     fallen = vertices[:, :2] - vertices[:, 2:] * (LIGHT_FROM[:2] / LIGHT_FROM[2])
-    fallen_map = cv2.dilate(_splat(fallen, shape, stage), np.ones((3, 3), np.uint8))
-    near_map = _splat(vertices[vertices[:, 2] < 120.0, :2], shape, stage)
+    fallen_map = cv2.dilate(_splat(fallen, shape, venue), np.ones((3, 3), np.uint8))
+    near_map = _splat(vertices[vertices[:, 2] < 120.0, :2], shape, venue)
     cast = cv2.GaussianBlur(fallen_map, (0, 0), 60.0 / SHADOW_CELL_MM)
     near = cv2.GaussianBlur(near_map, (0, 0), 70.0 / SHADOW_CELL_MM)
     return np.asarray((1 - 0.38 * cast) * (1 - 0.45 * np.clip(near * 1.6, 0, 1)), np.float32)
 
 
 def _splat(
-    points: NDArray[np.float64], shape: tuple[int, int], stage: Stage
+    points: NDArray[np.float64], shape: tuple[int, int], venue: Venue
 ) -> NDArray[np.float32]:
     image = np.zeros(shape, np.float32)
-    x, y = np.rint(floor_cell(points, stage)).astype(int).T
+    x, y = np.rint(floor_cell(points, venue)).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0])
     image[y[inside], x[inside]] = 1.0
     return image

@@ -11,6 +11,7 @@ from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.poses3d import People3D
 from selfpose3d.files.scenes import Scene, write_scene
 from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.geometry.people import STATURE_MM
 from selfpose3d.skeletons import SKELETONS, Skeleton, converted
 
 STANDING = np.array(
@@ -106,7 +107,7 @@ def seen_people(
     """The 2D people of an imitated estimator in a view: noisy projections, some people missed."""
     pixels, depth = project(camera, people)
     inside = in_image(camera, pixels)
-    height = camera.K[0, 0] * 1700 / depth.mean(1)
+    height = camera.K[0, 0] * STATURE_MM / depth.mean(1)
     keep = (inside.sum(1) >= 8) & (rng.random(len(people)) >= missing)
     points = pixels + rng.normal(0, noise, pixels.shape) * height[:, None, None]
     scores = np.where(inside, rng.uniform(0.7, 1.0, inside.shape), 0.0)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.geometry.cameras import Camera, in_image, project
+from selfpose3d.geometry.people import STATURE_MM
 from selfpose3d.skeletons import SKELETONS
 
 BODY = SKELETONS["panoptic15"]
@@ -158,7 +159,7 @@ def _seen(
 ) -> People2D:
     pixels, depth = project(camera, bodies)
     inside = in_image(camera, pixels)
-    height = camera.K[0, 0] * 1700 / depth.mean(1)
+    height = camera.K[0, 0] * STATURE_MM / depth.mean(1)
     error = error + 0.2 * rng.normal(size=error.shape) * (
         rng.random(inside.shape)[..., None] < noise.wild
     )
