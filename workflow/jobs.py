@@ -17,7 +17,11 @@ from selfpose3d.plan.nodes import (
     RigCheckNode,
     SceneNode,
     StageNode,
+    WeightsNode,
 )
+
+BODIES_JOB = "studio_bake/bodies"
+"""The job that makes the body model, once, before anything is rendered."""
 
 
 def scene_job(scene: SceneNode) -> str:
@@ -33,12 +37,19 @@ def training_job(stage: str) -> str:
 
 
 def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The jobs that each job waits for, from the rendering to the predictions.
+    """The jobs that each job waits for, from what is fetched or made once to the predictions.
 
-    What is fetched or made once, evaluations, tables and reports are left out: they are short.
+    Evaluations, tables and reports are left out: they are short, and the longest chains do not
+    wait for them.
     """
-    jobs = dict(pair for scene in plan.scenes.values() for pair in _jobs_of_scene(scene))
-    jobs |= {_detection_job(seen): (scene_job(seen.scene),) for seen in plan.detections.values()}
+    jobs: dict[str, tuple[str, ...]] = {_weights_job(each): () for each in plan.weights.values()}
+    if plan.hosts:
+        jobs[BODIES_JOB] = ()
+    jobs |= dict(pair for scene in plan.scenes.values() for pair in _jobs_of_scene(scene))
+    jobs |= {
+        _detection_job(seen): (scene_job(seen.scene), *_weights_jobs(seen.weights))
+        for seen in plan.detections.values()
+    }
     checks = {check.detections.id: check for check in plan.rig_checks.values()}
     jobs |= {_check_job(each): (_detection_job(each.detections),) for each in checks.values()}
     for labels in plan.labels.values():
@@ -54,6 +65,14 @@ def jobs_of(plan: Plan) -> dict[str, tuple[str, ...]]:
         jobs[f"reconstruct/{people.id}"] = (_label_job(people.labels),)
     jobs |= {training_job(stage.id): _awaited_by_stage(stage) for stage in plan.stages.values()}
     return jobs | {f"predict/{run.id}": _awaited_by(run) for run in plan.experiments.values()}
+
+
+def _weights_job(weights: WeightsNode) -> str:
+    return f"fetch_weights/{weights.id}"
+
+
+def _weights_jobs(weights: WeightsNode | None) -> tuple[str, ...]:
+    return (_weights_job(weights),) if weights else ()
 
 
 def _label_job(labels: LabelsNode) -> str:
@@ -72,13 +91,14 @@ def _jobs_of_scene(scene: SceneNode) -> Iterator[tuple[str, tuple[str, ...]]]:
     awaited = [f"reconstruct/{scene.refined_from.id}"] if scene.refined_from else []
     if scene.host and not scene.refined_from:
         awaited.append(f"{scene.source}_render/{scene.host.id}/{scene.sequence}")
-        yield awaited[0], ()
+        yield awaited[0], (BODIES_JOB,)
     yield scene_job(scene), tuple(awaited)
 
 
 def _awaited_by_stage(stage: StageNode) -> tuple[str, ...]:
     people = [f"reconstruct/{stage.reconstructions.id}"] if stage.reconstructions else []
-    return (_label_job(stage.labels), *people, *map(training_job, stage.start))
+    earlier = map(training_job, stage.start)
+    return (_label_job(stage.labels), *people, *_weights_jobs(stage.weights), *earlier)
 
 
 def _awaited_by(run: ExperimentNode) -> tuple[str, ...]:

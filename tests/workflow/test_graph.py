@@ -556,5 +556,7 @@ def test_what_the_most_time_hangs_on_comes_first(demo: tuple[Parameters, Plan]) 
     assert max(stages, key=first.__getitem__).startswith("train_backbone")
     waiting = jobs.jobs_of(plan)
     assert all(first[earlier] > first[job] for job in waiting for earlier in waiting[job])
+    (backbone,) = [job for job in first if job.startswith("train_backbone/")]
+    assert {job.partition("/")[0] for job in waiting[backbone]} == {"label", "fetch_weights"}
     scenes = [s for s in plan.scenes.values() if s.host]
     assert {jobs.scene_job(scene) for scene in scenes} < set(first)

@@ -13,6 +13,7 @@ rule studio_bake:
         "results/logs/studio_bake.log",
     benchmark:
         "results/benchmarks/studio_bake/bodies.tsv"
+    priority: PRIORITY.get(jobs.BODIES_JOB, 0)
     conda:
         ENVIRONMENT
     threads: 1

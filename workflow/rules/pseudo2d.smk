@@ -10,6 +10,7 @@ rule fetch_weights:
         "results/logs/fetch_weights/{weights}.log",
     benchmark:
         "results/benchmarks/fetch_weights/{weights}.tsv"
+    priority: by_what_follows("fetch_weights")
     conda:
         ENVIRONMENT
     threads: 1
