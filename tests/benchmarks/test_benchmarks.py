@@ -17,6 +17,7 @@ from selfpose3d.files.results import TrainedStage, write_description
 sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 import measured_tables
+import schedule
 import speed
 
 
@@ -181,3 +182,16 @@ def test_a_measured_table_takes_the_place_of_the_last() -> None:
     assert again == page.replace("old", "new")
     with pytest.raises(InputError, match="no place <!-- table_5 -->"):
         measured_tables.with_table(page, "table_5", "")
+
+
+def test_jobs_are_scheduled_by_rank_on_the_cores_there_are() -> None:
+    """A chain of 5 + 5 s, and three jobs of 4 s that nothing waits for."""
+    jobs = {"a": (), "b": (), "c": (), "first": (), "second": ("first",)}
+    seconds = {"a": 4.0, "b": 4.0, "c": 4.0, "first": 5.0, "second": 5.0}
+    listed, by_chain = dict.fromkeys(jobs, 0.0), {**seconds, "first": 10.0}
+    assert schedule.makespan(jobs, seconds, 1, listed) == 22.0
+    assert schedule.makespan(jobs, seconds, 2, listed) == 14.0
+    assert schedule.makespan(jobs, seconds, 2, by_chain) == 12.0
+    assert schedule.makespan(jobs, seconds, 8, listed) == 10.0
+    page = schedule.table(jobs, seconds, by_chain, [2])
+    assert "| 2 | 0.2 | 0.2 |" in page and "Longest chain: 0.2 min of 0.4 min." in page
