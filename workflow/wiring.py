@@ -51,12 +51,13 @@ from selfpose3d.plan.nodes import (
     StageNode,
     WeightsNode,
 )
+from selfpose3d.plan.own_files import files_of_detections, files_of_scene, files_read
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import files_in, named_files, stamps_of
+from selfpose3d.sources.entry import files_in, stamps_of
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -253,12 +254,11 @@ def own_files(name: str, paths: Iterable[str]) -> list[str]:
     return [str(listed)] * bool(stamps) + [path for path in paths if path not in stamps]
 
 
-def prepare_inputs(scene: SceneNode, parameters: Parameters) -> Given:
+def prepare_inputs(scene: SceneNode) -> Given:
     """What was rendered for a sequence, and the list of the user's own files that it is made of."""
-    files = SOURCES[scene.source].files(parameters, scene.sequence)
     return {
         "host": rendered_sequence(scene),
-        "files": own_files(f"{scene.id}/{scene.sequence}", files),
+        "files": own_files(f"{scene.id}/{scene.sequence}", files_of_scene(scene)),
     }
 
 
@@ -294,13 +294,13 @@ def weights_files(weights: WeightsNode) -> list[str]:
 
 
 def detect_inputs(detections: DetectionsNode) -> Given:
-    """The scene, the estimator's weights, and the list of files of an estimator that reads some."""
-    sequence = detections.scene.sequence
-    files = named_files([detections.parameters["estimator"].get("files")], sequence)
+    """The scene, the estimator's weights, and what an estimator reads: the list of the user's own
+    files, or what the workflow makes."""
+    own, name = files_of_detections(detections), f"{detections.id}/{detections.scene.sequence}"
     return {
         "scene": scene_folder(detections.scene),
         "weights": [weights_folder(detections.weights)] if detections.weights else [],
-        "files": own_files(f"{detections.id}/{sequence}", files),
+        "files": own_files(name, own) if own else files_read(detections),
     }
 
 

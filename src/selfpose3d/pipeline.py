@@ -71,11 +71,13 @@ def list_own_files(parameters: Parameters, out: Path) -> None:
     """Write size and time of change of the user's own files that the data are made of: videos,
     calibrations, key points; for DVC, which looks at this list instead of at each of them."""
     source = known(SOURCES, parameters.data.source, "data.source")
-    names = [name for split in source.sequences(parameters) for name in split]
-    paths = {path for name in names for path in source.files(parameters, name)}
+    train, test = source.sequences(parameters)
+    paths = {path for name in train for path in source.files(parameters, name, "train")}
+    paths |= {path for name in test for path in source.files(parameters, name, "test")}
     estimator = parameters.estimator
     if ESTIMATORS[estimator.name].reads_files:
-        paths |= {path for name in names for path in named_files([estimator.files], name)}
+        named = (named_files([estimator.files], name) for name in (*train, *test))
+        paths |= {path for files in named for path in files}
     write_json(out, stamps_of(paths))
 
 

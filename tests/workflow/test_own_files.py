@@ -4,24 +4,33 @@ made again."""
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import yaml
 
-from conftest import run_snakemake
+from conftest import REPOSITORY, run_snakemake
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.results import AGREEMENT
 from selfpose3d.files.scenes import write_cameras
 from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.parameters import Parameters, with_settings
 from selfpose3d.pipeline import list_own_files
+from selfpose3d.plan.nodes import Plan
+from selfpose3d.plan.own_files import files_of_detections, files_of_scene
+from selfpose3d.plan.planning import make_plan
 from selfpose3d.skeletons import COCO_17, converted
 from selfpose3d.synthetic.faulty_rigs import Planted, record
 from selfpose3d.synthetic.scenes import ring
+
+sys.path.insert(0, str(REPOSITORY / "workflow"))
+
+import wiring
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +159,79 @@ def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
         assert list(json.loads((tmp_path / "listed.json").read_text())) == [str(tmp_path / path)]
     list_own_files(with_settings(Parameters(), {"data.source": "shelf"}, "test"), tmp_path / "none")
     assert json.loads((tmp_path / "none").read_text()) == {}
+
+
+def plan_with(base: dict[str, Any], **experiment: dict[str, Any]) -> Plan:
+    """The plan of one training-free experiment over base parameters, without footage."""
+    mine = {"title": "Mine", "method": "training_free", **experiment}
+    own = {"footage": {"name": "none"}, "experiments": {"mine": mine}}
+    return make_plan(Parameters.model_validate({**base, **own}))
+
+
+def own_videos(path: str) -> dict[str, Any]:
+    return {"data": {"source": "videos"}, "videos": {"test": {"a": path}}}
+
+
+@pytest.mark.parametrize("base", [{}, own_videos("takes/a"), own_videos("takes/b")])
+@pytest.mark.parametrize("sequence", ["a", "b"])
+@pytest.mark.parametrize("part", ["set", "test_on"])
+def test_a_scene_is_made_of_the_files_that_its_experiment_names(
+    base: dict[str, Any], sequence: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = {"data.source": "videos", "videos.test": {sequence: "takes/mine"}}
+
+    (scene,) = plan_with(base, **{part: own}).scenes.values()
+
+    assert wiring.prepare_inputs(scene)["files"] == ["takes/mine"]
+
+
+def test_a_training_sequence_may_be_named_like_a_test_sequence_of_the_base() -> None:
+    own = {"videos.train": {"a": "takes/learnt"}, "videos.test": {"b": "takes/tested"}}
+    learns = {"title": "Mine", "method": "trust", "set": own}
+    given = {**own_videos("takes/a"), "footage": {"name": "none"}, "experiments": {"mine": learns}}
+
+    plan = make_plan(Parameters.model_validate(given))
+
+    files = {scene.sequence: files_of_scene(scene) for scene in plan.scenes.values()}
+    assert files == {"a": ("takes/learnt",), "b": ("takes/tested",)}
+
+
+def test_2d_people_and_truth_that_an_experiment_names_are_its_files() -> None:
+    own = {
+        "data.source": "keypoints_with_truth",
+        "keypoints.calibration": "given/cameras.json",
+        "keypoints.truth": "given/{sequence}.mat",
+        "keypoints.test": ["take"],
+        "estimator.name": "file",
+        "estimator.files": "given/{sequence}/pose",
+    }
+    base = {"keypoints": {"calibration": "base.json"}, "estimator": {"files": "base/pose"}}
+
+    plan = plan_with(base, test_on=own)
+
+    (scene,), (detections,) = plan.scenes.values(), plan.detections.values()
+    expected = ["given/cameras.json", "given/take/pose", "given/take.mat"]
+    assert files_of_scene(scene) == expected
+    assert files_of_detections(detections) == ["given/take/pose"]
+
+
+def test_the_truth_that_an_estimator_reads_is_an_input_whether_it_is_made_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a second run would find other inputs, and estimate anew."""
+    monkeypatch.chdir(tmp_path)
+    files = "data/truth/{dataset}/{sequence}.parquet"
+    exact = {"estimator.name": "ground_truth", "estimator.files": files}
+    detections = next(iter(plan_with({}, set=exact).detections.values()))
+    truth = Path(f"data/truth/{detections.scene.id}/{detections.scene.sequence}.parquet")
+
+    before = wiring.detect_inputs(detections)
+    truth.parent.mkdir(parents=True)
+    truth.touch()
+
+    assert wiring.detect_inputs(detections) == before
+    assert before["files"] == [str(truth)]
 
 
 @pytest.mark.usefixtures("restored")
