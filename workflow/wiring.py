@@ -51,13 +51,18 @@ from selfpose3d.plan.nodes import (
     StageNode,
     WeightsNode,
 )
-from selfpose3d.plan.own_files import files_of_detections, files_of_scene, files_read
+from selfpose3d.plan.own_files import (
+    files_of_detections,
+    files_of_experiment,
+    files_of_scene,
+    files_read,
+)
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import files_in, stamps_of
+from selfpose3d.sources.entry import stamps_of
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -287,12 +292,6 @@ def weights_folder(weights: WeightsNode) -> str:
     return f"data/weights/{weights.id}"
 
 
-def weights_files(weights: WeightsNode) -> list[str]:
-    """The user's own files that weights are taken from, where a folder is named."""
-    local = weights.source and "://" not in weights.source
-    return files_in(str(weights.source)) if local else []
-
-
 def detect_inputs(detections: DetectionsNode) -> Given:
     """The scene, the estimator's weights, and what an estimator reads: the list of the user's own
     files, or what the workflow makes."""
@@ -470,15 +469,9 @@ def prediction_inputs(experiment: ExperimentNode) -> Given:
         "labels": labels_folder(experiment.labels),
         "reconstructions": people_folder(experiment.reconstructions),
         "parts": experiment_files(experiment.parts, "predictions.parquet"),
-        "people": people_files(experiment),
+        "people": files_of_experiment(experiment),
     }
     return {kind: kinds[kind] for kind in METHODS[experiment.method].given}
-
-
-def people_files(experiment: ExperimentNode) -> list[str]:
-    """The user's own files of 3D people, one of each scene, where the experiment reads such."""
-    named = experiment.parameters.get("inference", {}).get("people")
-    return [named.replace("{sequence}", s.sequence) for s in experiment.scenes] if named else []
 
 
 def prediction_command(experiment: ExperimentNode, given: Any) -> str:

@@ -21,7 +21,6 @@ from selfpose3d.files.scenes import write_cameras
 from selfpose3d.keypoints.coco import write_coco_results
 from selfpose3d.parameters import Parameters, with_settings
 from selfpose3d.pipeline import list_own_files
-from selfpose3d.plan.nodes import Plan
 from selfpose3d.plan.own_files import files_of_detections, files_of_scene
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.skeletons import COCO_17, converted
@@ -142,6 +141,26 @@ def test_of_very_many_files_a_replaced_one_is_seen_and_none_is_printed(tmp_path:
     assert "_keypoints.json" not in output and max(map(len, output.splitlines())) < 400
 
 
+def with_experiment(base: dict[str, Any], **experiment: Any) -> Parameters:
+    """Base parameters without footage, of which a plain run makes one experiment, training-free
+    unless it says otherwise."""
+    mine = {"title": "Mine", "method": "training_free", **experiment}
+    run = {"tables": [], "experiments": ["mine"]}
+    own = {"footage": {"name": "none"}, "run": run, "experiments": {"mine": mine}}
+    return Parameters.model_validate({**base, **own})
+
+
+def own_videos(path: str) -> dict[str, Any]:
+    return {"data": {"source": "videos"}, "videos": {"test": {"a": path}}}
+
+
+def listed_for_dvc(parameters: Parameters, folder: Path) -> dict[str, list[int]]:
+    """What DVC's list says of the user's own files."""
+    list_own_files(parameters, folder / "listed.json")
+    listed: dict[str, list[int]] = json.loads((folder / "listed.json").read_text())
+    return listed
+
+
 def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
     copies = {
         "shelf": ("shelf.url", "Shelf.tar.bz2"),
@@ -155,21 +174,9 @@ def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
         settings = {"data.source": source, name: tmp_path.as_uri()}
         if source == "panoptic":
             settings |= {"panoptic.train": [], "panoptic.test": ["171204_pose1_sample"]}
-        list_own_files(with_settings(Parameters(), settings, "test"), tmp_path / "listed.json")
-        assert list(json.loads((tmp_path / "listed.json").read_text())) == [str(tmp_path / path)]
-    list_own_files(with_settings(Parameters(), {"data.source": "shelf"}, "test"), tmp_path / "none")
-    assert json.loads((tmp_path / "none").read_text()) == {}
-
-
-def plan_with(base: dict[str, Any], **experiment: dict[str, Any]) -> Plan:
-    """The plan of one training-free experiment over base parameters, without footage."""
-    mine = {"title": "Mine", "method": "training_free", **experiment}
-    own = {"footage": {"name": "none"}, "experiments": {"mine": mine}}
-    return make_plan(Parameters.model_validate({**base, **own}))
-
-
-def own_videos(path: str) -> dict[str, Any]:
-    return {"data": {"source": "videos"}, "videos": {"test": {"a": path}}}
+        parameters = with_settings(with_experiment({}), settings, "test")
+        assert listed_for_dvc(parameters, tmp_path).keys() == {str(tmp_path / path)}
+    assert listed_for_dvc(with_experiment({"data": {"source": "shelf"}}), tmp_path) == {}
 
 
 @pytest.mark.parametrize("base", [{}, own_videos("takes/a"), own_videos("takes/b")])
@@ -181,17 +188,15 @@ def test_a_scene_is_made_of_the_files_that_its_experiment_names(
     monkeypatch.chdir(tmp_path)
     own = {"data.source": "videos", "videos.test": {sequence: "takes/mine"}}
 
-    (scene,) = plan_with(base, **{part: own}).scenes.values()
+    (scene,) = make_plan(with_experiment(base, **{part: own})).scenes.values()
 
     assert wiring.prepare_inputs(scene)["files"] == ["takes/mine"]
 
 
 def test_a_training_sequence_may_be_named_like_a_test_sequence_of_the_base() -> None:
     own = {"videos.train": {"a": "takes/learnt"}, "videos.test": {"b": "takes/tested"}}
-    learns = {"title": "Mine", "method": "trust", "set": own}
-    given = {**own_videos("takes/a"), "footage": {"name": "none"}, "experiments": {"mine": learns}}
 
-    plan = make_plan(Parameters.model_validate(given))
+    plan = make_plan(with_experiment(own_videos("takes/a"), method="trust", set=own))
 
     files = {scene.sequence: files_of_scene(scene) for scene in plan.scenes.values()}
     assert files == {"a": ("takes/learnt",), "b": ("takes/tested",)}
@@ -208,7 +213,7 @@ def test_2d_people_and_truth_that_an_experiment_names_are_its_files() -> None:
     }
     base = {"keypoints": {"calibration": "base.json"}, "estimator": {"files": "base/pose"}}
 
-    plan = plan_with(base, test_on=own)
+    plan = make_plan(with_experiment(base, test_on=own))
 
     (scene,), (detections,) = plan.scenes.values(), plan.detections.values()
     expected = ["given/cameras.json", "given/take/pose", "given/take.mat"]
@@ -223,7 +228,8 @@ def test_the_truth_that_an_estimator_reads_is_an_input_whether_it_is_made_or_not
     monkeypatch.chdir(tmp_path)
     files = "data/truth/{dataset}/{sequence}.parquet"
     exact = {"estimator.name": "ground_truth", "estimator.files": files}
-    detections = next(iter(plan_with({}, set=exact).detections.values()))
+    plan = make_plan(with_experiment({}, set=exact))
+    detections = next(iter(plan.detections.values()))
     truth = Path(f"data/truth/{detections.scene.id}/{detections.scene.sequence}.parquet")
 
     before = wiring.detect_inputs(detections)
@@ -236,17 +242,57 @@ def test_the_truth_that_an_estimator_reads_is_an_input_whether_it_is_made_or_not
 
 @pytest.mark.usefixtures("restored")
 def test_dvc_sees_a_replaced_file_in_the_list(take: Path, tmp_path: Path) -> None:
-    settings = {"data.source": "videos", "videos.test": {"mine": str(take)}}
-    parameters = with_settings(Parameters(), settings, "test")
-    list_own_files(parameters, tmp_path / "before.json")
+    parameters = with_experiment(own_videos(str(take)))
+    before = listed_for_dvc(parameters, tmp_path)
 
     replace_calibration(take)
-    list_own_files(parameters, tmp_path / "after.json")
+    after = listed_for_dvc(parameters, tmp_path)
 
-    before, after = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("before", "after"))
     assert [Path(path).name for path in before] == ["cam0.mp4", "cam1.mp4", "cameras.json"]
     changed = [Path(path).name for path in before if before[path] != after[path]]
     assert changed == ["cameras.json"]
+
+
+OTHER_FILES: dict[str, dict[str, Any]] = {
+    "own.yaml": {"test_on": {"studio.rig": "{folder}/own.yaml"}},
+    "pose.json": {"set": {"estimator.name": "file", "estimator.files": "{folder}/pose.json"}},
+    "people.json": {"method": "file", "set": {"inference.people": "{folder}/people.json"}},
+    "net.onnx": {"set": {"estimator.name": "rtmlib", "estimator.rtmlib.source": "{folder}"}},
+    "other.onnx": {"set": {"estimator.name": "rtmlib", "estimator.rtmlib.source": "{address}"}},
+}
+"""Files that an experiment may name besides those of its source, and how."""
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_dvc_sees_every_file_that_an_experiment_names(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    text = json.dumps(OTHER_FILES[name])
+    text = text.replace("{folder}", str(folder)).replace("{address}", folder.as_uri())
+
+    listed = listed_for_dvc(with_experiment({}, **json.loads(text)), tmp_path)
+
+    assert listed.keys() == {str(folder / name)}
+
+
+def test_dvc_is_told_of_no_file_that_comes_with_the_code_or_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC watches these itself; their times of change differ from clone to clone."""
+    files = "data/truth/{dataset}/{sequence}.parquet"
+    parameters = with_experiment(
+        {}, set={"estimator.name": "ground_truth", "estimator.files": files}
+    )
+    monkeypatch.chdir(tmp_path)
+    made = [
+        f"data/truth/{s.id}/{s.sequence}.parquet" for s in make_plan(parameters).scenes.values()
+    ]
+    for path in (parameters.studio.rig, *made):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+
+    assert listed_for_dvc(parameters, tmp_path) == {}
 
 
 def write_walk(folder: Path) -> None:
