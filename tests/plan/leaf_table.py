@@ -24,6 +24,12 @@ ONE_VALUE = ("heatmaps.stride",)
 NO_NODES = ("seeds", "run", "experiments", "tables", "mlflow")
 """Sections that say which nodes there are, or what is done with results afterwards."""
 EXTRAS = ("rtmlib", "torchvision", "transformers")
+WITHOUT_IMAGES: dict[str, Any] = {
+    "heatmaps": {"source": "estimator"},
+    "train": {stage: {"soft_attention": False} for stage in ("pose_l2", "pose_l1", "finetune")},
+    "experiments": {"images": {"set": {"heatmaps.source": "estimator"}}},
+}
+"""So that no experiment looks at images, where data have none."""
 CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
     "shelf": {"data": {"source": "shelf"}},
@@ -37,6 +43,7 @@ CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
         "data": {"source": "keypoints_with_truth"},
         "keypoints": {"calibration": "x.toml", "truth": "x.json", "train": ["a"], "test": ["b"]},
         "estimator": {"name": "file"},
+        **WITHOUT_IMAGES,
     },
     "inference": {
         "inference": {"people": "people/{sequence}.json"},

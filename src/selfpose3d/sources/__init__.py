@@ -207,6 +207,7 @@ SOURCES: Table[Source] = extensible(
             reads=_keypoint_reads,
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=False,
+            has_images=False,
             files=_keypoint_files,
         ),
         "keypoints_with_truth": Source(
@@ -215,6 +216,7 @@ SOURCES: Table[Source] = extensible(
             reads=_annotated_reads,
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=True,
+            has_images=False,
             files=_annotated_files,
             by_sequence=True,
         ),
