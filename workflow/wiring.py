@@ -58,8 +58,8 @@ from selfpose3d.plan.own_files import (
     files_read,
 )
 from selfpose3d.plan.planning import make_plan
-from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
+from selfpose3d.plan.study import plain_run
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
 from selfpose3d.sources.entry import stamps_of
@@ -607,11 +607,17 @@ def refused_rows(parameters: Parameters, plan: Plan, table: str) -> list[str]:
 def unmeasured(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     """The columns and groups of a table for which rows lack the truth to measure them against."""
     described = parameters.tables[table]
-    if all(run.has_truth for run in table_experiments(plan, table)):
+    if not sources_without_truth(plan, table):
         return []
     columns = described.columns or HEADLINE
     lacking = [name for name in columns if name.split(".")[-1] not in AGREEMENT]
     return lacking + [group for group in described.groups if group == "per_people"]
+
+
+def sources_without_truth(plan: Plan, table: str) -> list[str]:
+    """The sources of a table's test sequences that come without truth."""
+    scenes = [scene for run in table_experiments(plan, table) for scene in run.scenes]
+    return sorted({s.source for s in scenes if not SOURCES[s.source].has_truth})
 
 
 def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
@@ -627,10 +633,10 @@ def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     lacking = unmeasured(parameters, plan, table)
     if lacking:
         raise WorkflowError(
-            f"data.source: {parameters.data.source}: these data have no ground truth, which "
-            f"{lacking} of tables.{table} are measured against; choose a table whose columns are "
-            f"among {list(AGREEMENT)}, or no target at all: a plain run measures how well 3D "
-            "people agree with the 2D people"
+            f"data.source: {', '.join(sources_without_truth(plan, table))}: these data have no "
+            f"ground truth, which {lacking} of tables.{table} are measured against; choose a table "
+            f"whose columns are among {list(AGREEMENT)}, or no target at all: a plain run measures "
+            "how well 3D people agree with the 2D people"
         )
     alike = alike_rows(plan, table)
     if alike:
@@ -737,7 +743,7 @@ def report_inputs(parameters: Parameters, plan: Plan) -> Given:
         ],
         "quality": list(quality_files(plan).values()),
         "scenes": scene_folders(scenes),
-        "truth": truth_files(scenes) if has_truth(parameters) else [],
+        "truth": truth_files(scenes) if experiments[0].has_truth else [],
         "stages": checkpoints(plan.stages),
         "rigs": rig_check_files(plan),
     }
