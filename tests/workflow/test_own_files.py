@@ -14,13 +14,15 @@ import numpy as np
 import pytest
 import yaml
 
-from conftest import REPOSITORY, run_snakemake
+from conftest import REPOSITORY, planned, run_snakemake
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.results import AGREEMENT
 from selfpose3d.files.scenes import write_cameras
 from selfpose3d.keypoints.coco import write_coco_results
-from selfpose3d.parameters import Parameters, with_settings
+from selfpose3d.parameters import Parameters, load_parameters, with_settings
 from selfpose3d.pipeline import list_own_files
+from selfpose3d.plan.code_versions import code_versions
+from selfpose3d.plan.nodes import Plan
 from selfpose3d.plan.own_files import files_of_detections, files_of_scene
 from selfpose3d.plan.planning import make_plan
 from selfpose3d.skeletons import COCO_17, converted
@@ -238,6 +240,80 @@ def test_the_truth_that_an_estimator_reads_is_an_input_whether_it_is_made_or_not
 
     assert wiring.detect_inputs(detections) == before
     assert before["files"] == [str(truth)]
+
+
+def settled(folder: Path) -> tuple[str, ...]:
+    """Own files, and in the current directory, empty, all that the target ``data`` and the
+    experiment on 3D people make of them; the arguments of a run that has nothing to do."""
+    folder.mkdir()
+    own = {name: str(folder / name) for name in (*REPLACED, "cameras.json", "pose.json")}
+    for path in own.values():
+        Path(path).write_text("as it was")
+    overlay = folder / "mine.yaml"
+    overlay.write_text(yaml.safe_dump(settings_of(own)))
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml", overlay]
+    plan = wiring.by_default(load_parameters(files))[1]
+    predicted = wiring.experiment_files(plan.by_name["elsewhere"], "predictions.parquet")
+    for made in (*made_of(plan), *map(Path, predicted)):
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.touch()
+    return ("data", *predicted, "--configfile", str(overlay))
+
+
+def settings_of(own: dict[str, str]) -> dict[str, Any]:
+    """2D people with their truth, 3D people made elsewhere, and a test in the studio with a rig."""
+    moved = {
+        "data.source": "studio",
+        "studio.rig": own["rig.yaml"],
+        "studio.test_sequences": 1,
+        "estimator.name": "blazepose",
+    }
+    people = {"inference.people": own["people.json"]}
+    experiments = {
+        "elsewhere": {"title": "Made elsewhere", "method": "file", "set": people},
+        "moved": {"title": "Moved", "method": "training_free", "test_on": moved},
+    }
+    given = {"calibration": own["cameras.json"], "truth": own["truth.json"], "test": ["take"]}
+    return {
+        "data": {"source": "keypoints_with_truth"},
+        "keypoints": given,
+        "estimator": {"name": "file", "files": own["pose.json"]},
+        "footage": {"name": "none"},
+        "run": {"tables": [], "experiments": list(experiments)},
+        "experiments": experiments,
+    }
+
+
+def made_of(plan: Plan) -> Iterator[Path]:
+    """What scenes are made of and what they are, in that order; of a folder its time stamp."""
+    yield Path(f"data/studio/bodies-{code_versions()['render_studio']}.npz")
+    for scene in plan.scenes.values():
+        wiring.prepare_inputs(scene)
+        folders = [*wiring.rendered_sequence(scene), wiring.scene_folder(scene)]
+        yield from (Path(folder) / ".snakemake_timestamp" for folder in folders)
+        yield from map(Path, wiring.truth_files([scene]))
+
+
+REPLACED = {
+    "truth.json": {"prepare_keypoints_with_truth": 1, "predict": 1, "data": 1, "total": 3},
+    "people.json": {"predict": 1, "total": 1},
+    "rig.yaml": {"studio_render": 1, "prepare_studio": 1, "data": 1, "total": 3},
+}
+"""What a run makes anew once one of the files is another."""
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_a_replaced_truth_rig_or_file_of_3d_people_makes_anew_what_is_made_of_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    arguments = settled(tmp_path / "own")
+
+    (tmp_path / "own" / name).write_text("another")
+
+    assert planned(work, *arguments) == REPLACED[name]
 
 
 @pytest.mark.usefixtures("restored")
