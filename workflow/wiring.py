@@ -51,12 +51,18 @@ from selfpose3d.plan.nodes import (
     StageNode,
     WeightsNode,
 )
+from selfpose3d.plan.own_files import (
+    files_of_detections,
+    files_of_experiment,
+    files_of_scene,
+    files_read,
+)
 from selfpose3d.plan.planning import make_plan
-from selfpose3d.plan.study import has_truth, plain_run
 from selfpose3d.plan.study import of_table as chosen_table
+from selfpose3d.plan.study import plain_run
 from selfpose3d.progress import CONSOLE
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import files_in, named_files, stamps_of
+from selfpose3d.sources.entry import stamps_of
 
 SHELL_PREFIX = f"set -euo pipefail; exec 3>&2; export {CONSOLE}=3; "
 """Before each job's command: Snakemake's own strictness, and a way to the console past the log
@@ -253,13 +259,11 @@ def own_files(name: str, paths: Iterable[str]) -> list[str]:
     return [str(listed)] * bool(stamps) + [path for path in paths if path not in stamps]
 
 
-def prepare_inputs(scene: SceneNode, parameters: Parameters) -> Given:
-    """The rendered folder of a sequence, and the list of the user's own files that it is made
-    of."""
-    files = SOURCES[scene.source].files(parameters, scene.sequence)
+def prepare_inputs(scene: SceneNode) -> Given:
+    """What was rendered for a sequence, and the list of the user's own files that it is made of."""
     return {
         "host": rendered_sequence(scene),
-        "files": own_files(f"{scene.id}/{scene.sequence}", files),
+        "files": own_files(f"{scene.id}/{scene.sequence}", files_of_scene(scene)),
     }
 
 
@@ -289,20 +293,14 @@ def weights_folder(weights: WeightsNode) -> str:
     return f"data/weights/{weights.id}"
 
 
-def weights_files(weights: WeightsNode) -> list[str]:
-    """The user's own files that weights are taken from, where a folder is named."""
-    local = weights.source and "://" not in weights.source
-    return files_in(str(weights.source)) if local else []
-
-
 def detect_inputs(detections: DetectionsNode) -> Given:
-    """The scene, the estimator's weights, and the list of files of an estimator that reads some."""
-    sequence = detections.scene.sequence
-    files = named_files([detections.parameters["estimator"].get("files")], sequence)
+    """The scene, the estimator's weights, and what an estimator reads: the list of the user's own
+    files, or what the workflow makes."""
+    own, name = files_of_detections(detections), f"{detections.id}/{detections.scene.sequence}"
     return {
         "scene": scene_folder(detections.scene),
         "weights": [weights_folder(detections.weights)] if detections.weights else [],
-        "files": own_files(f"{detections.id}/{sequence}", files),
+        "files": own_files(name, own) if own else files_read(detections),
     }
 
 
@@ -473,15 +471,9 @@ def prediction_inputs(experiment: ExperimentNode) -> Given:
         "labels": labels_folder(experiment.labels),
         "reconstructions": people_folder(experiment.reconstructions),
         "parts": experiment_files(experiment.parts, "predictions.parquet"),
-        "people": people_files(experiment),
+        "people": files_of_experiment(experiment),
     }
     return {kind: kinds[kind] for kind in METHODS[experiment.method].given}
-
-
-def people_files(experiment: ExperimentNode) -> list[str]:
-    """The user's own files of 3D people, one of each scene, where the experiment reads such."""
-    named = experiment.parameters.get("inference", {}).get("people")
-    return [named.replace("{sequence}", s.sequence) for s in experiment.scenes] if named else []
 
 
 def prediction_command(experiment: ExperimentNode, given: Any) -> str:
@@ -618,11 +610,17 @@ def refused_rows(parameters: Parameters, plan: Plan, table: str) -> list[str]:
 def unmeasured(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     """The columns and groups of a table for which rows lack the truth to measure them against."""
     described = parameters.tables[table]
-    if all(run.has_truth for run in table_experiments(plan, table)):
+    if not sources_without_truth(plan, table):
         return []
     columns = described.columns or HEADLINE
     lacking = [name for name in columns if name.split(".")[-1] not in AGREEMENT]
     return lacking + [group for group in described.groups if group == "per_people"]
+
+
+def sources_without_truth(plan: Plan, table: str) -> list[str]:
+    """The sources of a table's test sequences that come without truth."""
+    scenes = [scene for run in table_experiments(plan, table) for scene in run.scenes]
+    return sorted({s.source for s in scenes if not SOURCES[s.source].has_truth})
 
 
 def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
@@ -638,10 +636,10 @@ def table_files(parameters: Parameters, plan: Plan, table: str) -> list[str]:
     lacking = unmeasured(parameters, plan, table)
     if lacking:
         raise WorkflowError(
-            f"data.source: {parameters.data.source}: these data have no ground truth, which "
-            f"{lacking} of tables.{table} are measured against; choose a table whose columns are "
-            f"among {list(AGREEMENT)}, or no target at all: a plain run measures how well 3D "
-            "people agree with the 2D people"
+            f"data.source: {', '.join(sources_without_truth(plan, table))}: these data have no "
+            f"ground truth, which {lacking} of tables.{table} are measured against; choose a table "
+            f"whose columns are among {list(AGREEMENT)}, or no target at all: a plain run measures "
+            "how well 3D people agree with the 2D people"
         )
     alike = alike_rows(plan, table)
     if alike:
@@ -748,7 +746,7 @@ def report_inputs(parameters: Parameters, plan: Plan) -> Given:
         ],
         "quality": list(quality_files(plan).values()),
         "scenes": scene_folders(scenes),
-        "truth": truth_files(scenes) if has_truth(parameters) else [],
+        "truth": truth_files(scenes) if experiments[0].has_truth else [],
         "stages": checkpoints(plan.stages),
         "rigs": rig_check_files(plan),
     }

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from selfpose3d.errors import InputError, TrainingDivergedError
-from selfpose3d.parameters import ALSO_VARIABLE, Parameters, TrainingFree, parse_selected
+from selfpose3d.parameters import (
+    ALSO_VARIABLE,
+    Parameters,
+    TrainingFree,
+    load_parameters,
+    parse_selected,
+)
 from selfpose3d.progress import announce, open_console
 
 if TYPE_CHECKING:
@@ -159,11 +165,17 @@ def prepare(
 
 
 @command("own-files")
-def own_files(parameters: ParametersOption, out: OutOption) -> None:
-    """List your own files that the data are made of, with size and time of change."""
+def own_files(
+    parameters: Annotated[
+        list[Path],
+        typer.Option("--parameters", "-p", help="YAML file; repeat for overlays, later ones win"),
+    ],
+    out: OutOption,
+) -> None:
+    """List your own files that a plain run is made of, with size and time of change."""
     from selfpose3d.pipeline import list_own_files
 
-    list_own_files(parse_selected(parameters), out)
+    list_own_files(load_parameters(parameters), out)
 
 
 @command("fetch-weights")

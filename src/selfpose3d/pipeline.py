@@ -50,7 +50,7 @@ from selfpose3d.parameters import Data, LabelSettings, Parameters, Space, Traini
 from selfpose3d.progress import track
 from selfpose3d.skeletons import ESTIMATORS_OWN, named_or, of_labels
 from selfpose3d.sources import SOURCES
-from selfpose3d.sources.entry import PrepareInputs, named_files, stamps_of
+from selfpose3d.sources.entry import PrepareInputs, stamps_of
 from selfpose3d.tables import known
 
 if TYPE_CHECKING:
@@ -73,15 +73,15 @@ def source_note(scene: Path) -> str:
 
 
 def list_own_files(parameters: Parameters, out: Path) -> None:
-    """Write size and time of change of the user's own files that the data are made of: videos,
-    calibrations, key points; for DVC, which looks at this list instead of at each of them."""
-    source = known(SOURCES, parameters.data.source, "data.source")
-    names = [name for split in source.sequences(parameters) for name in split]
-    paths = {path for name in names for path in source.files(parameters, name)}
-    estimator = parameters.estimator
-    if ESTIMATORS[estimator.name].reads_files:
-        paths |= {path for name in names for path in named_files([estimator.files], name)}
-    write_json(out, stamps_of(paths))
+    """Write size and time of change of the user's own files that a plain run is made of: videos,
+    calibrations, rigs, 2D and 3D people, weights; for DVC, which looks at this list instead of at
+    each of them."""
+    from selfpose3d.plan.own_files import files_of_plan
+    from selfpose3d.plan.planning import make_plan
+    from selfpose3d.plan.study import plain_run
+
+    plan = make_plan(parameters, plain_run(parameters))
+    write_json(out, stamps_of(files_of_plan(plan)))
 
 
 def fetch_named_weights(name: str, parameters: Parameters, cache: Path, out: Path) -> None:

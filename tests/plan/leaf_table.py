@@ -27,6 +27,12 @@ FOOTAGE = {"pose2sim_demo"}
 EXTRAS = ("rtmlib", "torchvision", "transformers")
 OF_FILES = ("files", "joints", "image_size", "first")
 VIDEOS = {"data": {"source": "videos"}, "videos": {"train": {"a": "x"}, "test": {"b": "y"}}}
+WITHOUT_IMAGES: dict[str, Any] = {
+    "heatmaps": {"source": "estimator"},
+    "train": {stage: {"soft_attention": False} for stage in ("pose_l2", "pose_l1", "finetune")},
+    "experiments": {"images": {"set": {"heatmaps.source": "estimator"}}},
+}
+"""So that no experiment looks at images, where data have none."""
 CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
     "panoptic": {"data": {"source": "panoptic"}},
     "shelf": {"data": {"source": "shelf"}},
@@ -40,6 +46,7 @@ CHOSEN_FOR: Mapping[str, dict[str, Any]] = {
         "data": {"source": "keypoints_with_truth"},
         "keypoints": {"calibration": "x.toml", "truth": "x.json", "train": ["a"], "test": ["b"]},
         "estimator": {"name": "file"},
+        **WITHOUT_IMAGES,
     },
     "inference": {
         "inference": {"people": "people/{sequence}.json"},

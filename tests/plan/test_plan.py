@@ -1,5 +1,6 @@
 """The plan: which experiments share what, and what a table is made of."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 import pytest
 
 from selfpose3d.errors import InputError
-from selfpose3d.parameters import Parameters, load_parameters, with_settings
+from selfpose3d.parameters import Parameters, load_parameters, merge, with_settings
 from selfpose3d.plan import keys
 from selfpose3d.plan.nodes import ExperimentNode, Plan, StageNode
 from selfpose3d.plan.planning import make_plan
-from selfpose3d.plan.study import everything, plain_run
+from selfpose3d.plan.study import Chosen, everything, plain_run
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = [REPOSITORY / "params.yaml", REPOSITORY / "config/study.yaml"]
@@ -245,6 +246,78 @@ def test_what_the_data_do_not_allow_is_left_out_of_the_whole_and_told(
     assert "experiments.voxelpose learns from" in plan.refused["voxelpose"]
     assert plan.refused["together"].startswith("experiments.together.of: ")
     assert {run.name for row in plan.tables["table_1"] for run in row} == {"training_free"}
+
+
+def without_pictures(parameters: Parameters, **over: Any) -> Parameters:
+    """2D people to learn from and to test on."""
+    own = {
+        "data": {"source": "keypoints"},
+        "keypoints": {"calibration": "c.toml", "train": ["a"], "test": ["b"]},
+        "estimator": {"name": "file", "files": "{sequence}.json"},
+    }
+    return Parameters.model_validate(merge(parameters.model_dump(), merge(own, over)))
+
+
+NO_PICTURES = r"data\.source: keypoints comes without; set "
+
+
+@pytest.mark.parametrize(
+    ("experiment", "remedy"),
+    [
+        ("images", r"heatmaps\.source: estimator, train\.pose_l2\.soft_attention: false, "),
+        ("estimator", r"train\.pose_l2\.soft_attention: false, train\.pose_l1\.soft_attention: f"),
+        ("voxelpose_images", r"heatmaps\.source: estimator; or choose a data\.source with images"),
+    ],
+)
+def test_an_experiment_on_images_is_refused_of_data_without(
+    parameters: Parameters, experiment: str, remedy: str
+) -> None:
+    voxelpose = {"title": "V", "method": "voxelpose", "set": {"heatmaps.source": "backbone"}}
+    own = without_pictures(
+        parameters,
+        data={"source": "keypoints_with_truth"},
+        keypoints={"truth": "{sequence}.json"},
+        experiments={"voxelpose_images": voxelpose},
+    )
+    said = rf"experiments\.{experiment} looks at images, and data\.source: keypoints_with_truth "
+    with pytest.raises(InputError, match=rf"{said}comes without; set {remedy}"):
+        make_plan(own, Chosen((experiment,), ()))
+
+
+def test_what_looks_at_no_image_is_planned_of_data_without(parameters: Parameters) -> None:
+    blind = {stage: {"soft_attention": False} for stage in ("pose_l2", "pose_l1", "finetune")}
+    plan = make_plan(without_pictures(parameters, train=blind))
+    assert {"training_free", "ours", "estimator", "hard"} <= plan.by_name.keys()
+    assert {"images", "together", "study_images"} <= plan.refused.keys()
+    assert re.search(rf"{NO_PICTURES}heatmaps\.source: estimator; or", plan.refused["images"])
+
+
+def test_an_estimator_that_looks_at_images_is_refused_of_data_without() -> None:
+    free = {"free": {"title": "Free", "method": "training_free"}}
+    given = Parameters.model_validate({"experiments": free})
+    own = without_pictures(given, estimator={"name": "blazepose"})
+    with pytest.raises(
+        InputError, match=rf"experiments\.free .*{NO_PICTURES}estimator\.name: file"
+    ):
+        make_plan(own, everything(own))
+
+
+@pytest.mark.parametrize("source", ["backbone", "estimator"])
+def test_trained_on_images_it_is_tested_on_data_without_where_it_predicts_from_people(
+    parameters: Parameters, source: str
+) -> None:
+    own = {
+        "data.source": "keypoints",
+        "keypoints.calibration": "c.toml",
+        "keypoints.test": ["b"],
+        "estimator.name": "file",
+        "estimator.files": "people.json",
+    }
+    moved = {"title": "Moved", "set": {"heatmaps.source": source}, "test_on": own}
+    given = parameters.model_dump() | {"experiments": {"moved": moved}, "tables": {}}
+    plan = make_plan(Parameters.model_validate(given))
+    assert plan.by_name.keys() == ({"moved"} if source == "estimator" else set())
+    assert re.search(rf"^$|{NO_PICTURES}heatmaps\.source: e", plan.refused.get("moved", ""))
 
 
 def test_own_videos_without_training_sequences_do_where_nothing_learns() -> None:

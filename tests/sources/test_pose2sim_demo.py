@@ -155,7 +155,7 @@ def test_own_images_become_a_scene(videos: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(scene.times, [1 / 50, 3 / 50, 5 / 50])
     middle = scene.network_frames[1, 2, 16, 32].astype(int)
     assert np.abs(middle - image(2, 2)[0, 0]).max() < 12
-    files = [Path(path).name for path in SOURCES["videos"].files(of_videos(videos), "a")]
+    files = [Path(path).name for path in SOURCES["videos"].files(of_videos(videos), "a", "train")]
     assert sorted(files) == sorted(["cameras.json", *(f"{1 + n % 6:06d}.png" for n in range(18))])
 
 
@@ -200,9 +200,9 @@ def test_the_files_of_own_videos_are_the_videos_and_the_calibration(videos: Path
     (videos / "notes.txt").write_text("not read")
     given = {"videos": {"train": {"a": str(videos)}, "test": {"b": str(videos / "nowhere")}}}
     parameters = Parameters.model_validate(given)
-    files = [Path(path).name for path in SOURCES["videos"].files(parameters, "a")]
+    files = [Path(path).name for path in SOURCES["videos"].files(parameters, "a", "train")]
     assert files == sorted(["cameras.json", *(f"{name}.mp4" for name in NAMES)])
-    assert SOURCES["videos"].files(parameters, "b") == (str(videos / "nowhere"),)
+    assert SOURCES["videos"].files(parameters, "b", "test") == (str(videos / "nowhere"),)
 
 
 def test_own_videos_that_do_not_fit(videos: Path, tmp_path: Path) -> None:

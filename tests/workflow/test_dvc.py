@@ -21,7 +21,7 @@ import yaml
 
 from conftest import REPOSITORY, tool_path
 from invented_results import write_experiment, write_stage
-from selfpose3d.parameters import Parameters, load_parameters
+from selfpose3d.parameters import load_parameters
 from selfpose3d.pipeline import gather_curves
 from selfpose3d.plan.code_versions import LOCK, code_versions
 from selfpose3d.reporting.tables import write_table
@@ -253,6 +253,9 @@ def test_push_and_pull_with_s3(project: Path, s3: str) -> None:
     assert_a_clone_settles(project)
 
 
+PARAMETERS = "params.yaml"
+"""The file whose sections a stage names alone."""
+VERSIONS = LOCK.relative_to(REPOSITORY).as_posix()
 OWN_FILES = "own_files"
 """The stage that lists the user's own files; no target of the workflow."""
 
@@ -265,12 +268,14 @@ def project_stages() -> dict[str, dict[str, Any]]:
     return {name: stage for name, stage in stages.items() if name != OWN_FILES}
 
 
-def test_own_files_are_listed_at_each_run_and_data_depend_on_the_list() -> None:
+def test_own_files_are_listed_at_each_run_and_every_stage_depends_on_the_list() -> None:
+    """Videos and rigs are read by the data stage, 2D people by that of the labels, the truth by
+    supervised training, 3D people made elsewhere by that of the report."""
     stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
     assert stages[OWN_FILES]["always_changed"]
     (listed,) = stages[OWN_FILES]["outs"]
     depending = {name for name, stage in stages.items() if set(listed) & set(stage.get("deps", []))}
-    assert depending == {"data", "labels"}
+    assert depending == project_stages().keys()
 
 
 def test_every_output_of_the_project_persists_and_is_kept() -> None:
@@ -312,18 +317,49 @@ def test_the_project_plots_its_curves_and_tables(tmp_path: Path) -> None:
         assert values and all(each[axis] for each in values for axis in axes)
 
 
-def watched(stage: dict[str, Any]) -> set[str]:
-    """The sections of the parameters, and the keys of the lock file of code versions."""
-    names = {each for each in stage["params"] if isinstance(each, str)}
-    (versions,) = [each for each in stage["params"] if not isinstance(each, str)]
-    assert list(versions) == [LOCK.relative_to(REPOSITORY).as_posix()]
-    return names.union(*versions.values())
+def always_loaded() -> tuple[str, ...]:
+    """The files of parameters that the workflow loads in every run."""
+    text = (REPOSITORY / "workflow" / "Snakefile").read_text()
+    return tuple(re.findall(r'^configfile: str\(REPOSITORY / "(.+)"\)$', text, re.MULTILINE))
+
+
+def watched(stage: dict[str, Any]) -> dict[str, set[str]]:
+    """By each file the keys that a stage watches: sections of parameters, or versions of code."""
+    keys: dict[str, set[str]] = {PARAMETERS: set()}
+    for each in stage["params"]:
+        if isinstance(each, str):
+            keys[PARAMETERS].add(each)
+        else:
+            keys |= {file: set(names) for file, names in each.items()}
+    return keys
 
 
 def test_dvc_watches_every_section_of_the_parameters_and_every_version() -> None:
-    versions = {f"kinds.{kind}.version" for kind in code_versions()}
-    sections = set(Parameters.model_fields) - {"seed"}  # set for each experiment from seeds
-    assert set().union(*map(watched, project_stages().values())) == sections | versions
+    files = always_loaded()
+    assert files == (PARAMETERS, "config/study.yaml")
+    expected = {file: set(yaml.safe_load((REPOSITORY / file).read_text())) for file in files}
+    expected[PARAMETERS].remove("seed")  # set for each experiment from seeds
+    expected[VERSIONS] = {f"kinds.{kind}.version" for kind in code_versions()}
+    *_, report = map(watched, project_stages().values())
+    assert report == expected
+
+
+def test_every_stage_watches_what_says_which_experiments_there_are() -> None:
+    for name, stage in project_stages().items():
+        for file in always_loaded():
+            assert {"experiments", "tables"} <= watched(stage)[file], f"{name}: {file}"
+
+
+def test_the_list_of_own_files_is_made_by_what_the_workflow_loads() -> None:
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    assert tuple(re.findall(r"--parameters (\S+)", stages[OWN_FILES]["cmd"])) == always_loaded()
+
+
+def test_dvc_watches_the_published_rows() -> None:
+    tables = load_parameters([REPOSITORY / file for file in always_loaded()]).tables.values()
+    published = {f"results/reference/{name}.csv" for table in tables for name in table.published}
+    assert published and all((REPOSITORY / path).is_file() for path in published)
+    assert "results/reference" in project_stages()["report"]["deps"]
 
 
 def test_dvc_watches_no_code() -> None:
@@ -335,8 +371,8 @@ def test_dvc_watches_no_code() -> None:
 def test_every_stage_watches_what_the_stages_before_it_watch() -> None:
     """A folder keeps all variants: going back to an earlier value leaves it as it is, and only
     the parameters and versions tell DVC that what follows has to change."""
-    before: set[str] = set()
+    before: set[tuple[str, str]] = set()
     for name, stage in project_stages().items():
-        missing = before - watched(stage)
-        assert not missing, f"dvc.yaml: {name}: add {missing}"
-        before = watched(stage)
+        here = {(file, key) for file, keys in watched(stage).items() for key in keys}
+        assert not before - here, f"dvc.yaml: {name}: add {before - here}"
+        before = here

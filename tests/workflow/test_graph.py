@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.exceptions import WorkflowError
 
 from conftest import REPOSITORY, counted, planned, run_snakemake
 from selfpose3d.detection import ESTIMATORS
@@ -315,6 +316,36 @@ def test_of_own_videos_a_table_shows_the_agreement_with_2d_people_alone(
         status, output = run_snakemake("--dry-run", *given, "--", table, workdir=tmp_path / "run")
         assert (status == 0) == works, output
         assert works or re.search(r"these data (have no ground truth|can show none)", output)
+
+
+TESTED_ON_VIDEOS = {"data.source": "videos", "videos.test": {"b": "takes/b"}}
+TESTED_ON_STUDIO = {"data.source": "studio"}
+
+
+@pytest.mark.parametrize(
+    ("base", "test_on", "has_truth"),
+    [("studio", TESTED_ON_VIDEOS, False), ("videos", TESTED_ON_STUDIO, True)],
+)
+def test_a_report_shows_the_truth_that_its_experiment_is_tested_on(
+    base: str, test_on: dict[str, object], has_truth: bool
+) -> None:
+    mine = {"title": "Mine", "method": "training_free", "test_on": test_on}
+    parameters = read_parameters(
+        {"data": {"source": base}, "videos": {"test": {"a": "takes/a"}}},
+        {"run": {"tables": [], "experiments": ["mine"]}, "experiments": {"mine": mine}},
+    )
+
+    given = wiring.report_inputs(*wiring.by_default(parameters))
+
+    assert bool(given["truth"]) is has_truth and given["scenes"]
+
+
+def test_a_table_that_lacks_truth_names_the_data_of_its_rows() -> None:
+    mine = {"title": "Mine", "method": "training_free", "test_on": TESTED_ON_VIDEOS}
+    tables = {"mine": {"title": "Mine", "rows": ["training_free", "mine"]}}
+    parameters = read_parameters({"experiments": {"mine": mine}, "tables": tables})
+    with pytest.raises(WorkflowError, match=r"data\.source: videos: these .*'AP25'.*tables\.mine"):
+        wiring.table_files(parameters, make_plan(parameters), "mine")
 
 
 def test_own_videos_run_through_to_the_report_without_truth(tmp_path: Path) -> None:

@@ -4,24 +4,34 @@ made again."""
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import yaml
 
-from conftest import run_snakemake
+from conftest import REPOSITORY, planned, run_snakemake
 from selfpose3d.files.poses2d import People2D
 from selfpose3d.files.results import AGREEMENT
 from selfpose3d.files.scenes import write_cameras
 from selfpose3d.keypoints.coco import write_coco_results
-from selfpose3d.parameters import Parameters, with_settings
+from selfpose3d.parameters import Parameters, load_parameters, with_settings
 from selfpose3d.pipeline import list_own_files
+from selfpose3d.plan.code_versions import code_versions
+from selfpose3d.plan.nodes import Plan
+from selfpose3d.plan.own_files import files_of_detections, files_of_scene
+from selfpose3d.plan.planning import make_plan
 from selfpose3d.skeletons import COCO_17, converted
 from selfpose3d.synthetic.faulty_rigs import Planted, record
 from selfpose3d.synthetic.scenes import ring
+
+sys.path.insert(0, str(REPOSITORY / "workflow"))
+
+import wiring
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +143,26 @@ def test_of_very_many_files_a_replaced_one_is_seen_and_none_is_printed(tmp_path:
     assert "_keypoints.json" not in output and max(map(len, output.splitlines())) < 400
 
 
+def with_experiment(base: dict[str, Any], **experiment: Any) -> Parameters:
+    """Base parameters without footage, of which a plain run makes one experiment, training-free
+    unless it says otherwise."""
+    mine = {"title": "Mine", "method": "training_free", **experiment}
+    run = {"tables": [], "experiments": ["mine"]}
+    own = {"footage": {"name": "none"}, "run": run, "experiments": {"mine": mine}}
+    return Parameters.model_validate({**base, **own})
+
+
+def own_videos(path: str) -> dict[str, Any]:
+    return {"data": {"source": "videos"}, "videos": {"test": {"a": path}}}
+
+
+def listed_for_dvc(parameters: Parameters, folder: Path) -> dict[str, list[int]]:
+    """What DVC's list says of the user's own files."""
+    list_own_files(parameters, folder / "listed.json")
+    listed: dict[str, list[int]] = json.loads((folder / "listed.json").read_text())
+    return listed
+
+
 def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
     copies = {
         "shelf": ("shelf.url", "Shelf.tar.bz2"),
@@ -146,25 +176,199 @@ def test_a_local_copy_of_a_data_set_is_a_users_own_file(tmp_path: Path) -> None:
         settings = {"data.source": source, name: tmp_path.as_uri()}
         if source == "panoptic":
             settings |= {"panoptic.train": [], "panoptic.test": ["171204_pose1_sample"]}
-        list_own_files(with_settings(Parameters(), settings, "test"), tmp_path / "listed.json")
-        assert list(json.loads((tmp_path / "listed.json").read_text())) == [str(tmp_path / path)]
-    list_own_files(with_settings(Parameters(), {"data.source": "shelf"}, "test"), tmp_path / "none")
-    assert json.loads((tmp_path / "none").read_text()) == {}
+        parameters = with_settings(with_experiment({}), settings, "test")
+        assert listed_for_dvc(parameters, tmp_path).keys() == {str(tmp_path / path)}
+    assert listed_for_dvc(with_experiment({"data": {"source": "shelf"}}), tmp_path) == {}
+
+
+@pytest.mark.parametrize("base", [{}, own_videos("takes/a"), own_videos("takes/b")])
+@pytest.mark.parametrize("sequence", ["a", "b"])
+@pytest.mark.parametrize("part", ["set", "test_on"])
+def test_a_scene_is_made_of_the_files_that_its_experiment_names(
+    base: dict[str, Any], sequence: str, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = {"data.source": "videos", "videos.test": {sequence: "takes/mine"}}
+
+    (scene,) = make_plan(with_experiment(base, **{part: own})).scenes.values()
+
+    assert wiring.prepare_inputs(scene)["files"] == ["takes/mine"]
+
+
+def test_a_training_sequence_may_be_named_like_a_test_sequence_of_the_base() -> None:
+    own = {"videos.train": {"a": "takes/learnt"}, "videos.test": {"b": "takes/tested"}}
+
+    plan = make_plan(with_experiment(own_videos("takes/a"), method="trust", set=own))
+
+    files = {scene.sequence: files_of_scene(scene) for scene in plan.scenes.values()}
+    assert files == {"a": ("takes/learnt",), "b": ("takes/tested",)}
+
+
+def test_2d_people_and_truth_that_an_experiment_names_are_its_files() -> None:
+    own = {
+        "data.source": "keypoints_with_truth",
+        "keypoints.calibration": "given/cameras.json",
+        "keypoints.truth": "given/{sequence}.mat",
+        "keypoints.test": ["take"],
+        "estimator.name": "file",
+        "estimator.files": "given/{sequence}/pose",
+    }
+    base = {"keypoints": {"calibration": "base.json"}, "estimator": {"files": "base/pose"}}
+
+    plan = make_plan(with_experiment(base, test_on=own))
+
+    (scene,), (detections,) = plan.scenes.values(), plan.detections.values()
+    expected = ["given/cameras.json", "given/take/pose", "given/take.mat"]
+    assert files_of_scene(scene) == expected
+    assert files_of_detections(detections) == ["given/take/pose"]
+
+
+def test_the_truth_that_an_estimator_reads_is_an_input_whether_it_is_made_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a second run would find other inputs, and estimate anew."""
+    monkeypatch.chdir(tmp_path)
+    files = "data/truth/{dataset}/{sequence}.parquet"
+    exact = {"estimator.name": "ground_truth", "estimator.files": files}
+    plan = make_plan(with_experiment({}, set=exact))
+    detections = next(iter(plan.detections.values()))
+    truth = Path(f"data/truth/{detections.scene.id}/{detections.scene.sequence}.parquet")
+
+    before = wiring.detect_inputs(detections)
+    truth.parent.mkdir(parents=True)
+    truth.touch()
+
+    assert wiring.detect_inputs(detections) == before
+    assert before["files"] == [str(truth)]
+
+
+def settled(folder: Path) -> tuple[str, ...]:
+    """Own files, and in the current directory, empty, all that the target ``data`` and the
+    experiment on 3D people make of them; the arguments of a run that has nothing to do."""
+    folder.mkdir()
+    own = {name: str(folder / name) for name in (*REPLACED, "cameras.json", "pose.json")}
+    for path in own.values():
+        Path(path).write_text("as it was")
+    overlay = folder / "mine.yaml"
+    overlay.write_text(yaml.safe_dump(settings_of(own)))
+    files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml", overlay]
+    plan = wiring.by_default(load_parameters(files))[1]
+    predicted = wiring.experiment_files(plan.by_name["elsewhere"], "predictions.parquet")
+    for made in (*made_of(plan), *map(Path, predicted)):
+        made.parent.mkdir(parents=True, exist_ok=True)
+        made.touch()
+    return ("data", *predicted, "--configfile", str(overlay))
+
+
+def settings_of(own: dict[str, str]) -> dict[str, Any]:
+    """2D people with their truth, 3D people made elsewhere, and a test in the studio with a rig."""
+    moved = {
+        "data.source": "studio",
+        "studio.rig": own["rig.yaml"],
+        "studio.test_sequences": 1,
+        "estimator.name": "blazepose",
+    }
+    people = {"inference.people": own["people.json"]}
+    experiments = {
+        "elsewhere": {"title": "Made elsewhere", "method": "file", "set": people},
+        "moved": {"title": "Moved", "method": "training_free", "test_on": moved},
+    }
+    given = {"calibration": own["cameras.json"], "truth": own["truth.json"], "test": ["take"]}
+    return {
+        "data": {"source": "keypoints_with_truth"},
+        "keypoints": given,
+        "estimator": {"name": "file", "files": own["pose.json"]},
+        "footage": {"name": "none"},
+        "run": {"tables": [], "experiments": list(experiments)},
+        "experiments": experiments,
+    }
+
+
+def made_of(plan: Plan) -> Iterator[Path]:
+    """What scenes are made of and what they are, in that order; of a folder its time stamp."""
+    yield Path(f"data/studio/bodies-{code_versions()['render_studio']}.npz")
+    for scene in plan.scenes.values():
+        wiring.prepare_inputs(scene)
+        folders = [*wiring.rendered_sequence(scene), wiring.scene_folder(scene)]
+        yield from (Path(folder) / ".snakemake_timestamp" for folder in folders)
+        yield from map(Path, wiring.truth_files([scene]))
+
+
+REPLACED = {
+    "truth.json": {"prepare_keypoints_with_truth": 1, "predict": 1, "data": 1, "total": 3},
+    "people.json": {"predict": 1, "total": 1},
+    "rig.yaml": {"studio_render": 1, "prepare_studio": 1, "data": 1, "total": 3},
+}
+"""What a run makes anew once one of the files is another."""
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_a_replaced_truth_rig_or_file_of_3d_people_makes_anew_what_is_made_of_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    arguments = settled(tmp_path / "own")
+
+    (tmp_path / "own" / name).write_text("another")
+
+    assert planned(work, *arguments) == REPLACED[name]
 
 
 @pytest.mark.usefixtures("restored")
 def test_dvc_sees_a_replaced_file_in_the_list(take: Path, tmp_path: Path) -> None:
-    settings = {"data.source": "videos", "videos.test": {"mine": str(take)}}
-    parameters = with_settings(Parameters(), settings, "test")
-    list_own_files(parameters, tmp_path / "before.json")
+    parameters = with_experiment(own_videos(str(take)))
+    before = listed_for_dvc(parameters, tmp_path)
 
     replace_calibration(take)
-    list_own_files(parameters, tmp_path / "after.json")
+    after = listed_for_dvc(parameters, tmp_path)
 
-    before, after = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("before", "after"))
     assert [Path(path).name for path in before] == ["cam0.mp4", "cam1.mp4", "cameras.json"]
     changed = [Path(path).name for path in before if before[path] != after[path]]
     assert changed == ["cameras.json"]
+
+
+OTHER_FILES: dict[str, dict[str, Any]] = {
+    "own.yaml": {"test_on": {"studio.rig": "{folder}/own.yaml"}},
+    "pose.json": {"set": {"estimator.name": "file", "estimator.files": "{folder}/pose.json"}},
+    "people.json": {"method": "file", "set": {"inference.people": "{folder}/people.json"}},
+    "net.onnx": {"set": {"estimator.name": "rtmlib", "estimator.rtmlib.source": "{folder}"}},
+    "other.onnx": {"set": {"estimator.name": "rtmlib", "estimator.rtmlib.source": "{address}"}},
+}
+"""Files that an experiment may name besides those of its source, and how."""
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_dvc_sees_every_file_that_an_experiment_names(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    text = json.dumps(OTHER_FILES[name])
+    text = text.replace("{folder}", str(folder)).replace("{address}", folder.as_uri())
+
+    listed = listed_for_dvc(with_experiment({}, **json.loads(text)), tmp_path)
+
+    assert listed.keys() == {str(folder / name)}
+
+
+def test_dvc_is_told_of_no_file_that_comes_with_the_code_or_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC watches these itself; their times of change differ from clone to clone."""
+    files = "data/truth/{dataset}/{sequence}.parquet"
+    parameters = with_experiment(
+        {}, set={"estimator.name": "ground_truth", "estimator.files": files}
+    )
+    monkeypatch.chdir(tmp_path)
+    made = [
+        f"data/truth/{s.id}/{s.sequence}.parquet" for s in make_plan(parameters).scenes.values()
+    ]
+    for path in (parameters.studio.rig, *made):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+
+    assert listed_for_dvc(parameters, tmp_path) == {}
 
 
 def write_walk(folder: Path) -> None:

@@ -62,12 +62,7 @@ for source, entry in SOURCES.items():
         name:
             f"prepare_{source}"
         input:
-            unpack(
-                of_node(
-                    "scene",
-                    functools.partial(wiring.prepare_inputs, parameters=PARAMETERS),
-                )
-            ),
+            unpack(of_node("scene", wiring.prepare_inputs)),
         output:
             **(
                 {"truth": "data/truth/{scene}/{sequence}.parquet"}

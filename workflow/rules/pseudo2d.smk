@@ -1,9 +1,11 @@
 """From scenes to detections, labels and training-free reconstructions."""
 
+from selfpose3d.plan.own_files import files_of_weights
+
 
 rule fetch_weights:
     input:
-        of_node("weights", wiring.weights_files),
+        of_node("weights", files_of_weights),
     output:
         directory("data/weights/{weights}"),
     log:

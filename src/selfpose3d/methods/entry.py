@@ -1,6 +1,6 @@
 """Types of the table of methods: a method, its training stages, and their inputs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Reads = Callable[["Parameters"], Sequence[str]]
 """The dotted keys of the parameters that a step reads, sections or leaves."""
+Images = Callable[["Parameters"], Mapping[str, str]]
+"""By which settings a step looks at the images of its scenes: dotted keys, each with a value by
+which it looks at none, as YAML has it. There is none where it looks at no image."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ def nothing(parameters: "Parameters") -> Sequence[str]:
     return ()
 
 
+def no_images(parameters: "Parameters") -> Mapping[str, str]:
+    """No setting: the step looks at no image."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Stage:
     """A training stage of a method.
@@ -83,6 +91,7 @@ class Stage:
         labels: the kind of labels that it learns from, "soft", "hard" or "consensus".
         needs_people: whether it is given the reconstructions, by the stages that ran before it.
         weights: the name of the weights that it starts from (``fetch-weights``), if any.
+        images: by which settings it looks at images of the training sequences.
         supervised: it is given the 3D truth of the training sequences.
         variant: what its id names after the stage: where the heatmaps or people that it learns from
             come from, "backbone" or "estimator". A stage that does not read ``heatmaps.source``
@@ -97,6 +106,7 @@ class Stage:
     labels: "Callable[[Parameters], str]"
     needs_people: "Callable[[Parameters, Sequence[str]], bool]"
     weights: "Callable[[Parameters], str | None]" = lambda parameters: None
+    images: Images = no_images
     supervised: bool = False
     variant: "Callable[[Parameters], str]" = lambda parameters: parameters.heatmaps.source
 
@@ -110,6 +120,7 @@ class Method:
         predict: ``(PredictionInputs) -> Frames``.
         given: the kinds of ``PredictionInputs`` that it is made of.
         reads: the parameters that the prediction reads.
+        images: by which settings the prediction looks at images of the test sequences.
         check: refuses parameters that make no whole method, with an ``InputError``.
         uses: which of its stages run with some parameters, beyond ``train.<stage>.enabled``.
         joins: how many other experiments' people it puts together.
@@ -119,6 +130,7 @@ class Method:
     predict: Step
     given: tuple[str, ...]
     reads: Reads = nothing
+    images: Images = no_images
     check: "Callable[[Parameters, Sequence[str]], None]" = lambda parameters, enabled: None
     uses: "Callable[[Parameters, Stage], bool]" = lambda parameters, stage: True
     joins: int = 0

@@ -1,7 +1,7 @@
 """From parameters to the plan: an experiment is the base parameters with named overrides; here it
 becomes its chain of nodes. Nothing here writes a file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from selfpose3d.detection import ESTIMATORS
@@ -145,6 +145,9 @@ def _add_experiment(plan: Plan, parameters: Parameters, name: str) -> Experiment
     _check_estimator(tested)
     enabled = method.enabled(parameters)
     _check_data(parameters, tested, name, learns=bool(enabled), supervised=method.supervised)
+    learnt = {key: value for each in enabled for key, value in each.images(parameters).items()}
+    _check_images(parameters, name, learnt)
+    _check_images(tested, name, method.images(tested))
     labels = _add_labels(plan, tested, "test", "soft")
     reconstructions = _add_reconstructions(plan, tested, labels)
     stages = _add_stages(plan, parameters, enabled)
@@ -222,8 +225,8 @@ def _joined(parameters: Parameters, name: str, *parts: ExperimentNode) -> Experi
 def _check_data(
     trained: Parameters, tested: Parameters, name: str, learns: bool, supervised: bool
 ) -> None:
-    """Refuse an experiment without test sequences, one that learns without training ones, and one
-    that learns from a truth that is not there."""
+    """Refuse an experiment without test sequences, one that learns without training ones, one whose
+    estimator has no images to look at, and one that learns from a truth that is not there."""
     needs = [(tested, "test", "predictions are made of them")]
     if learns:
         needs.append((trained, "train", f"experiments.{name} learns from them"))
@@ -234,10 +237,26 @@ def _check_data(
                 f"{source}.{split}: it names no sequence, and {reason}; "
                 f"name one or more there, as data.source is {source}"
             )
+        estimator = parameters.estimator.name
+        if not known(ESTIMATORS, estimator, "estimator.name").reads_files:
+            _check_images(parameters, name, {"estimator.name": "file"})
     if supervised and not SOURCES[trained.data.source].has_truth:
         raise UnavailableError(
             f"experiments.{name} learns from 3D truth, and data.source: {trained.data.source} "
             "comes without; choose other experiments (run.experiments)"
+        )
+
+
+def _check_images(parameters: Parameters, name: str, settings: Mapping[str, str]) -> None:
+    """Refuse an experiment that looks at images, by some settings, of data that come without; each
+    setting has a value by which it looks at none."""
+    source = parameters.data.source
+    if settings and not SOURCES[source].has_images:
+        others = ", ".join(f"{key}: {value}" for key, value in settings.items())
+        raise UnavailableError(
+            f"experiments.{name} looks at images, and data.source: {source} comes without; set "
+            f"{others}; or choose a data.source with images, or other experiments (run.tables, "
+            "run.experiments)"
         )
 
 

@@ -59,7 +59,7 @@ def _panoptic_reads(parameters: "Parameters", sequence: str, split: Split) -> Se
     return ("data.source", *kept_frames(split), *chosen, *fetched)
 
 
-def _panoptic_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+def _panoptic_files(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     """The calibration, the poses and the videos of a local copy."""
     return files_at(f"{parameters.panoptic.url}/{sequence}", "*.*", "*Videos/*.mp4")
 
@@ -75,7 +75,7 @@ def _belagiannis(name: str, title: str, folder: str) -> Source:
         parts = getattr(getattr(parameters, name), split).values()
         return max((sum(b - a + 1 for a, b in ranges) for ranges in parts), default=0)
 
-    def files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+    def files(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
         return files_at(getattr(parameters, name).url, folder, f"{folder}.tar.bz2")
 
     return Source(
@@ -100,7 +100,7 @@ def _mvor_frames(parameters: "Parameters", split: Split) -> int:
     return max((330 * len(days) for days in getattr(parameters.mvor, split).values()), default=0)
 
 
-def _mvor_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+def _mvor_files(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     """The annotations and the images, or their archive, of a local copy."""
     mvor, images = parameters.mvor, "camma_mvor_dataset"
     return [
@@ -114,13 +114,13 @@ def _video_reads(parameters: "Parameters", sequence: str, split: Split) -> Seque
     return ("data.source", *kept_frames(split), *own)
 
 
-def _video_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+def _video_files(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     """The videos or images and the calibration, file by file; the folder itself where it is not
     there."""
     from selfpose3d.calibrations import calibration_files
     from selfpose3d.sources.recordings import images_in, recordings_in
 
-    folder = Path({**parameters.videos.train, **parameters.videos.test}[sequence])
+    folder = Path(getattr(parameters.videos, split)[sequence])
     if not folder.is_dir():
         return (str(folder),)
     found = calibration_files(folder)
@@ -140,16 +140,16 @@ def _annotated_reads(parameters: "Parameters", sequence: str, split: Split) -> S
     return (*_keypoint_reads(parameters, sequence, split), "keypoints.truth")
 
 
-def _keypoint_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+def _keypoint_files(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     """The calibration and the 2D people, file by file."""
     own = (parameters.keypoints.calibration, parameters.estimator.files)
     return named_files(own, sequence)
 
 
-def _annotated_files(parameters: "Parameters", sequence: str) -> Sequence[str]:
+def _annotated_files(parameters: "Parameters", sequence: str, split: Split) -> Sequence[str]:
     """The same, and the truth."""
     truth = named_files((parameters.keypoints.truth,), sequence)
-    return [*_keypoint_files(parameters, sequence), *truth]
+    return [*_keypoint_files(parameters, sequence, split), *truth]
 
 
 def _demo_sequences(parameters: "Parameters") -> tuple[Sequence[str], Sequence[str]]:
@@ -207,6 +207,7 @@ SOURCES: Table[Source] = extensible(
             reads=_keypoint_reads,
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=False,
+            has_images=False,
             files=_keypoint_files,
         ),
         "keypoints_with_truth": Source(
@@ -215,6 +216,7 @@ SOURCES: Table[Source] = extensible(
             reads=_annotated_reads,
             prepare=Step("selfpose3d.sources.keypoints:prepare_keypoints"),
             has_truth=True,
+            has_images=False,
             files=_annotated_files,
             by_sequence=True,
         ),

@@ -61,7 +61,9 @@ class Source:
         reads: the parameters that a sequence's scene depends on.
         prepare: ``(PrepareInputs) -> None``; writes the scene, and the truth where there is any.
         has_truth: it comes with 3D truth.
-        files: the user's own files that a sequence is made of.
+        has_images: its scenes have images, and not 2D people alone.
+        files: the user's own files that a sequence is made of, by the parameters that ``reads``
+            names.
         renders: the parameters that what is rendered for a sequence depends on, before its scene.
         downloads: it fetches from the network.
         frames: how many frames the longest sequence of a split has before every n-th is taken, as
@@ -75,7 +77,8 @@ class Source:
     reads: "Callable[[Parameters, str, Split], Sequence[str]]"
     prepare: Step
     has_truth: bool
-    files: "Callable[[Parameters, str], Sequence[str]]" = lambda parameters, sequence: ()
+    has_images: bool = True
+    files: "Callable[[Parameters, str, Split], Sequence[str]]" = lambda parameters, name, split: ()
     renders: "Callable[[Parameters, str, Split], Sequence[str]] | None" = None
     downloads: bool = False
     frames: "Callable[[Parameters, Split], int] | None" = None

@@ -4,7 +4,7 @@ Here stand the entries of the table of methods: the stages, what each reads and 
 code behind them is imported when a stage runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from selfpose3d.errors import InputError
@@ -35,6 +35,21 @@ _AFFINE = ("augmentation.rotation", "augmentation.scale")
 
 def _from_images(parameters: "Parameters") -> bool:
     return parameters.heatmaps.source == "backbone"
+
+
+def _looks(parameters: "Parameters") -> Mapping[str, str]:
+    """The setting by which heatmap_net_2d looks at images, where it does."""
+    return {"heatmaps.source": "estimator"} if _from_images(parameters) else {}
+
+
+def _pose_looks(stage: str) -> Callable[["Parameters"], Mapping[str, str]]:
+    def looks(parameters: "Parameters") -> Mapping[str, str]:
+        """So does attn_net_2d."""
+        attends = getattr(parameters.train, stage).soft_attention
+        own = {f"train.{stage}.soft_attention": "false"} if attends else {}
+        return {**_looks(parameters), **own}
+
+    return looks
 
 
 def _backbone(parameters: "Parameters") -> tuple[str, ...]:
@@ -144,6 +159,7 @@ def _pose_stage(name: str, title: str, start: Callable[..., Sequence[str]]) -> S
         start,
         _labels_of(name),
         _pose_needs_people(name),
+        images=_pose_looks(name),
     )
 
 
@@ -161,6 +177,7 @@ _BACKBONE_STAGE = Stage(
     _labels_of("backbone"),
     _never,
     _imagenet,
+    _looks,
 )
 
 
@@ -216,6 +233,7 @@ SELFPOSE3D = Method(
             _after_backbone,
             _soft,
             _always,
+            images=_looks,
         ),
         Stage(
             "bodies",
@@ -225,6 +243,7 @@ SELFPOSE3D = Method(
             _after_backbone,
             _soft,
             _always,
+            images=_looks,
         ),
         _pose_stage("pose_l2", "Train pose_net by projection, heatmap loss", _after_all),
         _pose_stage(
@@ -235,6 +254,7 @@ SELFPOSE3D = Method(
     predict=Step(f"{_HERE}.predict:predict"),
     given=("checkpoints", "scenes", "labels"),
     reads=_reads_prediction,
+    images=_looks,
     check=_check_selfpose3d,
     uses=_uses,
 )
@@ -250,6 +270,7 @@ VOXELPOSE = Method(
             _after_backbone,
             _soft,
             _never,
+            images=_looks,
             supervised=True,
         ),
         Stage(
@@ -260,12 +281,14 @@ VOXELPOSE = Method(
             _after_backbone,
             _soft,
             _never,
+            images=_looks,
             supervised=True,
         ),
     ),
     predict=Step(f"{_HERE}.predict:predict"),
     given=("checkpoints", "scenes", "labels"),
     reads=_reads_prediction,
+    images=_looks,
     check=_check_voxelpose,
     uses=_uses,
 )
