@@ -4,9 +4,9 @@
     python benchmarks/schedule.py --run FOLDER --cores 2 8 --overlay config/cpu.yaml --seeds 0 1 2
 
 Each job takes the processor seconds that Snakemake measured of it, on a core of its own; jobs that
-were not measured take none. It is compared whether that job starts first on which the longest chain
-hangs, as the workflow estimates it from the sizes in the parameters, or the first one in the order
-of the graph. Starting jobs, tables, the report and MLflow are left out.
+were not measured take none. Two orders are compared: jobs start in the order of the graph, or the
+job with the longest remaining chain starts first, as the workflow estimates it from the sizes in
+the parameters. The time to start jobs, tables, the report and MLflow are left out.
 """
 
 import argparse
@@ -15,13 +15,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent
+REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / "workflow"), str(REPOSITORY / "src")]
 
 import jobs as graph  # noqa: E402
-from selfpose3d.chains import Jobs, seconds_to_the_end  # noqa: E402
-from selfpose3d.parameters import load_parameters  # noqa: E402
+from selfpose3d.chains import Jobs, followers_of, seconds_to_the_end  # noqa: E402
+from selfpose3d.parameters import load_parameters, with_settings  # noqa: E402
 from selfpose3d.plan.planning import make_plan  # noqa: E402
 from selfpose3d.plan.study import plain_run  # noqa: E402
 from selfpose3d.reporting.figures import read_benchmarks  # noqa: E402
@@ -30,8 +29,8 @@ from selfpose3d.reporting.figures import read_benchmarks  # noqa: E402
 def makespan(
     jobs: Jobs, seconds: Mapping[str, float], cores: int, rank: Mapping[str, float]
 ) -> float:
-    """Seconds until the last job ends, where of the jobs that could start the one of the highest
-    rank does, the earlier one in the order of the graph of two of one rank.
+    """Seconds until the last job ends. Of the jobs that are ready, the one of the highest rank
+    starts first; of two of the same rank, the earlier one in the order of the graph.
 
     Args:
         jobs: which each waits for, without circles.
@@ -41,10 +40,7 @@ def makespan(
     """
     place = {job: number for number, job in enumerate(jobs)}
     awaited = {job: len(earlier) for job, earlier in jobs.items()}
-    followers: dict[str, list[str]] = {job: [] for job in jobs}
-    for job, earlier in jobs.items():
-        for each in earlier:
-            followers[each].append(job)
+    followers = followers_of(jobs)
 
     def entry(job: str) -> tuple[float, int, str]:
         return -rank[job], place[job], job
@@ -94,7 +90,7 @@ def main() -> None:
     files = [REPOSITORY / "params.yaml", REPOSITORY / "config" / "study.yaml", *arguments.overlay]
     parameters = load_parameters(files)
     if arguments.seeds:
-        parameters = parameters.model_copy(update={"seeds": tuple(arguments.seeds)})
+        parameters = with_settings(parameters, {"seeds": arguments.seeds}, "--seeds")
     plan = make_plan(parameters, plain_run(parameters))
     measured = read_benchmarks(arguments.run / "results" / "benchmarks")
     names = measured["rule"] + "/" + measured["job"]

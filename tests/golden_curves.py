@@ -11,7 +11,6 @@ rigs, so that neither the renderer nor the estimator has a say.
 """
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selfpose3d.files.atomic import write_json
+from selfpose3d.files.atomic import read_json, write_json
 from selfpose3d.parameters import Parameters, load_parameters, with_settings
 from selfpose3d.plan.code_versions import code_versions
 from selfpose3d.synthetic.scenes import Synthetic, make_scene, ring
@@ -142,7 +141,7 @@ def version(name: str) -> int:
 
 def kept_versions() -> dict[str, dict[str, Any]]:
     """Of each kept curve the ``version`` of the code that made it, and the file's ``sha256``."""
-    kept: dict[str, dict[str, Any]] = json.loads(VERSIONS.read_text())
+    kept: dict[str, dict[str, Any]] = read_json(VERSIONS)
     return kept
 
 

@@ -146,6 +146,10 @@ class Work:
         """The seconds that the work takes on one core."""
         return self.flops / CPU_FLOPS + CPU_SECONDS_A_BYTE * self.kept
 
+    def seconds(self, on_gpu: bool, threads: int) -> float:
+        """The seconds that the work takes on a GPU, or else on so many threads."""
+        return self.flops / GPU_FLOPS if on_gpu else self.cpu_seconds / threads
+
 
 def resolved(part: Part, values: Mapping[str, Any]) -> Part:
     """Parameters, or a section of them, with the values that a node has in their place."""
@@ -397,10 +401,9 @@ def prediction_runtime_minutes(parameters: Parameters, experiment: ExperimentNod
     """Minutes of predicting an experiment's people."""
     own = resolved(parameters, experiment.parameters)
     batches = math.ceil(_all_frames(own, "test") / own.inference.batch_size)
-    work = _prediction(own)
-    on_gpu = prediction_gpus(parameters, experiment)
-    on_cpu = work.cpu_seconds / prediction_threads(parameters, experiment)
-    seconds = batches * (work.flops / GPU_FLOPS if on_gpu else on_cpu)
+    on_gpu = prediction_gpus(parameters, experiment) > 0
+    threads = prediction_threads(parameters, experiment)
+    seconds = batches * _prediction(own).seconds(on_gpu, threads)
     return max(_asked_minutes(START_SECONDS + seconds), people_runtime_minutes(own))
 
 
@@ -419,9 +422,8 @@ def heatmaps_runtime_minutes(parameters: Parameters, stage: StageNode) -> int:
     """Minutes of measuring them: on a GPU, where one is asked for, or on the stage's threads."""
     own = resolved(parameters, stage.parameters)
     work = _images(own.networks.backbone, _all_frames(own, "test") * _frame_pixels(own), False)
-    on_gpu = heatmaps_gpus(parameters, stage)
-    seconds = work.flops / GPU_FLOPS if on_gpu else work.cpu_seconds / stage.threads
-    return _asked_minutes(START_SECONDS + seconds)
+    on_gpu = heatmaps_gpus(parameters, stage) > 0
+    return _asked_minutes(START_SECONDS + work.seconds(on_gpu, stage.threads))
 
 
 def detection_memory_mb(detections: DetectionsNode, threads: int) -> int:

@@ -21,6 +21,15 @@ def parse_jobs(text: str) -> dict[str, tuple[str, ...]]:
     return {job: tuple(pairs[number][0] for number in numbers) for job, numbers in pairs}
 
 
+def followers_of(jobs: Jobs) -> dict[str, list[str]]:
+    """The jobs that wait for each job, by its name."""
+    followers: dict[str, list[str]] = {job: [] for job in jobs}
+    for job, awaited in jobs.items():
+        for earlier in awaited:
+            followers[earlier].append(job)
+    return followers
+
+
 def seconds_to_the_end(jobs: Jobs, seconds: Mapping[str, float]) -> dict[str, float]:
     """Seconds from each job's start to the end of the longest chain that begins with it.
 
@@ -28,10 +37,7 @@ def seconds_to_the_end(jobs: Jobs, seconds: Mapping[str, float]) -> dict[str, fl
         jobs: all of them, without circles.
         seconds: that jobs take; 0 where a job is not named.
     """
-    followers: dict[str, list[str]] = {job: [] for job in jobs}
-    for job, awaited in jobs.items():
-        for earlier in awaited:
-            followers[earlier].append(job)
+    followers = followers_of(jobs)
 
     @cache
     def of(job: str) -> float:

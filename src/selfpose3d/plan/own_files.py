@@ -21,7 +21,7 @@ RIGS = "config/rigs"
 
 
 def files_of_plan(plan: Plan) -> set[str]:
-    """Those of all nodes of a plan."""
+    """The user's own files of all nodes of a plan."""
     files = [
         *map(files_of_rendered, plan.hosts.values()),
         *map(files_of_scene, plan.scenes.values()),
@@ -39,18 +39,19 @@ def files_of_rendered(host: Node) -> list[str]:
 
 
 def files_of_scene(scene: SceneNode) -> Sequence[str]:
-    """Those that a sequence is made of."""
+    """The user's own files that a sequence is made of."""
     return SOURCES[scene.source].files(partial(scene.parameters), scene.sequence, scene.split)
 
 
 def files_of_weights(weights: WeightsNode) -> list[str]:
-    """Those that weights are taken from, where a folder is named or a ``file://`` address."""
+    """The files that weights are taken from, if a folder or a ``file://`` address is named."""
     source = weights.source or ""
     return files_at(source, "*") if "://" in source else named_files([source], "")
 
 
 def files_of_detections(detections: DetectionsNode) -> list[str]:
-    """Those that an estimator reads; a file that the scene's id names is made by the workflow."""
+    """The user's own files that an estimator reads. A file whose path holds the scene's id is made
+    by the workflow, and is none of them."""
     read = files_read(detections)
     return [] if any(detections.scene.id in path for path in read) else read
 

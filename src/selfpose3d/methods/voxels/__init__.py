@@ -44,7 +44,7 @@ def _looks(parameters: "Parameters") -> Mapping[str, str]:
 
 def _pose_looks(stage: str) -> Callable[["Parameters"], Mapping[str, str]]:
     def looks(parameters: "Parameters") -> Mapping[str, str]:
-        """So does attn_net_2d."""
+        """The settings by which heatmap_net_2d and attn_net_2d look at images, where they do."""
         attends = getattr(parameters.train, stage).soft_attention
         own = {f"train.{stage}.soft_attention": "false"} if attends else {}
         return {**_looks(parameters), **own}
